@@ -1,0 +1,57 @@
+"""The records that every domain shares: Task, Prompt and Parsed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+ParseStatus = Literal["ok", "illegal", "unparsable"]
+"""`illegal`: an answer was given and breaks the rules; `unparsable`: no answer could be read."""
+
+Stop = Literal["word", "line", "eos"]
+"""Where a completion ends: at the first white space behind its first word, at a line break, or at
+the model's own end-of-sequence token (which always ends a completion)."""
+
+
+def task_id(domain: str, payload: dict[str, Any]) -> str:
+    """Return the stable id of a task: same domain and payload, same id, for ever."""
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"{domain}/{hashlib.sha256(canonical.encode()).hexdigest()[:20]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing asked of the model.
+
+    `payload` is JSON and never changes once the task has an id.
+    """
+
+    id: str
+    domain: str
+    payload: dict[str, Any]
+
+    @classmethod
+    def make(cls, domain: str, payload: dict[str, Any]) -> Task:
+        """Return a task whose id follows from its payload."""
+        return cls(task_id(domain, payload), domain, payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered task: plain `text`, or chat `messages` for the tokenizer's chat template."""
+
+    text: str | None
+    messages: tuple[dict[str, str], ...] | None
+    stop: Stop
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What was read from a completion; `action` (for chess: a UCI move) is None unless `ok`."""
+
+    status: ParseStatus
+    action: str | None
+    detail: str = ""

@@ -1,0 +1,200 @@
+"""The run configuration: pydantic models, YAML, `a.b=c` overrides. No torch, no Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Style = Literal["fen_legal", "pgn", "fen", "chat"]
+Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move"]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class ChessConfig(Section):
+    """What is asked in chess, and where the positions come from."""
+
+    style: Style = "fen_legal"
+    notation: Literal["san", "uci"] = "san"
+    """Notation of the listed moves (`fen_legal`, `chat`); answers may always be in either."""
+    max_tokens: int = Field(8, ge=1, le=4096)
+    boards: int = Field(64, ge=1)
+    """Self-play games kept side by side."""
+    random_opening_plies: tuple[int, int] = (2, 16)
+    """Each self-play game starts this many random plies (inclusive range) from its start position."""
+    opening_max_win_gap: float = Field(0.35, gt=0, le=0.5)
+    """A random opening is balanced when |win probability - 0.5| is at most this; 0.5 screens nothing."""
+    max_plies: int = Field(120, ge=2)
+    """Longer self-play games are adjudicated as unfinished (`*`)."""
+    random_move_prob: float = Field(0.1, ge=0, le=1)
+    """Chance that a game goes on with a random legal move instead of a sampled one."""
+    random_when_illegal: bool = True
+    """Where no sampled move was legal, go on with a random legal move; false ends the game."""
+    sources: dict[Literal["selfplay", "puzzles", "epd", "pgn"], float] = {"selfplay": 1.0}
+    """Share of the tasks per source."""
+    puzzles: Path | None = None
+    epd: Path | None = None
+    pgn: Path | None = None
+
+
+class EngineConfig(Section):
+    """The UCI engine behind the rewards."""
+
+    path: Path | None = None
+    """None: `stockfish` on PATH, then /usr/games/stockfish."""
+    nodes: int = Field(5000, ge=1)
+    hash_mb: int = Field(16, ge=1, le=1024)
+    deadline_s: float = Field(20.0, gt=0)
+    """Wall-clock limit of one engine call; then the process is killed and replaced."""
+    cache: Path | None = None
+    """SQLite file of position scores; None: the user's cache folder."""
+
+
+class RewardConfig(Section):
+    """How a legal move is paid (rewards/chess/shaping.py gives the formulas)."""
+
+    shape: Shape = "regret"
+    floor: float = Field(0.1, ge=0, lt=1)
+    """`regret`: what the worst legal move earns; an illegal one always earns 0."""
+    slope: float = Field(3.0, gt=0)
+    """`regret`: k in floor + (1 - floor) * max(0, 1 - k * regret)."""
+
+
+class SamplerConfig(Section):
+    """The sampler actors."""
+
+    count: int = Field(1, ge=1)
+    cpus: float = Field(1, ge=0)
+    gpus: float = Field(0, ge=0)
+    """GPUs per sampler; 0 with GPUs present means one each."""
+    threads: int | None = Field(None, ge=1)
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    temperature: float = Field(1.0, gt=0)
+    prefill_tokens: int = Field(1024, ge=1)
+    """Padded prompt tokens per prefill forward."""
+    deadline_s: float = Field(300.0, gt=0)
+    explore: Literal["none", "all_legal"] = "none"
+    """`all_legal`: besides the samples, score every listed legal move (all-action gradient)."""
+
+
+class ScorerConfig(Section):
+    """The scorer actors, one engine process each."""
+
+    count: int = Field(2, ge=1)
+    cpus: float = Field(0.5, ge=0)
+    deadline_s: float = Field(120.0, gt=0)
+    retries: int = Field(2, ge=0)
+
+
+class LearnerConfig(Section):
+    """TRL's trainer, its optimiser and its losses."""
+
+    workers: int = Field(1, ge=1)
+    cpus: float = Field(1, ge=0)
+    gpus: float = Field(0, ge=0)
+    threads: int | None = Field(None, ge=1)
+    lr: float = Field(1e-5, gt=0)
+    warmup_steps: int = Field(0, ge=0)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    loss: Literal["dapo", "dr_grpo", "grpo", "bnpo", "cispo"] = "dapo"
+    clip_low: float = Field(0.2, gt=0)
+    clip_high: float = Field(0.28, gt=0)
+    advantage: Literal["dr_grpo", "grpo", "target"] = "dr_grpo"
+    """`dr_grpo`: r - mean; `grpo`: divided by the deviation too; `target`: see advantages.py."""
+    advantage_scale: float = Field(1.0, gt=0)
+    target_temperature: float = Field(0.1, gt=0)
+    """`target`: temperature of the improved policy over rewards."""
+    importance_cap: float = Field(2.0, gt=0)
+    """Truncated importance sampling: per-token cap of learner / sampler."""
+    adaptive_entropy: bool = True
+    entropy_target: float = Field(0.2, ge=0)
+    """Mean nats per token below which the entropy bonus acts."""
+    entropy_coef: float = Field(0.0, ge=0)
+    entropy_coef_delta: float = Field(0.002, gt=0)
+    entropy_coef_max: float = Field(0.05, ge=0)
+    lora_rank: int | None = Field(None, ge=1)
+    lora_alpha: float = Field(32.0, gt=0)
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Autocast dtype; weights and optimiser state stay float32."""
+    gradient_checkpointing: bool = False
+    deadline_s: float = Field(900.0, gt=0)
+    """Longest wait for one update, start-up included."""
+
+
+class EvalConfig(Section):
+    """Held-out evaluation: greedy, before and after the run and every `every` steps."""
+
+    suites: list[str] = ["chess/games", "chess/heldout"]
+    positions: int = Field(512, ge=1)
+    """Positions per suite for the base and the final evaluation."""
+    every: int = Field(0, ge=0)
+    """0: no evaluation between."""
+    every_positions: int = Field(64, ge=1)
+    puzzles: Path | None = None
+    puzzle_limit: int = Field(512, ge=1)
+    nodes: int = Field(20000, ge=1)
+    """Engine nodes per position for regret and best move."""
+
+
+class CheckpointConfig(Section):
+    """When the run is saved."""
+
+    every: int = Field(25, ge=1)
+    keep: int = Field(2, ge=1)
+    """Checkpoints that keep their trainer state; older ones keep the model only."""
+
+
+class RayConfig(Section):
+    """How Ray is found or started."""
+
+    address: str | None = None
+    """None: RAY_ADDRESS, else a local Ray is started and stopped with the run."""
+    num_cpus: int | None = Field(None, ge=1)
+    object_store_mb: int = Field(1024, ge=100)
+
+
+class RunConfig(Section):
+    """One run, whole."""
+
+    name: str = "run"
+    runs_dir: Path = Path("runs")
+    model: str = "smollm2-135m-instruct"
+    seed: int = 0
+    domain: Literal["chess"] = "chess"
+    steps: int = Field(100, ge=1)
+    max_minutes: float | None = Field(None, gt=0)
+    """Training stops after the step in which this much wall time has gone since it began."""
+    groups_per_step: int = Field(16, ge=1)
+    group_size: int = Field(8, ge=2)
+    micro_batch_size: int | None = Field(None, ge=1)
+    """Rollouts per learner forward (a multiple of group_size); None: the whole batch at once."""
+    max_staleness: int = Field(0, ge=0)
+    """Policy versions that a rollout may lag behind; 0 is strictly on-policy."""
+    max_refills: int = Field(0, ge=0)
+    """Extra sampling rounds per step to replace groups without spread."""
+    chess: ChessConfig = ChessConfig()
+    engine: EngineConfig = EngineConfig()
+    reward: RewardConfig = RewardConfig()
+    sampler: SamplerConfig = SamplerConfig()
+    scorer: ScorerConfig = ScorerConfig()
+    learner: LearnerConfig = LearnerConfig()
+    eval: EvalConfig = EvalConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    ray: RayConfig = RayConfig()
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> RunConfig:
+        if self.micro_batch_size is not None and self.micro_batch_size % self.group_size:
+            raise ValueError(
+                f"micro_batch_size={self.micro_batch_size} must be a multiple of "
+                f"group_size={self.group_size}: a group is never torn apart"
+            )
+        return self
