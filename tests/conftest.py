@@ -1,0 +1,46 @@
+"""What many tests share: the engine, the optional data folder and a tiny model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout's root."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development data that is no part of the repository."""
+    named = os.environ.get("SELFPLAY_SHARED")
+    root = Path(named) if named else REPOSITORY.parent / "shared"
+    data = root / "data"
+    if not data.is_dir():
+        pytest.skip(f"no development data: {data} is missing; set SELFPLAY_SHARED to its parent")
+    return data
+
+
+@pytest.fixture(scope="session")
+def stockfish() -> Path:
+    """A real Stockfish."""
+    usual = Path("/usr/games/stockfish")
+    found = shutil.which("stockfish") or (str(usual) if usual.exists() else None)
+    if found is None:
+        pytest.skip("no Stockfish on PATH or in /usr/games; make setup installs it")
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny random Llama and its tokenizer; read it, never write to it."""
+    from selfplay.tiny import build_tiny_model
+
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny", seed=0)

@@ -1,0 +1,38 @@
+"""What each room may import from outside, as an allow-list; import-linter holds the rest."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ALLOWED = {
+    "envs": {"envs", "chess"},
+    "rewards": {"rewards", "envs", "chess"},
+}
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and top-level name of every import of a file, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.lineno, node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_a_room_imports_only_what_it_may(room: str, repository: Path) -> None:
+    files = sorted((repository / room).rglob("*.py"))
+    assert len(files) >= 3
+    allowed = ALLOWED[room] | sys.stdlib_module_names
+    offences = [
+        f"{path.relative_to(repository)}:{line}: {name}"
+        for path in files
+        for line, name in imported(path)
+        if name not in allowed
+    ]
+    assert offences == []

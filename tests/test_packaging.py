@@ -1,0 +1,51 @@
+"""The wheel holds the three packages, their data and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def names(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The file names in a freshly built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_top_level_is_the_three_packages(names: set[str]) -> None:
+    top = {name.split("/")[0] for name in names}
+    (metadata,) = {name for name in top if name.endswith(".dist-info")}
+    assert metadata.startswith("selfplay_rlvr-")
+    assert top - {metadata} == {"envs", "rewards", "selfplay"}
+
+
+def test_every_configuration_ships_inside_selfplay(names: set[str], repository: Path) -> None:
+    shipped = {name for name in names if name.startswith("selfplay/configs/")}
+    assert shipped == {f"selfplay/configs/{p.name}" for p in (repository / "configs").iterdir()}
+
+
+def test_package_data_and_typing_marks_ship(names: set[str], repository: Path) -> None:
+    data = {str(p.relative_to(repository)) for p in repository.glob("envs/**/*.jsonl")}
+    assert data <= names
+    assert {f"{package}/py.typed" for package in ("envs", "rewards", "selfplay")} <= names
+    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_console_script_is_declared(names: set[str], repository: Path) -> None:
+    assert any(name.endswith("dist-info/entry_points.txt") for name in names)
+    listed = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'selfplay = "selfplay.cli:main"' in listed
