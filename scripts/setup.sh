@@ -6,7 +6,7 @@
 #   TORCH_SPEC       what pip installs as torch
 #   TORCH_PIP_ARGS   more arguments for that one pip call, such as an index of your own
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 STAMP=$VENV/.setup-stamp
@@ -29,9 +29,14 @@ if [ -z "${TORCH_SPEC:-}" ]; then
 fi
 
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    local candidate is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+    if [ -n "${PYTHON:-}" ]; then
+        "$PYTHON" -c "$is_new_enough" >/dev/null 2>&1 || die "PYTHON=$PYTHON is no Python 3.11 or newer"
+        printf '%s\n' "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c "$is_new_enough" >/dev/null 2>&1; then
             printf '%s\n' "$candidate"
             return
         fi
@@ -40,8 +45,9 @@ find_python() {
 }
 
 make_venv() {
-    # A folder that was moved or whose interpreter is gone cannot be repaired in place.
-    if [ -x "$PY" ] && "$PY" -m pip --version >/dev/null 2>&1; then return; fi
+    # One that was moved (its scripts name the old place) or has lost its interpreter is remade.
+    if grep -qF "$PWD/$VENV" "$VENV/bin/activate" 2>/dev/null &&
+        "$PY" -m pip --version >/dev/null 2>&1; then return; fi
     local python
     python=$(find_python)
     say "making $VENV with $("$python" --version)"
@@ -51,18 +57,18 @@ make_venv() {
 
 pip_install() { "$PY" -m pip install --quiet --disable-pip-version-check "$@"; }
 
-# What the installation follows from; another checkout path means other paths inside .venv.
+# What the installation follows from.
 stamp_key() {
     {
         cat pyproject.toml Makefile scripts/setup.sh
-        printf '%s\n' "$PWD" "$TORCH_SPEC" "${TORCH_PIP_ARGS:-}"
-    } | "${1}" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+        printf '%s\n' "$TORCH_SPEC" "${TORCH_PIP_ARGS:-}"
+    } | "$PY" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
 
 install_packages() {
     make_venv
     local key
-    key=$(stamp_key "$PY")
+    key=$(stamp_key)
     if [ "$(cat "$STAMP" 2>/dev/null || true)" = "$key" ]; then return; fi
     rm -f "$STAMP"
     say "installing $TORCH_SPEC (the largest download)"
