@@ -1,0 +1,85 @@
+"""How a chess position is put to a language model: four prompt styles."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import chess
+
+from envs.chess.position import board_of
+from envs.errors import InputError
+from envs.task import Prompt, Task
+
+Style = Literal["fen_legal", "pgn", "fen", "chat"]
+"""`fen_legal`: FEN and the legal moves; `pgn`: the game so far, to be continued (blind chess);
+`fen`: the FEN alone; `chat`: an instruction, FEN and legal moves for a chat template."""
+
+Notation = Literal["san", "uci"]
+"""Notation of listed legal moves; `pgn` is always SAN, `fen` lists none."""
+
+
+def legal_moves(board: chess.Board, notation: Notation) -> list[str]:
+    """Return all legal moves of `board` in `notation`, sorted as text."""
+    if notation == "san":
+        return sorted(board.san(move) for move in board.legal_moves)
+    return sorted(move.uci() for move in board.legal_moves)
+
+
+def pgn_text(board: chess.Board) -> str:
+    """Return the game so far as PGN up to where the next move belongs, with no trailing space.
+
+    White to move ends in the move number ("1. e4 e5 2."), Black to move in White's move
+    ("1. e4 e5 2. Nf3"). A game that did not begin at the standard position gets the SetUp and FEN
+    tags (PGN standard, 9.7) and, where Black is first, the number with three dots ("12...").
+    """
+    replay = board.root()
+    header = ""
+    if replay.fen() != chess.STARTING_FEN:
+        header = f'[SetUp "1"]\n[FEN "{replay.fen()}"]\n\n'
+    words = [] if replay.turn == chess.WHITE else [f"{replay.fullmove_number}..."]
+    for move in board.move_stack:
+        if replay.turn == chess.WHITE:
+            words.append(f"{replay.fullmove_number}.")
+        words.append(replay.san_and_push(move))
+    if replay.turn == chess.WHITE:
+        words.append(f"{replay.fullmove_number}.")
+    return header + " ".join(words)
+
+
+def _chat_text(board: chess.Board, notation: Notation) -> str:
+    side = "White" if board.turn == chess.WHITE else "Black"
+    name = "SAN" if notation == "san" else "UCI"
+    return (
+        f"You play {side} in a game of chess. Choose the best move in this position.\n"
+        f"FEN: {board.fen()}\n"
+        f"Legal moves ({name}): {' '.join(legal_moves(board, notation))}\n"
+        "Answer with exactly one move from the list and nothing else."
+    )
+
+
+def render(task: Task, style: Style, notation: Notation, max_tokens: int) -> Prompt:
+    """Return the prompt for a chess task; the completion may have up to `max_tokens` tokens.
+
+    Plain-text styles end without a space, since a model's own token begins with one.
+
+    Raises InputError for an unknown style or notation, a task that is no chess position, and a
+    position without legal moves.
+    """
+    if style not in get_args(Style):
+        raise InputError(f"prompt style {style!r} is unknown; use one of {list(get_args(Style))}")
+    if notation not in get_args(Notation):
+        raise InputError(f"notation {notation!r} is unknown; use one of {list(get_args(Notation))}")
+    board = board_of(task)
+    if not any(board.legal_moves):
+        raise InputError(f"task {task.id}: no legal move in {board.fen()!r}; leave it out")
+    if style == "chat":
+        message = {"role": "user", "content": _chat_text(board, notation)}
+        return Prompt(text=None, messages=(message,), stop="eos", max_tokens=max_tokens)
+    if style == "pgn":
+        text = pgn_text(board)
+    elif style == "fen_legal":
+        listed = " ".join(legal_moves(board, notation))
+        text = f"Position: {board.fen()}\nLegal moves: {listed}\nBest move:"
+    else:
+        text = f"Position: {board.fen()}\nBest move:"
+    return Prompt(text=text, messages=None, stop="word", max_tokens=max_tokens)
