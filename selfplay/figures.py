@@ -1,0 +1,85 @@
+"""How numbers are written for people; shared by the console, the command line and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+METRIC_NAMES = {
+    "legal_rate": "legal moves",
+    "best_move_rate": "best move",
+    "regret": "regret (win prob.)",
+    "puzzle_accuracy": "puzzles solved",
+}
+"""Metric -> what people read; regret is the mean loss in win probability of legal moves."""
+
+LABELS = {"base": "base", "random_mover": "random mover", "final": "final"}
+"""Columns of the comparison, in order."""
+
+
+def number(value: Any, digits: int = 3, missing: str = "-") -> str:
+    """Return a float with `digits` decimals, or `missing` for null."""
+    return missing if value is None else f"{float(value):.{digits}f}"
+
+
+def percent(value: Any, digits: int = 0, missing: str = "-") -> str:
+    """Return a fraction of 1 as a percentage."""
+    return missing if value is None else f"{100 * float(value):.{digits}f}%"
+
+
+def estimate(metric: str, interval: dict[str, Any] | None) -> str:
+    """Return "99.2% [98.0, 99.7]" for a rate, "0.131 [0.118, 0.145]" for a regret."""
+    if not interval or interval.get("value") is None:
+        return "-"
+    low, high = interval.get("low"), interval.get("high")
+    if metric == "regret":
+        return f"{number(interval['value'])} [{number(low)}, {number(high)}]"
+    bounds = ", ".join("-" if end is None else f"{100 * float(end):.1f}" for end in (low, high))
+    return f"{percent(interval['value'], 1)} [{bounds}]"
+
+
+def paired_lines(paired: dict[str, Any] | None) -> list[str]:
+    """Return the paired tests of one suite as sentences."""
+    if not paired:
+        return []
+    lines = []
+    p = (paired.get("legal_rate") or {}).get("p")
+    if p is not None:
+        size = f"p = {p:.2g}" if p >= 1e-12 else "p < 1e-12"
+        lines.append(f"legal moves, base against final (McNemar, paired): {size}")
+    difference = paired.get("regret_vs_random") or {}
+    if difference.get("value") is not None:
+        lines.append(
+            "regret of the final policy minus a random legal mover's, same positions: "
+            f"{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
+        )
+    return lines
+
+
+def suite_rows(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> list[list[str]]:
+    """Return one row per metric: its name, then one cell per label (base, random mover, final)."""
+    present = {metric for label in labels for metric in suite.get(label) or {}}
+    metrics = [m for m in METRIC_NAMES if m in present] + sorted(present - set(METRIC_NAMES))
+    return [
+        [str(METRIC_NAMES.get(metric, metric))]
+        + [estimate(metric, (suite.get(label) or {}).get(metric)) for label in labels]
+        for metric in metrics
+    ]
+
+
+def duration(seconds: float | None) -> str:
+    """Return "42 s", "3 min 05 s" or "1 h 02 min"."""
+    if seconds is None:
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: float | None) -> str:
+    """Return bytes as "512 MiB" or "3.2 GiB"."""
+    if count is None:
+        return "-"
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -1,0 +1,236 @@
+"""Checks before a run: engine, gold answers, model, memory, disk, Ray. For doctor and --dry-run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import chess
+import psutil
+
+from envs.chess.position import make_task
+from envs.errors import InputError
+from rewards.chess.scorer import ScoreRequest
+from selfplay.config import RunConfig
+from selfplay.figures import size
+from selfplay.manifest import gpus, usable_cores
+
+State = Literal["ok", "warn", "fail"]
+GOLD_FENS = (
+    "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR w KQkq - 4 4",
+    "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1",
+)
+"""Mate in one (f3f7; d1d8): whatever the engine, its best move must score as a pass."""
+
+RAY_SECONDS = 120.0
+_BYTES_PER_TRAINED = 16
+"""float32 weight, gradient and AdamW's two moments."""
+_BYTES_PER_SAMPLED = 4
+_PROCESS_BYTES = 700 * 2**20
+"""What a process takes once torch and transformers are imported (measured: 0.5-0.7 GiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finished check."""
+
+    name: str
+    state: State
+    detail: str
+    seconds: float
+
+
+def run_checks(config: RunConfig, *, start_ray: bool) -> list[Check]:
+    """Run every check, also behind a failed one, and return them in order."""
+    checks: list[tuple[str, Callable[[RunConfig], tuple[State, str]]]] = [
+        ("engine", check_engine),
+        ("model", check_model),
+        ("memory", check_memory),
+        ("disk", check_disk),
+        ("processor", check_processor),
+        ("ray", check_ray if start_ray else _find_ray),
+    ]
+    return [run_check(name, check, config) for name, check in checks]
+
+
+def run_check(
+    name: str, check: Callable[[RunConfig], tuple[State, str]], config: RunConfig
+) -> Check:
+    """Run one check; bad input is a failed check, not an error."""
+    since = time.monotonic()
+    try:
+        state, detail = check(config)
+    except InputError as error:
+        state, detail = "fail", str(error)
+    return Check(name, state, detail, time.monotonic() - since)
+
+
+def check_engine(config: RunConfig) -> tuple[State, str]:
+    """Start the engine and score gold answers: a mate is a pass, an illegal move is illegal.
+
+    Raises:
+        InputError: there is no engine, or it is none.
+    """
+    from selfplay.score_file import chess_scorer
+
+    with chess_scorer(config) as scorer:
+        for fen in GOLD_FENS:
+            task = make_task(chess.Board(fen))
+            best = scorer.position_scores(task).best_moves[0]
+            answers = [ScoreRequest(task, f" {best}"), ScoreRequest(task, " a1a8")]
+            gold, illegal = scorer.score(answers)
+            if gold.verdict != "pass" or (
+                gold.value < 0.99 and config.reward.shape != "win_percent"
+            ):
+                return "fail", f"the engine's best move {best} scored {gold.value} in {fen}"
+            if illegal.verdict != "illegal" or illegal.value > 0:
+                return "fail", f"the illegal move a1a8 scored {illegal.value} in {fen}"
+        name, sha256 = scorer.identity.name, scorer.identity.sha256
+    return "ok", f"{name} (sha256 {sha256[:12]}); gold answers score as they must"
+
+
+def check_model(config: RunConfig) -> tuple[State, str]:
+    """Find the model and load its tokenizer.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    from selfplay.models import load_tokenizer
+
+    tokenizer = load_tokenizer(config.model)
+    count = parameters(config.model)
+    known = f"{count / 1e6:.0f}M parameters" if count else "parameters unknown"
+    chat = tokenizer.chat_template is not None
+    if config.chess.style == "chat" and not chat:
+        return "fail", f"{config.model} has no chat template; use another chess.style than chat"
+    return "ok", f"{config.model}: {known}, vocabulary of {len(tokenizer)}"
+
+
+def check_memory(config: RunConfig) -> tuple[State, str]:
+    """Compare the memory at hand with an estimate of weights, optimiser and processes."""
+    free = psutil.virtual_memory().available
+    count = parameters(config.model)
+    if count is None:
+        return "warn", f"{size(free)} free; the model's size is unknown"
+    trained, sampled = config.learner.workers, config.sampler.count
+    need = count * (_BYTES_PER_TRAINED * trained + _BYTES_PER_SAMPLED * (sampled + 1))
+    need += _PROCESS_BYTES * (trained + sampled + 1) + config.ray.object_store_mb * 2**20
+    detail = f"{size(free)} free, about {size(need)} needed besides activations"
+    if free < need:
+        return ("warn" if gpus() else "fail"), detail
+    return "ok", detail
+
+
+def check_disk(config: RunConfig) -> tuple[State, str]:
+    """Compare the space below runs_dir with what the checkpoints take."""
+    folder = config.runs_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "fail", f"{folder} cannot be written; choose another place with runs_dir=FOLDER"
+    free = shutil.disk_usage(folder).free
+    count = parameters(config.model) or 0
+    models = max(1, config.steps // config.checkpoint.every)
+    need = 2**30 + count * (4 * models + 12 * (config.checkpoint.keep + 1))
+    detail = f"{size(free)} free at {folder}, up to {size(need)} needed"
+    return ("ok" if free >= need else "fail"), detail
+
+
+def check_processor(config: RunConfig) -> tuple[State, str]:
+    """Say what there is to compute with."""
+    from selfplay.models import cpu_has_bf16
+
+    cores = usable_cores()
+    bf16 = "bfloat16 in hardware" if cpu_has_bf16() else "no bfloat16 in hardware: float32"
+    found = gpus()
+    detail = f"{cores} cores, {bf16}; GPUs: {', '.join(found) if found else 'none'}"
+    if cores < 2:
+        return "warn", f"{detail}; one core makes a run about twice as long"
+    return "ok", detail
+
+
+def check_ray(config: RunConfig) -> tuple[State, str]:
+    """Start a local Ray (or join the configured cluster) in a process of its own and use it."""
+    address = config.ray.address or os.environ.get("RAY_ADDRESS")
+    program = (
+        "import sys, ray\n"
+        "address = sys.argv[1] or None\n"
+        "own = {} if address else dict(num_cpus=1, include_dashboard=False,\n"
+        "                              object_store_memory=100 * 2**20)\n"
+        "ray.init(address=address, log_to_driver=False, logging_level='ERROR', **own)\n"
+        "assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42\n"
+        "print(ray.__version__, int(ray.cluster_resources().get('CPU', 0)))\n"
+        "ray.shutdown()\n"
+    )
+    code, output = _bounded([sys.executable, "-c", program, address or ""], RAY_SECONDS)
+    if code is None:
+        return "fail", f"Ray did not start within {RAY_SECONDS:.0f} s"
+    if code != 0:
+        last = (output.strip().splitlines() or ["no output"])[-1]
+        return "fail", f"Ray does not start: {last}"
+    version, cpus = output.strip().splitlines()[-1].split()
+    place = f"cluster at {address} with {cpus} CPUs" if address else "a local Ray starts and stops"
+    return "ok", f"Ray {version}: {place}"
+
+
+def _find_ray(config: RunConfig) -> tuple[State, str]:
+    import importlib.metadata
+
+    try:
+        return "ok", f"Ray {importlib.metadata.version('ray')} is installed (not started)"
+    except importlib.metadata.PackageNotFoundError:
+        return "fail", "Ray is not installed; type: python -m pip install 'ray[train]'"
+
+
+def parameters(model: str) -> int | None:
+    """Return the number of weights from the safetensors headers, or None for a hub model.
+
+    Format: 8 bytes little-endian header length, then JSON of name -> {"shape": [...]}
+    (huggingface.co/docs/safetensors).
+    """
+    from selfplay.models import resolve_model
+
+    try:
+        folder = resolve_model(model)
+    except InputError:
+        return None
+    if not isinstance(folder, Path):
+        return None
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        total += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    return total or None
+
+
+def _bounded(command: list[str], seconds: float) -> tuple[int | None, str]:
+    """Run a command; past its time it and all that it started are killed and the code is None."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+        if isinstance(error, subprocess.TimeoutExpired):
+            return None, ""
+        raise
+    return process.returncode, output

@@ -1,0 +1,53 @@
+"""The typed records that flow through the loop and land on disk. No torch, no Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from envs import Task
+from rewards import RewardResult
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One completion with everything that training and auditing need.
+
+    `logprobs[t]` is the sampler's log-probability (nats) of `completion_ids[t]` at the sampling
+    temperature with top_p=1. `seed` and `index` repeat the draw.
+    """
+
+    task_id: str
+    policy_version: int
+    seed: int
+    index: int
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    logprobs: list[float]
+    text: str
+    finish: str
+    result: RewardResult | None = None
+    advantage: float = 0.0
+
+
+@dataclass(slots=True)
+class Group:
+    """The rollouts of one task, all from one policy version."""
+
+    task: Task
+    rollouts: list[Rollout] = field(default_factory=list)
+    trained: bool = True
+    """False for a group that was dropped (no spread, a scorer failure) and never reached a loss."""
+
+    @property
+    def rewards(self) -> list[float]:
+        """The rewards in rollout order; every rollout must be scored."""
+        values = [r.result.value for r in self.rollouts if r.result is not None]
+        if len(values) != len(self.rollouts):
+            raise ValueError(f"task {self.task.id}: unscored rollouts in the group")
+        return values
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether at least two rewards differ: without that the group teaches nothing."""
+        rewards = self.rewards
+        return bool(rewards) and max(rewards) != min(rewards)

@@ -1,0 +1,280 @@
+"""The run folder: everything that a run leaves behind, and the only code that names its files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import IO, Any
+
+import chess.pgn
+
+from envs.errors import InputError
+from selfplay.atomic import free_name, write_json, write_text
+from selfplay.config import RunConfig
+from selfplay.config_io import dump_config, parse_config
+from selfplay.manifest import describe_machine, describe_start
+from selfplay.metrics_log import MetricsLog
+from selfplay.records import Group
+from selfplay.rollout_store import RolloutStore
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_STEP = re.compile(r"step_(\d+)")
+_VERSION = re.compile(r"v(\d+)")
+
+
+class RunDir:
+    """One run's folder. Writes are atomic; nothing is overwritten but what is derived anew.
+
+    `RunDir.create` and `lock` take the folder for this process; reading needs no lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.rollouts = RolloutStore(path / "rollouts", path.name)
+        self.metrics = MetricsLog(path / "metrics.jsonl")
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunDir:
+        """Make runs_dir/name with its config.yaml and lock it.
+
+        Raises:
+            InputError: the name is no plain name or is taken, or the folder cannot be written.
+        """
+        if not _NAME.fullmatch(config.name):
+            raise InputError(
+                f"name: {config.name!r} is no folder name; use letters, digits, '.', '_' and '-'"
+            )
+        path = config.runs_dir / config.name
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise InputError(_taken(path)) from error
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written: {error.strerror}; choose another place with "
+                "runs_dir=FOLDER"
+            ) from error
+        run = cls(path)
+        run.lock()
+        write_text(path / "config.yaml", dump_config(config), overwrite=False)
+        return run
+
+    @classmethod
+    def open(cls, target: str | Path, runs_dir: Path = Path("runs")) -> RunDir:
+        """Return the existing run at the path `target`, else at runs_dir/target.
+
+        Raises:
+            InputError: neither is a run folder.
+        """
+        for path in (Path(target), runs_dir / target):
+            if (path / "config.yaml").is_file():
+                return cls(path.resolve() if path.name in ("", "..") else path)
+        have = sorted(path.parent.name for path in runs_dir.glob("*/config.yaml"))
+        known = f"{runs_dir} has: {', '.join(have[-8:])}" if have else f"{runs_dir} has no runs"
+        raise InputError(f"{target}: no such run; {known}")
+
+    def lock(self) -> None:
+        """Take the folder for this process until `close` or its end.
+
+        Raises:
+            InputError: another process has it; the message gives its pid.
+        """
+        try:
+            file = (self.path / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            pid = file.read().strip() or "unknown"
+            file.close()
+            raise InputError(
+                f"{self.path}: process {pid} is running this run; wait for it or stop it"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._lock = file
+
+    def close(self) -> None:
+        """Give the folder back. The lock file stays: removing it would race with another taker."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def config(self) -> RunConfig:
+        """Return the run's resolved configuration."""
+        path = self.path / "config.yaml"
+        import yaml
+
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from error
+        return parse_config(data, str(path), [])
+
+    def replace_config(self, config: RunConfig) -> None:
+        """Write a changed configuration at a resume; the old one is kept as config.N.yaml."""
+        path = self.path / "config.yaml"
+        kept = free_name(path)
+        write_text(kept, path.read_text(encoding="utf-8"), overwrite=False)
+        write_text(path, dump_config(config), overwrite=True)
+
+    def write_manifest(
+        self, engine: dict[str, Any], seeds: dict[str, int], resumed_from: int | None = None
+    ) -> None:
+        """Write manifest.json at the first start; a later start is appended to its `starts`.
+
+        Args:
+            engine: identity of the scoring engine (name, sha256, options).
+            seeds: name -> seed of everything that draws at random.
+            resumed_from: the policy version that a resumed run goes on from.
+        """
+        path = self.path / "manifest.json"
+        start = describe_start(resumed_from) | describe_machine() | {"engine": engine}
+        manifest = self.manifest() or start | {"run": self.name, "seeds": seeds, "starts": []}
+        manifest["starts"].append(start)
+        write_json(path, manifest, overwrite=True)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Return manifest.json, or None before the first start."""
+        return self._read_json(self.path / "manifest.json")
+
+    def write_rollouts(self, step: int, groups: list[Group]) -> Path:
+        """Write the rollouts of one step (before they train); a step is written once."""
+        return self.rollouts.write(step, groups)
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add one step's row to metrics.jsonl."""
+        self.metrics.append(row)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the whole rows of metrics.jsonl."""
+        return self.metrics.read()
+
+    def append_games(self, games: list[chess.pgn.Game], step: int) -> Path | None:
+        """Write the games that ended by `step` to a PGN file of their own; None without games."""
+        if not games:
+            return None
+        path = free_name(self.path / "games" / f"step_{step:06d}.pgn")
+        write_text(path, "\n\n".join(str(game) for game in games) + "\n", overwrite=False)
+        return path
+
+    def write_eval(self, name: str, result: dict[str, Any]) -> Path:
+        """Write evals/`name`.json; an older one of that name is kept beside it as `name`.N.json."""
+        path = self.path / "evals" / f"{name}.json"
+        if path.exists():
+            path.rename(free_name(path))
+        write_json(path, result, overwrite=False)
+        return path
+
+    def read_evals(self) -> dict[str, dict[str, Any]]:
+        """Return name -> evaluation, the base first, then by policy version."""
+        paths = [p for p in (self.path / "evals").glob("*.json") if "." not in p.stem]
+        evals = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+        order = sorted(evals, key=lambda name: (evals[name].get("version") or 0, name))
+        return {name: evals[name] for name in order}
+
+    def write_summary(self, summary: dict[str, Any]) -> Path:
+        """Write summary.json, which is derived and so replaced."""
+        write_json(self.path / "summary.json", summary, overwrite=True)
+        return self.path / "summary.json"
+
+    def summary(self) -> dict[str, Any] | None:
+        """Return summary.json, or None while there is none."""
+        return self._read_json(self.path / "summary.json")
+
+    def checkpoint_dir(self, version: int) -> Path:
+        """Return checkpoints/vNNNNNN (not made here) of a policy version."""
+        return self.path / "checkpoints" / f"v{version:06d}"
+
+    def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
+        """Mark a checkpoint whole; must be the last write into it."""
+        write_json(self.checkpoint_dir(version) / "complete.json", info, overwrite=True)
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Return version -> folder of the complete checkpoints, ascending."""
+        found = {}
+        for path in sorted((self.path / "checkpoints").glob("v*")):
+            match = _VERSION.fullmatch(path.name)
+            if match and (path / "complete.json").is_file():
+                found[int(match[1])] = path
+        return found
+
+    def latest_checkpoint(self) -> Path | None:
+        """Return the complete checkpoint of the highest version, or None."""
+        return next(reversed(self.checkpoints().values()), None)
+
+    def set_champion(self, version: int) -> None:
+        """Name the policy version that is the champion."""
+        write_text(self.path / "champion", f"v{version:06d}\n", overwrite=True)
+
+    def champion(self) -> int | None:
+        """Return the champion's policy version, or None before the first."""
+        path = self.path / "champion"
+        match = _VERSION.match(path.read_text(encoding="utf-8")) if path.exists() else None
+        return int(match[1]) if match else None
+
+    def discard_after(self, step: int) -> list[str]:
+        """Set aside what a resumed run will do again; return one line per thing moved.
+
+        Rows of metrics.jsonl, rollouts, games and evaluations of later steps move to *discarded*
+        places; checkpoints that were never completed are removed.
+        """
+        moved = []
+        rows = self.metrics.discard_after(step)
+        if rows:
+            moved.append(f"{rows} metric rows")
+        for folder in ("rollouts", "games", "evals"):
+            for path in sorted((self.path / folder).glob("*.*")):
+                if self._is_later(path, step):
+                    target = free_name(self.path / folder / "discarded" / path.name)
+                    target.parent.mkdir(exist_ok=True)
+                    path.rename(target)
+                    moved.append(f"{folder}/{path.name}")
+        complete = self.checkpoints().values()
+        for path in sorted((self.path / "checkpoints").glob("v*")):
+            if path not in complete:
+                shutil.rmtree(path)
+                moved.append(f"checkpoints/{path.name} (incomplete)")
+        return moved
+
+    def remove_unused(self) -> bool:
+        """Remove the folder if nothing was learnt or measured in it yet; tell whether it went."""
+        used = ("rollouts", "evals", "checkpoints", "metrics.jsonl", "games")
+        if any((self.path / name).exists() for name in used):
+            return False
+        shutil.rmtree(self.path)
+        self.close()
+        return True
+
+    def log_file(self, name: str = "driver") -> Path:
+        """Return logs/`name`.log, its folder made."""
+        (self.path / "logs").mkdir(exist_ok=True)
+        return self.path / "logs" / f"{name}.log"
+
+    def _is_later(self, path: Path, step: int) -> bool:
+        match = _STEP.match(path.name)
+        if match:
+            return int(match[1]) > step
+        return path.parent.name == "evals" and path.name.startswith("final")
+
+    @staticmethod
+    def _read_json(path: Path) -> dict[str, Any] | None:
+        if not path.exists():
+            return None
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return value
+
+
+def _taken(path: Path) -> str:
+    if not path.is_dir():
+        return f"{path}: is a file, not a run folder; choose another with --name OTHER"
+    return f"{path}: this run exists; choose another with --name OTHER, or go on with --resume"

@@ -1,0 +1,102 @@
+"""summary.json: base, final and random mover side by side, with intervals and paired tests.
+
+The format is stable; other tools read it. Rates and win probabilities are fractions of 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfplay.rundir import RunDir
+from selfplay.stats import mcnemar, paired_bootstrap
+
+LEGAL = ("pass", "fail")
+"""The verdicts of a legal move."""
+
+SPREAD_STEPS = 10
+"""`groups_with_spread` is the mean over this many last steps."""
+
+
+def build_summary(
+    run_dir: RunDir, *, status: str, wall_seconds: float, peak_rss_bytes: int
+) -> dict[str, Any]:
+    """Return the content of summary.json from the run's evaluations and metrics.
+
+    A run that ended before its final evaluation has no "final" and no "paired" below its suites;
+    one that ended before its base evaluation has no suites.
+
+    Args:
+        run_dir: the run.
+        status: how it ended ("finished", "stopped", "failed").
+        wall_seconds: from the command's start to the end of the last evaluation.
+        peak_rss_bytes: summed over all processes of the run.
+    """
+    metrics = run_dir.read_metrics()
+    return {
+        "run": run_dir.name,
+        "status": status,
+        "steps": max((int(row["step"]) for row in metrics), default=0),
+        "rollouts": run_dir.rollouts.count(),
+        "wall_seconds": round(wall_seconds, 1),
+        "peak_rss_bytes": peak_rss_bytes,
+        "groups_with_spread": spread_of(metrics),
+        "suites": compare_evals(run_dir.read_evals()),
+    }
+
+
+def spread_of(metrics: list[dict[str, Any]]) -> float | None:
+    """Return the mean share of groups with unequal rewards over the last ten steps that have it."""
+    shares = [row["groups_with_spread"] for row in metrics if _has(row, "groups_with_spread")]
+    last = shares[-SPREAD_STEPS:]
+    return sum(last) / len(last) if last else None
+
+
+def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured."""
+    base, final = evals.get("base"), evals.get("final")
+    suites: dict[str, Any] = {}
+    for evaluation, label in ((base, "base"), (final, "final")):
+        for suite, numbers in (evaluation or {}).get("suites", {}).items():
+            entry = suites.setdefault(suite, {})
+            entry[label] = dict(numbers["policy"])
+            if numbers.get("random_mover"):
+                entry["random_mover"] = _random_mover(numbers["random_mover"])
+    for suite, entry in suites.items():
+        if "base" in entry and "final" in entry and base and final:
+            entry["paired"] = paired_tests(
+                base["suites"][suite].get("rows", []), final["suites"][suite].get("rows", [])
+            )
+    return suites
+
+
+def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the paired tests over the positions that both evaluations have.
+
+    `legal_rate`: exact McNemar p of base against final. `regret_vs_random`: mean, with its 95%
+    bootstrap interval, of the final move's regret minus the random legal mover's expected regret
+    on the same position, over the positions where the final move was legal; below 0 is better
+    than random. Null without such positions.
+    """
+    before = {row["task_id"]: row for row in base}
+    both = [row for row in final if row["task_id"] in before]
+    p = mcnemar(
+        [before[row["task_id"]]["verdict"] in LEGAL for row in both],
+        [row["verdict"] in LEGAL for row in both],
+    )
+    legal = [row for row in final if _has(row, "regret") and _has(row, "random_regret")]
+    difference = paired_bootstrap(
+        [float(row["regret"]) for row in legal], [float(row["random_regret"]) for row in legal]
+    ).as_dict()
+    del difference["n"]  # the format has value, low and high here
+    return {"legal_rate": {"p": p if both else None}, "regret_vs_random": difference}
+
+
+def _random_mover(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Add the legal rate, which is 1 by construction and needs no measurement."""
+    n = max((int(value.get("n") or 0) for value in numbers.values()), default=0)
+    certain = {"value": 1.0, "low": 1.0, "high": 1.0, "n": n}
+    return {"legal_rate": certain} | numbers
+
+
+def _has(row: dict[str, Any], key: str) -> bool:
+    return row.get(key) is not None

@@ -1,0 +1,1 @@
+"""Tests; a package so that helpers beside them can be imported."""

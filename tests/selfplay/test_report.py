@@ -1,0 +1,146 @@
+"""report.html: one offline page; whatever a model says stays text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from selfplay.config import RunConfig
+from selfplay.report import build_report
+from selfplay.report.boards import board_svg
+from selfplay.rundir import RunDir
+from selfplay.text import escape, visible
+from tests.selfplay.made_up import evaluation, filled_run, metrics_row, row
+
+XSS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg/onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</td></table><iframe src=javascript:alert(1)>",
+    "</style><style>@import url(//evil.example/x.css)</style>",
+    "</pre></details><object data=x>",
+    "&lt;script&gt;&#x3c;script>",
+    '<a href="javascript:alert(1)">x</a>',
+    "<!-- <meta http-equiv=refresh content='0;url=//evil.example'>",
+    "\u202e<b>\x00\x1b[2J\ud800",
+    "<math><mtext><mglyph><style><img src=x onerror=alert(1)>",
+]
+ALLOWED = {
+    *("html", "head", "meta", "title", "style", "body", "section", "h1", "h2", "h3", "p", "div"),
+    *("table", "tr", "th", "td", "figure", "figcaption", "span", "details", "summary", "pre"),
+    *("svg", "g", "path", "defs", "use", "rect", "circle", "line", "polyline", "polygon", "text"),
+    *("desc",),
+}
+REMOTE = re.compile(r"^\s*(?:[a-z]+:)?//|javascript:", re.IGNORECASE)
+
+
+class Audit(HTMLParser):
+    """Collects tags, attributes and open elements."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def audit(page: str) -> Audit:
+    found = Audit()
+    found.feed(page)
+    found.close()
+    assert found.open == []
+    assert found.tags <= ALLOWED
+    for name, value in found.attributes:
+        assert not name.startswith("on") and name != "style", (name, value)
+        if name in ("href", "src", "xlink:href", "data"):
+            assert value.startswith("#"), (name, value)
+        if not name.startswith("xmlns"):
+            assert not REMOTE.search(value), (name, value)
+    return found
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_hostile_text_stays_text_everywhere(text: str, tmp_path: Path) -> None:
+    run = filled_run(tmp_path, text)
+    page = build_report(run).read_text(encoding="utf-8")
+    found = audit(page)
+    assert visible(text, 60) in found.text
+    for character in "\x00\x1b\u202e":
+        assert character not in page
+
+
+def test_the_policy_allows_this_style_sheet_and_nothing_else(tmp_path: Path) -> None:
+    page = build_report(filled_run(tmp_path)).read_text(encoding="utf-8")
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = dict(audit(page).attributes)["content"]  # the last meta with content is the viewport
+    assert "width=device-width" in policy
+    assert f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'" in page
+    assert "prefers-color-scheme: dark" in style
+
+
+def test_a_finished_run_shows_all_of_it(tmp_path: Path) -> None:
+    run = filled_run(tmp_path)
+    found = audit(build_report(run).read_text(encoding="utf-8"))
+    for words in (
+        "reward",
+        "legal moves",
+        "entropy",
+        "groups with spread",
+        "95.0% [83.5, 98.6]",
+        "McNemar",
+        "random legal mover",
+        "sample 1.00 s",
+        "before:",
+        "after:",
+        "manifest.json",
+        "group_size: 8",
+    ):
+        assert words in found.text, words
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert page.count('<div class="pair">') == 6
+    assert page.count('<g id="white-pawn"') == 1  # shapes once, used by all boards
+    assert 'class="bar"' in page  # error bars of the evaluations
+
+
+def test_partial_runs_have_a_report(tmp_path: Path) -> None:
+    run = RunDir.create(RunConfig(name="part", runs_dir=tmp_path))
+    assert "No steps yet." in audit(build_report(run).read_text()).text
+    run.append_metrics(metrics_row(1))
+    run.write_eval("base", evaluation("base", 0, [row(0, legal=False, regret=0.0)]))
+    found = audit(build_report(run).read_text())
+    assert "They appear after the final evaluation." in found.text and "0.0%" in found.text
+
+
+def test_a_fen_from_a_damaged_file_cannot_break_the_page() -> None:
+    assert board_svg("<script>", None, []) == "<p>no board: &lt;script&gt;</p>"
+    assert "arrow" not in board_svg("8/8/8/8/8/8/8/8 w - - 0 1", "e2e4", ["zzzz"])
+
+
+def test_visible_shows_what_would_act() -> None:
+    assert visible("a\x1b[31m\u202eb\n\tc\u200b") == r"a\x1b[31m\u202eb⏎⇥c\u200b"
+    assert visible("\ud800") == r"\ud800" and visible("x" * 9, 4) == "xxxx…"
+    assert escape("<&\"'>") == "&lt;&amp;&quot;&#x27;&gt;"
