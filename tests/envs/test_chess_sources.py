@@ -175,3 +175,14 @@ def test_open_reads_the_files_that_have_a_share(tmp_path: Path) -> None:
     assert source.finished() == []
     with pytest.raises(InputError, match="No such file"):
         TaskSource.open({"puzzles": 1}, seed=0, puzzles=tmp_path / "missing.csv")
+
+
+def test_a_game_does_not_ask_what_a_file_has_in_flight() -> None:
+    start = make_task(chess.Board())
+    pool = GamePool(1, 0, lambda rng: chess.Board(), 30, 0.0, True, ("a", "b"))
+    source = TaskSource({"selfplay": 1, "pgn": 3}, seed=0, pool=pool, files={"pgn": [start]})
+    first, second = source.next_tasks(2)
+    assert first == start
+    assert len(second.payload["moves"]) == 1
+    source.advance(second.id, [], 0)
+    source.advance(first.id, [], 0)
