@@ -110,7 +110,7 @@ def check_model(config: RunConfig) -> tuple[State, str]:
 
     tokenizer = load_tokenizer(config.model)
     count = parameters(config.model)
-    known = f"{count / 1e6:.0f}M parameters" if count else "parameters unknown"
+    known = f"{count / 1e6:.3g}M parameters" if count else "parameters unknown"
     chat = tokenizer.chat_template is not None
     if config.chess.style == "chat" and not chat:
         return "fail", f"{config.model} has no chat template; use another chess.style than chat"
