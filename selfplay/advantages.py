@@ -1,0 +1,57 @@
+"""Advantages of a group: how much better each answer was than expected. Pure, no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from selfplay.config import LearnerConfig
+from selfplay.records import Group
+
+
+def dr_grpo(rewards: Sequence[float]) -> list[float]:
+    """r - mean(r): no division by the deviation, so no bias by difficulty (Dr. GRPO, 2503.20783)."""
+    mean = math.fsum(rewards) / len(rewards)
+    return [r - mean for r in rewards]
+
+
+def grpo(rewards: Sequence[float], epsilon: float = 1e-4) -> list[float]:
+    """(r - mean(r)) / (std(r) + epsilon), sample deviation as in TRL (DeepSeekMath, 2402.03300)."""
+    centred = dr_grpo(rewards)
+    variance = math.fsum(a * a for a in centred) / max(len(rewards) - 1, 1)
+    return [a / (math.sqrt(variance) + epsilon) for a in centred]
+
+
+def target(
+    rewards: Sequence[float], logprobs: Sequence[float], temperature: float
+) -> list[float]:
+    """q - p over distinct actions: the gradient of the cross-entropy towards a better policy.
+
+    q is softmax(reward / temperature) over the group's actions and p the sampler's probability of
+    each (exp of `logprobs`, summed over the answer's tokens). With every legal move in the group,
+    the policy gradient with these advantages is that of KL(q || policy): the maximum a posteriori
+    policy improvement step (MPO, 1806.06920, non-parametric target with a uniform prior), with no
+    sampling noise. Sums to the probability that the policy gives to other answers.
+    """
+    top = max(rewards)
+    weights = [math.exp((r - top) / temperature) for r in rewards]
+    total = math.fsum(weights)
+    return [w / total - math.exp(min(lp, 0.0)) for w, lp in zip(weights, logprobs, strict=True)]
+
+
+def assign_advantages(group: Group, config: LearnerConfig) -> None:
+    """Write the advantage of every rollout in `group`, scaled by `advantage_scale`.
+
+    Raises:
+        ValueError: a rollout is unscored or the result of an infrastructure error.
+    """
+    for rollout in group.rollouts:
+        if rollout.result is None or rollout.result.verdict == "infra_error":
+            raise ValueError(f"task {group.task.id}: infra_error and unscored rollouts never train")
+    if config.advantage == "target":
+        sums = [math.fsum(r.logprobs) for r in group.rollouts]
+        values = target(group.rewards, sums, config.target_temperature)
+    else:
+        values = (grpo if config.advantage == "grpo" else dr_grpo)(group.rewards)
+    for rollout, value in zip(group.rollouts, values, strict=True):
+        rollout.advantage = value * config.advantage_scale

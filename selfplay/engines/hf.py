@@ -1,0 +1,244 @@
+"""The Hugging Face engine: one prefill per prompt, all its samples decoded behind it.
+
+`generate` repeats the prompt once per sample. Here the prompts of a batch are prefilled once, in
+buckets of like length, and the samples of a prompt are the query rows of one batch row: under a
+4-D mask each sees the shared prompt and its own tokens. A decoding step is then one forward of
+(prompts, samples) tokens over one shared KV cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import DynamicCache
+
+from envs.errors import InputError
+from selfplay.engines.base import Sample, SampleRequest
+from selfplay.engines.stopping import StopTables
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class HFEngine:
+    """Packed sampling with a plain transformers causal language model.
+
+    Args:
+        model: in evaluation mode, every layer with full attention.
+        tokenizer: for the stop rules.
+        prefill_tokens: padded prompt tokens per prefill forward.
+        cache_tokens: padded KV positions per decoded batch; more requests go in several batches.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        version: int = 0,
+        prefill_tokens: int = 1024,
+        cache_tokens: int = 16_384,
+    ) -> None:
+        kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
+        if kinds != {"full_attention"}:
+            raise InputError(f"model: attention of kind {sorted(kinds)} cannot be packed")
+        self.model = model
+        self.version = version
+        self._prefill_tokens = prefill_tokens
+        self._cache_tokens = cache_tokens
+        eos = model.generation_config.eos_token_id if model.generation_config else None
+        ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
+        self._stops = StopTables(tokenizer, ids, model.config.vocab_size)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the model is on."""
+        return self.model.device
+
+    def update_weights(self, version: int, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Copy `tensors` (by parameter name) into the model, which becomes policy `version`."""
+        parameters = dict(self.model.named_parameters())
+        missing = parameters.keys() - tensors.keys()
+        if missing:
+            raise ValueError(f"version {version}: no weights for {sorted(missing)[:3]}")
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(tensors[name])
+        self.version = version
+
+    @torch.inference_mode()
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request, in order; see SamplerEngine."""
+        order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), i))
+        answers: list[list[Sample]] = [[] for _ in requests]
+        for batch in self._batches(order, requests):
+            decoded = _Decode(self, [requests[i] for i in batch]).run()
+            for i, samples in zip(batch, decoded, strict=True):
+                answers[i] = samples
+        return answers
+
+    def _batches(self, order: list[int], requests: Sequence[SampleRequest]) -> list[list[int]]:
+        """Cut `order` (by prompt length) so that each batch's padded cache fits."""
+        batches: list[list[int]] = []
+        widest = 0
+        for i in order:
+            rows = requests[i].n + len(requests[i].forced)
+            width = len(requests[i].prompt_ids) + rows * requests[i].max_tokens
+            widest = max(widest, width) if batches else width
+            if not batches or (len(batches[-1]) + 1) * widest > self._cache_tokens:
+                batches.append([])
+                widest = width
+            batches[-1].append(i)
+        return batches
+
+    def prefill(self, prompts: list[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor]:
+        """Forward prompts (ascending in length) once.
+
+        Returns the KV cache of shape (P, heads, longest, dim) per layer, padded on the right, and
+        the last hidden states (P, H).
+        """
+        longest = len(prompts[-1])
+        buckets: list[list[torch.Tensor]] = []
+        for ids in prompts:
+            if not buckets or (len(buckets[-1]) + 1) * len(ids) > self._prefill_tokens:
+                buckets.append([])
+            buckets[-1].append(ids)
+        keys: list[list[torch.Tensor]] = []
+        values: list[list[torch.Tensor]] = []
+        hidden = []
+        for bucket in buckets:
+            padded = torch.nn.utils.rnn.pad_sequence(bucket, batch_first=True)
+            cache = DynamicCache()
+            # Padding is on the right and the mask causal: no real token ever sees a pad.
+            out = self.model.base_model(input_ids=padded, cache=cache, use_cache=True)
+            ends = torch.tensor([len(ids) - 1 for ids in bucket], device=self.device)
+            hidden.append(out.last_hidden_state[torch.arange(len(bucket)), ends])
+            pad = (0, 0, 0, longest - padded.shape[1])
+            keys.append([torch.nn.functional.pad(layer.keys, pad) for layer in cache.layers])
+            values.append([torch.nn.functional.pad(layer.values, pad) for layer in cache.layers])
+        merged = DynamicCache()
+        for i in range(len(keys[0])):
+            merged.update(torch.cat([k[i] for k in keys]), torch.cat([v[i] for v in values]), i)
+        return merged, torch.cat(hidden)
+
+
+class _Decode:
+    """One batch of requests being decoded: P prompts, G rows behind each, T steps at most."""
+
+    def __init__(self, engine: HFEngine, requests: list[SampleRequest]) -> None:
+        self.engine = engine
+        self.requests = requests
+        device = engine.device
+        self.P = len(requests)
+        self.G = max(r.n + len(r.forced) for r in requests)
+        self.T = max(
+            max(r.max_tokens, *(len(f) for f in r.forced), 1) if r.forced else r.max_tokens
+            for r in requests
+        )
+        self.lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
+        self.temperature = torch.tensor([r.temperature for r in requests], device=device)
+        self.uniforms = self._draws()
+        self.forced, self.live = self._forced_tokens()
+        self.limits = torch.tensor([[r.max_tokens] for r in requests]).expand(self.P, self.G)
+        self.tokens = torch.zeros(self.P, self.G, self.T, dtype=torch.long)
+        self.logprobs = torch.zeros(self.P, self.G, self.T)
+        self.counts = torch.zeros(self.P, self.G, dtype=torch.long)
+        self.stopped = torch.zeros(self.P, self.G, dtype=torch.bool)
+
+    def _draws(self) -> torch.Tensor:
+        """Uniform numbers (P, G, T) in [0, 1): each request's own, whatever the batch."""
+        draws = torch.zeros(self.P, self.G, self.T)
+        for i, request in enumerate(self.requests):
+            generator = torch.Generator().manual_seed(request.seed)
+            draws[i, : request.n, : request.max_tokens] = torch.rand(
+                request.n, request.max_tokens, generator=generator
+            )
+        return draws
+
+    def _forced_tokens(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Forced ids (P, G, T), -1 where tokens are drawn, and the rows (P, G) still decoding."""
+        forced = torch.full((self.P, self.G, self.T), -1, dtype=torch.long)
+        live = torch.zeros(self.P, self.G, dtype=torch.bool)
+        for i, request in enumerate(self.requests):
+            live[i, : request.n + len(request.forced)] = True
+            for j, ids in enumerate(request.forced):
+                forced[i, request.n + j, : len(ids)] = torch.tensor(ids)
+        self.is_forced = forced[:, :, 0] >= 0
+        return forced, live
+
+    def run(self) -> list[list[Sample]]:
+        device = self.engine.device
+        cache, hidden = self.engine.prefill(
+            [torch.tensor(r.prompt_ids, device=device) for r in self.requests]
+        )
+        head = self.engine.model.get_output_embeddings()
+        logits = head(hidden)[:, None, :].expand(self.P, self.G, -1)
+        prompt_mask = torch.arange(int(self.lengths[-1]), device=device) < self.lengths[:, None]
+        prompt_mask = prompt_mask[:, None, :].expand(self.P, self.G, -1)
+        own = torch.eye(self.G, dtype=torch.bool, device=device).expand(self.P, -1, -1)
+        for t in range(self.T):
+            tokens = self._step(t, logits)
+            if not self.live.any():
+                break
+            mask = torch.cat([prompt_mask, *([own] * (t + 1))], dim=2)[:, None]
+            out = self.engine.model.base_model(
+                input_ids=tokens.to(device),
+                position_ids=(self.lengths[:, None] + t).expand(-1, self.G),
+                attention_mask=mask,
+                cache=cache,
+                use_cache=True,
+            )
+            logits = head(out.last_hidden_state)
+        return self._samples()
+
+    def _step(self, t: int, logits: torch.Tensor) -> torch.Tensor:
+        """Choose, record and return the tokens (P, G) of step `t` from logits (P, G, V)."""
+        chosen, logprobs = self._choose(t, logits)
+        tokens, logprobs = chosen.cpu(), logprobs.cpu()
+        self.tokens[:, :, t] = torch.where(self.live, tokens, 0)
+        self.logprobs[:, :, t] = torch.where(self.live, logprobs, 0.0)
+        self.counts += self.live
+        ended = torch.zeros_like(self.live)
+        for i, request in enumerate(self.requests):
+            ended[i] = self.engine._stops.ends(request.stop, tokens[i], first=t == 0)
+        more = self.forced[:, :, t + 1] >= 0 if t + 1 < self.T else torch.zeros_like(self.live)
+        ended = torch.where(self.is_forced, ~more, ended)
+        self.stopped |= self.live & ended
+        self.live &= ~ended & (self.is_forced | (t + 1 < self.limits))
+        return tokens
+
+    def _choose(self, t: int, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw by inverse cumulative probability, take the maximum, or follow the forced ids."""
+        greedy = self.temperature == 0
+        scaled = logits.float() / torch.where(greedy, 1.0, self.temperature)[:, None, None]
+        logprobs = torch.log_softmax(scaled, dim=-1)
+        if bool(greedy.all()):
+            chosen = logprobs.argmax(-1)
+        else:
+            cumulative = logprobs.exp().cumsum(-1)
+            draw = self.uniforms[:, :, t].to(logits.device) * cumulative[..., -1]
+            chosen = torch.searchsorted(cumulative, draw[..., None], right=True)[..., 0]
+            chosen = chosen.clamp_(max=logits.shape[-1] - 1)
+            if bool(greedy.any()):
+                chosen = torch.where(greedy[:, None], logprobs.argmax(-1), chosen)
+        forced = self.forced[:, :, t].to(logits.device)
+        chosen = torch.where(forced >= 0, forced, chosen)
+        return chosen, logprobs.gather(-1, chosen[..., None])[..., 0]
+
+    def _samples(self) -> list[list[Sample]]:
+        answers = []
+        for i, request in enumerate(self.requests):
+            row = []
+            for j in range(request.n + len(request.forced)):
+                count = int(self.counts[i, j])
+                row.append(
+                    Sample(
+                        tuple(self.tokens[i, j, :count].tolist()),
+                        tuple(self.logprobs[i, j, :count].tolist()),
+                        "stop" if self.stopped[i, j] else "length",
+                    )
+                )
+            answers.append(row)
+        return answers

@@ -1,0 +1,84 @@
+"""The exchange: a small actor between the loop and the learner's workers.
+
+Commands go to the workers in order (every worker sees each one), reports come back from worker 0.
+Nobody polls; every wait has a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ray
+
+Kind = Literal["update", "save", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the loop asks of the learner.
+
+    `update`: `payload` has one list of micro-batches per worker; `save`: `payload` is the folder;
+    `stop`: end the training loop.
+    """
+
+    kind: Kind
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What worker 0 answers: `ready`, `updated` (version, weights, metrics) or `saved` (folder)."""
+
+    kind: Literal["ready", "updated", "saved"]
+    payload: dict[str, Any]
+
+
+@ray.remote(num_cpus=0)
+class Exchange:
+    """Keeps the commands that some worker has not taken yet, and the reports not yet read."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._commands: dict[int, Command] = {}
+        self._taken: dict[int, int] = {}
+        self._next = 0
+        self._reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._posted = asyncio.Condition()
+
+    async def post(self, command: Command) -> None:
+        """Append a command."""
+        async with self._posted:
+            self._commands[self._next] = command
+            self._taken[self._next] = 0
+            self._next += 1
+            self._posted.notify_all()
+
+    async def take(self, rank: int, index: int, timeout_s: float) -> Command | None:
+        """Return command `index` for worker `rank`; None when none came within `timeout_s`."""
+        async with self._posted:
+            try:
+                await asyncio.wait_for(
+                    self._posted.wait_for(lambda: index < self._next), timeout_s
+                )
+            except TimeoutError:
+                return None
+            command = self._commands[index]
+            self._taken[index] += 1
+            if self._taken[index] == self._workers:
+                del self._commands[index], self._taken[index]
+        if command.kind == "update":
+            return Command("update", command.payload[rank])
+        return command
+
+    async def report(self, report: Report) -> None:
+        """Append a report."""
+        await self._reports.put(report)
+
+    async def next_report(self, timeout_s: float) -> Report | None:
+        """Return the oldest unread report; None when none came within `timeout_s`."""
+        try:
+            return await asyncio.wait_for(self._reports.get(), timeout_s)
+        except TimeoutError:
+            return None

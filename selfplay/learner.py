@@ -1,0 +1,130 @@
+"""The loop's handle on the learner: Ray Train in a thread, commands and reports with deadlines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from selfplay.batching import micro_batches
+from selfplay.config import RunConfig
+from selfplay.exchange import Command, Exchange, Report
+from selfplay.records import Group
+
+
+class LearnerError(RuntimeError):
+    """The learner died or missed its deadline; the message says in which phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One optimiser step's outcome: the new version, where its weights are, TRL's metrics."""
+
+    version: int
+    weights: Any
+    metrics: dict[str, float | None]
+
+
+class Learner:
+    """Starts Ray Train's TorchTrainer and speaks with its workers through the exchange."""
+
+    def __init__(
+        self, config: RunConfig, *, model: str, resume: Path | None, work_dir: Path, gpus: float
+    ) -> None:
+        self._config = config
+        self._error: BaseException | None = None
+        self._exchange = Exchange.remote(config.learner.workers)  # type: ignore[attr-defined]
+        settings = {
+            "config": config.model_dump(mode="json"),
+            "model": model,
+            "resume": str(resume) if resume else None,
+            "exchange": self._exchange,
+            "work_dir": str(work_dir),
+        }
+        self._thread = threading.Thread(
+            target=self._fit, args=(settings, work_dir, gpus), name="learner", daemon=True
+        )
+        self._thread.start()
+
+    def wait_ready(self) -> int:
+        """Return the version that the learner starts from, once it has loaded everything."""
+        return int(self._wait("ready", "loading").payload["version"])
+
+    def submit(self, groups: list[Group], pad_id: int) -> None:
+        """Send one batch of scored groups; `wait` brings the outcome."""
+        config = self._config
+        rollouts = config.groups_per_step * config.group_size
+        per_step = (config.micro_batch_size or rollouts) * config.learner.workers
+        payload = micro_batches(
+            groups,
+            workers=config.learner.workers,
+            steps=max(1, -(-rollouts // per_step)),
+            group_size=config.group_size,
+            pad_id=pad_id,
+        )
+        self._post(Command("update", payload))
+
+    def wait(self, step: int) -> Update:
+        """Return the update of the batch that was submitted last."""
+        payload = self._wait("updated", f"update {step}").payload
+        return Update(payload["version"], payload["weights"][0], payload["metrics"])
+
+    def save(self, folder: Path) -> None:
+        """Write model, optimiser, schedule and RNG state to `folder`."""
+        self._post(Command("save", str(folder)))
+        self._wait("saved", f"saving {folder.name}")
+
+    def stop(self, timeout_s: float = 20.0) -> None:
+        """End the workers; a learner that does not end in time dies with its actors."""
+        if self._thread.is_alive() and self._error is None:
+            self._post(Command("stop"))
+        self._thread.join(timeout_s)
+        ray.kill(self._exchange)
+
+    def _fit(self, settings: dict[str, Any], work_dir: Path, gpus: float) -> None:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        from selfplay.learner_worker import train_worker
+
+        learner = self._config.learner
+        resources = {"CPU": learner.cpus, **({"GPU": gpus} if gpus else {})}
+        try:
+            TorchTrainer(
+                train_worker,
+                train_loop_config=settings,
+                scaling_config=ScalingConfig(
+                    num_workers=learner.workers,
+                    use_gpu=gpus > 0,
+                    resources_per_worker=resources,
+                ),
+                run_config=RunConfig(
+                    name="learner",
+                    storage_path=str(work_dir),
+                    failure_config=FailureConfig(max_failures=0),
+                ),
+            ).fit()
+        except BaseException as error:
+            self._error = error
+
+    def _post(self, command: Command) -> None:
+        ray.get(self._exchange.post.remote(command), timeout=60)
+
+    def _wait(self, kind: str, phase: str) -> Report:
+        deadline = time.monotonic() + self._config.learner.deadline_s
+        while time.monotonic() < deadline:
+            # Short turns, so that a dead learner is seen before the deadline.
+            report: Report | None = ray.get(self._exchange.next_report.remote(2.0), timeout=60)
+            if report is not None:
+                if report.kind != kind:
+                    raise LearnerError(f"learner: {phase}: expected {kind}, got {report.kind}")
+                return report
+            if not self._thread.is_alive():
+                raise LearnerError(f"learner died while {phase}: {self._error}") from self._error
+        raise LearnerError(
+            f"learner: {phase} took longer than learner.deadline_s={self._config.learner.deadline_s:g}"
+        )

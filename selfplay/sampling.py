@@ -1,0 +1,141 @@
+"""The sampler actor and its pool: prompts in, samples out, weights by version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+
+from envs import Prompt
+from envs.errors import InputError
+from selfplay.config import RunConfig
+from selfplay.engines import Sample, SampleRequest
+from selfplay.pools import ActorPool
+
+
+@ray.remote(concurrency_groups={"watch": 1})  # type: ignore[call-overload]
+class SamplerActor:
+    """One sampler: a model on its device behind a sampler engine."""
+
+    def __init__(self, config: dict[str, Any], model: str, version: int, weights: Any) -> None:
+        import torch
+
+        from selfplay.engines.hf import HFEngine
+        from selfplay.models import auto_dtype, load_model, load_tokenizer
+
+        self._doing = "loading the model"
+        settings = RunConfig.model_validate(config).sampler
+        self._threads = settings.threads or os.cpu_count() or 1
+        torch.set_num_threads(self._threads)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        loaded = load_model(model, dtype=auto_dtype(settings.dtype, device), device=device)
+        self._engine = HFEngine(
+            loaded,
+            load_tokenizer(model),
+            version=version,
+            prefill_tokens=settings.prefill_tokens,
+        )
+        if weights is not None:
+            self.update_weights(version, weights)
+        self._doing = "idle"
+
+    def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request, from policy `version` and no other."""
+        import torch
+
+        if version != self._engine.version:
+            raise RuntimeError(f"asked for version {version}, holds {self._engine.version}")
+        # OpenMP keeps its number of threads per thread, and Ray may run this in another one.
+        torch.set_num_threads(self._threads)
+        self._doing = f"sampling {len(requests)} prompts from version {version}"
+        try:
+            return self._engine.sample(requests)
+        finally:
+            self._doing = "idle"
+
+    def update_weights(self, version: int, weights: dict[str, Any]) -> int:
+        """Take the published weights of `version` (see weights.py); returns it."""
+        from selfplay.weights import unpack_weights
+
+        self._doing = f"taking the weights of version {version}"
+        self._engine.update_weights(version, unpack_weights(weights))
+        self._doing = "idle"
+        return version
+
+    @ray.method(concurrency_group="watch")
+    def doing(self) -> str:
+        """Return what this actor is working on."""
+        return self._doing
+
+
+class SamplerPool:
+    """All samplers, always on one policy version."""
+
+    def __init__(self, config: RunConfig, model: str, version: int, gpus: float) -> None:
+        self.version = version
+        self._weights: Any = None
+        settings = config.model_dump(mode="json")
+
+        def make(_: int) -> Any:
+            options: dict[str, Any] = {"num_cpus": config.sampler.cpus, "num_gpus": gpus}
+            return SamplerActor.options(**options).remote(  # type: ignore[attr-defined]
+                settings, model, self.version, self._weights
+            )
+
+        self._pool = ActorPool(
+            "sampler", make, count=config.sampler.count, deadline_s=config.sampler.deadline_s
+        )
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request, in order.
+
+        Requests are dealt by prompt length, so that which sampler gets what depends on nothing but
+        the requests and the number of samplers.
+        """
+        order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
+        shares = [order[i :: len(self._pool)] for i in range(len(self._pool))]
+        shares = [share for share in shares if share]
+        calls = [(self.version, [requests[i] for i in share]) for share in shares]
+        answers: list[list[Sample]] = [[] for _ in requests]
+        for share, result in zip(shares, self._pool.map("sample", calls), strict=True):
+            for i, samples in zip(share, result, strict=True):
+                answers[i] = samples
+        return answers
+
+    def update_weights(self, version: int, weights: Any) -> None:
+        """Bring every sampler to `version`; `weights` is an object reference, kept for replacements."""
+        self.version, self._weights = version, weights
+        self._pool.each("update_weights", version, weights)
+
+    @property
+    def replaced(self) -> int:
+        """How many samplers died or hung and were replaced."""
+        return self._pool.replaced
+
+    def close(self) -> None:
+        """Kill the samplers."""
+        self._pool.close()
+
+
+def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
+    """Tokenise a rendered prompt; chat messages go through the tokenizer's chat template.
+
+    Raises:
+        InputError: the prompt and its answer do not fit the model's context, or it has no template.
+    """
+    if prompt.messages is not None:
+        if not tokenizer.chat_template:
+            raise InputError("chess.style=chat: this model has no chat template; use fen_legal")
+        ids = tokenizer.apply_chat_template(
+            list(prompt.messages), add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+    else:
+        ids = tokenizer(prompt.text, add_special_tokens=False).input_ids
+    if len(ids) + prompt.max_tokens > context:
+        raise InputError(
+            f"chess.max_tokens: a prompt of {len(ids)} tokens and {prompt.max_tokens} more exceed "
+            f"the model's context of {context}"
+        )
+    return tuple(ids)

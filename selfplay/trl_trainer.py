@@ -1,0 +1,149 @@
+"""Our subclass of TRL's GRPOTrainer: every override of TRL's private methods is in this file.
+
+TRL keeps the losses, the optimiser, PEFT, accelerate, adaptive entropy and the metrics. Two things
+change and nothing else: where a batch comes from (`_prepare_inputs`: scored rollouts instead of
+TRL's own generation) and how log-probabilities are computed
+(`_get_per_token_logps_and_entropies`: packed behind one shared prompt). docs/adr/0002 says why;
+tests/selfplay/test_trl_equality.py compares loss and gradients with TRL's own path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import GRPOTrainer
+
+from selfplay.optim import MasterAdamW
+from selfplay.packing import pack_groups, token_logprobs
+
+MicroBatch = dict[str, torch.Tensor]
+BatchSource = Callable[[int], list[MicroBatch]]
+"""Takes the number of the coming update, returns one micro-batch per accumulation step."""
+
+
+class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer that trains on batches from `batch_source` with packed log-probs.
+
+    Each micro-batch holds whole groups of `group_size` rows, with the keys that TRL's
+    `_compute_loss` reads: prompt_ids, prompt_mask, completion_ids, completion_mask, advantages
+    ((B,) or (B, T)), num_items_in_batch, and old_per_token_logps unless strictly on-policy; and
+    `sampler_logps` and `sampler_weights`, which the importance correction reads.
+    """
+
+    def __init__(
+        self, *args: Any, batch_source: BatchSource, importance_cap: float, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._batch_source = batch_source
+        self._importance_cap = importance_cap
+        self._micro_batches: list[MicroBatch] = []
+        self.mismatch: list[tuple[float, float, float, float]] = []
+        self.last_loss: float | None = None
+        self.last_grad_norm: float | None = None
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with float32 master weights (optim.py) over TRL's usual parameter groups."""
+        if self.optimizer is None:
+            target = self.model if model is None else model
+            decay = set(self.get_decay_parameter_names(target))
+            named = [(n, p) for n, p in target.named_parameters() if p.requires_grad]
+            groups = [
+                {"params": [p for n, p in named if n in decay], "weight_decay": self.args.weight_decay},
+                {"params": [p for n, p in named if n not in decay], "weight_decay": 0.0},
+            ]
+            self.optimizer = MasterAdamW(
+                [g for g in groups if g["params"]], lr=self.args.learning_rate
+            )
+        return self.optimizer
+
+    def _prepare_inputs(self, generation_batch: Any) -> MicroBatch:
+        if not self._micro_batches:
+            self._micro_batches = list(self._batch_source(self.state.global_step))
+            if len(self._micro_batches) != self.args.gradient_accumulation_steps:
+                raise ValueError(
+                    f"{len(self._micro_batches)} micro-batches for "
+                    f"{self.args.gradient_accumulation_steps} accumulation steps"
+                )
+        batch = self._micro_batches.pop(0)
+        return {k: v.to(self.accelerator.device) for k, v in batch.items()}
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """TRL's step, keeping its loss for the metrics of the step."""
+        loss = super().training_step(*args, **kwargs)
+        self.last_loss = float(loss)
+        return loss  # type: ignore[no-any-return]
+
+    def _get_grad_norm(self, *args: Any, **kwargs: Any) -> Any:
+        norm = super()._get_grad_norm(*args, **kwargs)
+        self.last_grad_norm = float(norm) if norm is not None else None
+        return norm
+
+    def save_entropy_state(self, folder: Path) -> None:
+        """Save the entropy controller under the name that TRL looks for on resuming."""
+        if self.use_adaptive_entropy:
+            state = {
+                "entropy_coef": self.entropy_coef,
+                "last_world_entropy": self._last_world_entropy,
+            }
+            (folder / "entropy_ctrl_state.json").write_text(json.dumps(state))
+
+    def _compute_loss(self, model: Any, inputs: MicroBatch) -> torch.Tensor:
+        """TRL's loss; with sampler log-probs in the batch, advantages are corrected first."""
+        self._sampler_logps = inputs.get("sampler_logps")
+        self._inputs = inputs
+        return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
+        group = self.num_generations
+        packed = pack_groups(input_ids, attention_mask, logits_to_keep, group)
+        with self.accelerator.autocast():
+            logits = model(
+                input_ids=packed.input_ids,
+                attention_mask=packed.attention_mask,
+                position_ids=packed.position_ids,
+                logits_to_keep=packed.keep,
+                use_cache=False,
+            ).logits
+        logps, entropies = token_logprobs(logits, packed.labels, self.temperature)
+        shape = (input_ids.size(0), logits_to_keep)
+        logps = logps.view(shape)
+        self._correct_importance(logps.detach(), attention_mask[:, -logits_to_keep:])
+        return logps, entropies.view(shape), None
+
+    def _correct_importance(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
+        """Multiply the advantages by min(learner / sampler, cap) per token (truncated IS).
+
+        TRL accepts advantages of shape (B, T) and reads them behind this call. The mismatch is
+        kept as it was before truncation.
+        """
+        sampler = self._sampler_logps
+        if sampler is None:
+            return
+        real = mask.bool()
+        gap = torch.where(real, logps - sampler, 0.0)
+        weights = gap.exp().clamp(max=self._importance_cap)
+        advantages = self._inputs["advantages"]
+        if advantages.dim() == 1:
+            advantages = advantages[:, None]
+        self._inputs["advantages"] = advantages * weights
+        count = float(real.sum().clamp(min=1))
+        self.mismatch.append(
+            (
+                float(gap.abs().sum()),
+                float(gap.abs().max()),
+                float((weights * real).sum()),
+                count,
+            )
+        )
