@@ -80,7 +80,10 @@ class SamplerConfig(Section):
     """Padded prompt tokens per prefill forward."""
     deadline_s: float = Field(300.0, gt=0)
     explore: Literal["none", "all_legal"] = "none"
-    """`all_legal`: besides the samples, score every listed legal move (all-action gradient)."""
+    """`all_legal`: train on the legal moves themselves (at most group_size of them per position,
+    drawn uniformly) instead of on the samples: the all-action gradient. See advantages.py."""
+    explore_samples: int = Field(2, ge=1)
+    """`all_legal`: samples per position that the games go on with and the metrics are taken from."""
 
 
 class ScorerConfig(Section):

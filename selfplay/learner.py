@@ -73,10 +73,10 @@ class Learner:
         payload = self._wait("updated", f"update {step}").payload
         return Update(payload["version"], payload["weights"][0], payload["metrics"])
 
-    def save(self, folder: Path) -> None:
-        """Write model, optimiser, schedule and RNG state to `folder`."""
+    def save(self, folder: Path, timeout_s: float | None = None) -> None:
+        """Write model, optimiser, schedule and RNG state to `folder`, within the deadline."""
         self._post(Command("save", str(folder)))
-        self._wait("saved", f"saving {folder.name}")
+        self._wait("saved", f"saving {folder.name}", timeout_s)
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """End the workers; a learner that does not end in time dies with its actors."""
@@ -89,13 +89,11 @@ class Learner:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
-        from selfplay.learner_worker import train_worker
-
         learner = self._config.learner
         resources = {"CPU": learner.cpus, **({"GPU": gpus} if gpus else {})}
         try:
             TorchTrainer(
-                train_worker,
+                _train_worker,
                 train_loop_config=settings,
                 scaling_config=ScalingConfig(
                     num_workers=learner.workers,
@@ -114,8 +112,9 @@ class Learner:
     def _post(self, command: Command) -> None:
         ray.get(self._exchange.post.remote(command), timeout=60)
 
-    def _wait(self, kind: str, phase: str) -> Report:
-        deadline = time.monotonic() + self._config.learner.deadline_s
+    def _wait(self, kind: str, phase: str, timeout_s: float | None = None) -> Report:
+        limit = self._config.learner.deadline_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             # Short turns, so that a dead learner is seen before the deadline.
             report: Report | None = ray.get(self._exchange.next_report.remote(2.0), timeout=60)
@@ -125,6 +124,11 @@ class Learner:
                 return report
             if not self._thread.is_alive():
                 raise LearnerError(f"learner died while {phase}: {self._error}") from self._error
-        raise LearnerError(
-            f"learner: {phase} took longer than learner.deadline_s={self._config.learner.deadline_s:g}"
-        )
+        raise LearnerError(f"learner: {phase} took longer than {limit:g} s")
+
+
+def _train_worker(settings: dict[str, Any]) -> None:
+    """Import TRL in the worker only: the driver needs neither its memory nor its start-up time."""
+    from selfplay.learner_worker import train_worker
+
+    train_worker(settings)

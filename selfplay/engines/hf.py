@@ -58,11 +58,17 @@ class HFEngine:
         return self.model.device
 
     def update_weights(self, version: int, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Copy `tensors` (by parameter name) into the model, which becomes policy `version`."""
+        """Copy `tensors` (by parameter name) into the model, which becomes policy `version`.
+
+        Raises ValueError, with the old weights still whole, where one is missing or misshapen.
+        """
         parameters = dict(self.model.named_parameters())
         missing = parameters.keys() - tensors.keys()
         if missing:
             raise ValueError(f"version {version}: no weights for {sorted(missing)[:3]}")
+        odd = [n for n, p in parameters.items() if tensors[n].shape != p.shape]
+        if odd:
+            raise ValueError(f"version {version}: weights of another shape for {sorted(odd)[:3]}")
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(tensors[name])
@@ -70,7 +76,12 @@ class HFEngine:
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
-        """Return the samples of each request, in order; see SamplerEngine."""
+        """Return the samples of each request, in order; see SamplerEngine.
+
+        Raises ValueError for an empty prompt or forced completion.
+        """
+        if any(not r.prompt_ids or not all(r.forced) for r in requests):
+            raise ValueError("a prompt or a forced completion is empty")
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), i))
         answers: list[list[Sample]] = [[] for _ in requests]
         for batch in self._batches(order, requests):
@@ -85,7 +96,8 @@ class HFEngine:
         widest = 0
         for i in order:
             rows = requests[i].n + len(requests[i].forced)
-            width = len(requests[i].prompt_ids) + rows * requests[i].max_tokens
+            steps = max(requests[i].max_tokens, *map(len, requests[i].forced), 0)
+            width = len(requests[i].prompt_ids) + rows * steps
             widest = max(widest, width) if batches else width
             if not batches or (len(batches[-1]) + 1) * widest > self._cache_tokens:
                 batches.append([])

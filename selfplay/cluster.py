@@ -1,0 +1,124 @@
+"""Ray: found or started, asked for no more than there is, and left without a process behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import ray
+
+from envs.errors import InputError
+from selfplay.config import RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """GPUs (fractions allowed) per sampler and per learner worker."""
+
+    sampler_gpus: float
+    learner_gpus: float
+
+
+@contextmanager
+def ray_session(config: RunConfig) -> Iterator[Placement]:
+    """Join the cluster at `ray.address` or RAY_ADDRESS, or start a local Ray; yield the placement.
+
+    Raises:
+        InputError: no cluster answers at the address, or it lacks what the run asks for.
+    """
+    address = config.ray.address or os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise InputError(f"ray.address={address}: no Ray cluster answers there") from error
+    else:
+        cores = config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
+        ray.init(
+            address="local",
+            num_cpus=cores,
+            object_store_memory=config.ray.object_store_mb * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    try:
+        yield plan(config, ray.cluster_resources())
+    finally:
+        ray.shutdown()
+
+
+def cpu_demand(config: RunConfig) -> float:
+    """Return the logical CPUs that all actors of the run reserve, evaluation scorers included."""
+    return (
+        config.sampler.count * config.sampler.cpus
+        + 2 * config.scorer.count * config.scorer.cpus
+        + config.learner.workers * config.learner.cpus
+    )
+
+
+def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
+    """Return the GPUs per actor; refuse at once what the cluster can never give.
+
+    Without an explicit setting, samplers and learner workers share the GPUs evenly, one each at
+    most.
+
+    Raises:
+        InputError: more is asked for than there is; the message has the arithmetic.
+    """
+    actors = config.sampler.count + config.learner.workers
+    gpus = resources.get("GPU", 0.0)
+    even = 1.0 if gpus >= actors else (int(1000 * gpus / actors) / 1000)
+    sampler = config.sampler.gpus or even
+    learner = config.learner.gpus or even
+    for name, have, need in (
+        ("CPU", resources.get("CPU", 0.0), cpu_demand(config)),
+        ("GPU", gpus, config.sampler.count * sampler + config.learner.workers * learner),
+    ):
+        if need > have + 1e-6:
+            raise InputError(
+                f"placement: {config.sampler.count} samplers, {config.scorer.count} scorers (twice "
+                f"while evaluating) and {config.learner.workers} learner workers need {need:g} "
+                f"{name}, the Ray cluster has {have:g}; lower *.count, *.cpus or *.gpus"
+            )
+    return Placement(sampler, learner)
+
+
+class PeakMemory:
+    """Watches the resident memory of this process and all its descendants, Ray's included."""
+
+    def __init__(self, every_s: float = 1.0) -> None:
+        self.peak_bytes = 0
+        self._done = threading.Event()
+        self._every_s = every_s
+        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(5)
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(self._every_s):
+            total = 0
+            for process in [me, *me.children(recursive=True)]:
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:  # it ended between listing and reading
+                    continue
+            self.peak_bytes = max(self.peak_bytes, total)
+
+
+def _ceil(value: float) -> int:
+    return int(-(-value // 1))

@@ -1,0 +1,190 @@
+"""Packed loss, gradients and entropies are TRL's own, on the same ragged batch."""
+
+from __future__ import annotations
+
+import functools
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from selfplay.batching import micro_batches
+from selfplay.models import load_model, load_tokenizer
+from selfplay.trl_trainer import PackedGRPOTrainer
+from tests.selfplay.batches import Batch, random_groups, tensors
+
+GROUPS, SIZE, LONGEST = 4, 4, 6
+LOSSES = ["dapo", "dr_grpo", "grpo", "bnpo", "cispo"]
+
+
+@functools.cache
+def ragged_batch(per_token: bool, off_policy: bool = False) -> Batch:
+    """Return 4 groups of 4 rows as the learner gets them, without the sampler's log-probs."""
+    groups = random_groups(3, GROUPS, SIZE, LONGEST)
+    [[arrays]] = micro_batches(groups, workers=1, steps=1, group_size=SIZE, pad_id=2)
+    batch = tensors(arrays)
+    sampler = batch.pop("sampler_logps")
+    if per_token:
+        noise = torch.rand(sampler.shape, generator=torch.Generator().manual_seed(1))
+        batch["advantages"] = batch["advantages"][:, None] * (0.5 + noise)
+    if off_policy:
+        batch["old_per_token_logps"] = sampler
+    return batch
+
+
+def trainer(cls: type[Any], folder: Path, out: Path, **settings: Any) -> Any:
+    """Return a trainer of class `cls` over the tiny model, ready for one `_compute_loss`."""
+    args = GRPOConfig(
+        output_dir=str(out),
+        per_device_train_batch_size=SIZE,
+        num_generations=SIZE,
+        max_completion_length=LONGEST,
+        bf16=False,
+        use_cpu=True,
+        beta=0.0,
+        report_to=[],
+        **settings,
+    )
+    extra = {"batch_source": None, "importance_cap": 2.0} if cls is PackedGRPOTrainer else {}
+    made = cls(
+        model=load_model(str(folder), dtype=torch.float32),
+        reward_funcs=lambda **_: [],
+        args=args,
+        train_dataset=Dataset.from_list([{"prompt": "slot"}] * SIZE),
+        processing_class=load_tokenizer(str(folder)),
+        **extra,
+    )
+    made.model.train()
+    made.current_gradient_accumulation_steps = 1
+    return made
+
+
+def loss_and_gradients(made: Any, batch: Batch) -> tuple[float, dict[str, torch.Tensor]]:
+    made.model.zero_grad()
+    loss = made._compute_loss(made.model, dict(batch))
+    loss.backward()
+    return float(loss.detach()), {name: p.grad for name, p in made.model.named_parameters()}
+
+
+def assert_same(ours: Any, theirs: Any, batch: Batch) -> dict[str, torch.Tensor]:
+    """Compare both paths; return our gradients."""
+    loss, grads = loss_and_gradients(ours, batch)
+    expected, wanted = loss_and_gradients(theirs, batch)
+    assert abs(expected) > 1e-3, "a loss of zero compares nothing"
+    assert loss == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    norm = torch.stack([g.norm() for g in wanted.values()]).norm()
+    assert norm > 1e-3 and grads.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        assert float((grads[name] - gradient).norm() / norm) < 1e-6, name
+    return grads
+
+
+@pytest.mark.parametrize("per_token", [False, True], ids=["per_row", "per_token"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_loss_and_gradients_equal_trl(
+    tiny_model: Path, tmp_path: Path, loss: str, per_token: bool
+) -> None:
+    settings = {"loss_type": loss, "temperature": 0.7, "epsilon_high": 0.28}
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **settings)
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **settings)
+    assert_same(ours, theirs, ragged_batch(per_token))
+
+
+def test_clipping_against_old_logps_equals_trl(tiny_model: Path, tmp_path: Path) -> None:
+    """Off-policy: the ratio's clipping depends on the packed log-probs."""
+    batch = ragged_batch(False, off_policy=True)
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    assert_same(ours, theirs, batch)
+    clipped = ours._metrics["train"]["clip_ratio/region_mean"]
+    assert clipped[0] > 0.1, "no ratio was clipped: the test says nothing"
+    assert clipped == theirs._metrics["train"]["clip_ratio/region_mean"]
+
+
+def test_the_entropy_bonus_equals_trl_and_acts(tiny_model: Path, tmp_path: Path) -> None:
+    """A static coefficient and the adaptive one after its first step."""
+    batch = ragged_batch(False)
+    plain = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    _, without = loss_and_gradients(plain, batch)
+    static = {"loss_type": "dapo", "entropy_coef": 0.05}
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **static)
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **static)
+    grads = assert_same(ours, theirs, batch)
+    assert any(float((grads[n] - without[n]).norm()) > 1e-5 for n in grads)
+    adaptive = {"use_adaptive_entropy": True, "entropy_target": 10.0, "entropy_coef_delta": 0.02}
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **adaptive)
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **adaptive)
+    for _ in range(2):
+        assert_same(ours, theirs, batch)
+    assert ours.entropy_coef == theirs.entropy_coef > 0
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_logps_and_entropies_equal_trl(
+    tiny_model: Path, tmp_path: Path, temperature: float
+) -> None:
+    batch = ragged_batch(False)
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    steps, real = batch["completion_ids"].shape[1], batch["completion_mask"].bool()
+    both = []
+    for cls in (PackedGRPOTrainer, GRPOTrainer):
+        made = trainer(cls, tiny_model, tmp_path, temperature=temperature)
+        made._sampler_logps = None
+        with torch.no_grad():
+            logps, entropies, _ = made._get_per_token_logps_and_entropies(
+                made.model, ids, mask, steps, compute_entropy=True
+            )
+        both.append((logps[real], entropies[real]))
+    for ours, theirs in zip(*both, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_importance_weights_are_truncated_and_the_mismatch_is_not(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """With a known gap to the sampler the advantages become A * min(exp(gap), cap)."""
+    batch = dict(ragged_batch(False))
+    real = batch["completion_mask"].bool()
+    made = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    made._sampler_logps = None
+    with torch.no_grad():
+        logps, _, _ = made._get_per_token_logps_and_entropies(
+            made.model, ids, mask, real.shape[1]
+        )
+    assert made.mismatch == []
+    rng = random.Random(5)
+    gaps = torch.tensor([[rng.choice([-1.0, 0.0, 0.5, 3.0]) for _ in row] for row in real])
+    # What lies on padding must not count.
+    batch["sampler_logps"] = torch.where(real, logps - gaps, 1e4)
+    corrected, grads = loss_and_gradients(made, batch)
+    weights = gaps.exp().clamp(max=2.0)
+    by_hand = {k: v for k, v in batch.items() if k != "sampler_logps"}
+    by_hand["advantages"] = batch["advantages"][:, None] * torch.where(real, weights, 1.0)
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    expected, wanted = loss_and_gradients(theirs, by_hand)
+    assert corrected == pytest.approx(expected, rel=1e-4)
+    norm = torch.stack([g.norm() for g in wanted.values()]).norm()
+    for name, gradient in wanted.items():
+        # The gaps themselves are rounded to float32: 1e-6 of log-probs of about 6.
+        assert float((grads[name] - gradient).norm() / norm) < 1e-5, name
+    [(total, peak, mean, count)] = made.mismatch
+    assert total == pytest.approx(float(gaps[real].abs().sum()), rel=1e-4)
+    assert peak == pytest.approx(3.0, rel=1e-4), "the mismatch is told before truncation"
+    assert mean == pytest.approx(float(weights[real].sum()), rel=1e-4)
+    assert count == int(real.sum())
+
+
+def test_rows_of_different_prompts_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    batch = dict(ragged_batch(False))
+    batch["prompt_ids"] = batch["prompt_ids"].clone()
+    batch["prompt_ids"][1, -1] += 1
+    made = trainer(PackedGRPOTrainer, tiny_model, tmp_path)
+    with pytest.raises(ValueError, match="share one prompt"):
+        made._compute_loss(made.model, batch)
