@@ -10,7 +10,7 @@ from selfplay.records import Group
 
 
 def dr_grpo(rewards: Sequence[float]) -> list[float]:
-    """r - mean(r): no division by the deviation, so no bias by difficulty (Dr. GRPO, 2503.20783)."""
+    """r - mean(r): no division by the deviation, so no bias by difficulty (2503.20783)."""
     mean = math.fsum(rewards) / len(rewards)
     return [r - mean for r in rewards]
 
@@ -22,9 +22,7 @@ def grpo(rewards: Sequence[float], epsilon: float = 1e-4) -> list[float]:
     return [a / (math.sqrt(variance) + epsilon) for a in centred]
 
 
-def target(
-    rewards: Sequence[float], logprobs: Sequence[float], temperature: float
-) -> list[float]:
+def target(rewards: Sequence[float], logprobs: Sequence[float], temperature: float) -> list[float]:
     """q - p over distinct actions: the gradient of the cross-entropy towards a better policy.
 
     q is softmax(reward / temperature) over the group's actions and p the sampler's probability of

@@ -36,7 +36,7 @@ class RolloutBuffer:
         return len(self._batches)
 
     def may_sample(self, sampler_version: int, learner_version: int, *, training: bool) -> bool:
-        """Whether a batch sampled from `sampler_version` now would still be fresh when it trains."""
+        """Whether a batch sampled from `sampler_version` now would be fresh when it trains."""
         trains_at = learner_version + len(self._batches) + int(training)
         return trains_at - sampler_version <= self.max_staleness
 

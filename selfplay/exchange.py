@@ -59,9 +59,7 @@ class Exchange:
         """Return command `index` for worker `rank`; None when none came within `timeout_s`."""
         async with self._posted:
             try:
-                await asyncio.wait_for(
-                    self._posted.wait_for(lambda: index < self._next), timeout_s
-                )
+                await asyncio.wait_for(self._posted.wait_for(lambda: index < self._next), timeout_s)
             except TimeoutError:
                 return None
             command = self._commands[index]

@@ -13,6 +13,7 @@ from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig
 
+from selfplay.attention import GROUPED
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
 from selfplay.models import auto_dtype, load_model, load_tokenizer
@@ -39,7 +40,14 @@ def train_worker(settings: dict[str, Any]) -> None:
     driver = _CommandCallback(link, config)
     driver.trainer = trainer
     trainer.add_callback(driver)
-    trainer.train(resume_from_checkpoint=settings["resume"])
+    try:
+        trainer.train(resume_from_checkpoint=settings["resume"])
+    except _StoppedEarly:
+        log.info("learner worker %d: stopped before the first update", rank)
+
+
+class _StoppedEarly(Exception):
+    """Told to stop before the first update, where the trainer heeds no flag."""
 
 
 class _Link:
@@ -73,7 +81,7 @@ class _Link:
             ray.get(self._exchange.report.remote(report), timeout=60)
 
 
-class _CommandCallback(TrainerCallback):  # type: ignore[misc]
+class _CommandCallback(TrainerCallback):
     """Obeys the loop between two updates: train on a batch, save, or stop."""
 
     trainer: PackedGRPOTrainer
@@ -88,6 +96,8 @@ class _CommandCallback(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._link.report(Report("ready", {"version": state.global_step}))
         self._obey(control)
+        if control.should_training_stop:
+            raise _StoppedEarly
 
     def on_log(
         self,
@@ -128,7 +138,11 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
     """Return the trainer; weights in the learner's dtype, the optimiser's state in float32."""
     learner = config.learner
     cuda = torch.cuda.is_available()
-    policy = load_model(model, dtype=auto_dtype(learner.dtype, "cuda" if cuda else "cpu"))
+    policy = load_model(
+        model,
+        dtype=auto_dtype(learner.dtype, "cuda" if cuda else "cpu"),
+        attention="sdpa" if cuda else GROUPED,
+    )
     tokenizer = load_tokenizer(model)
     per_micro = config.micro_batch_size or config.groups_per_step * config.group_size
     rollouts = config.groups_per_step * config.group_size
@@ -201,13 +215,17 @@ def publishable_weights(trainer: PackedGRPOTrainer, config: RunConfig) -> dict[s
 
 
 def save_checkpoint(trainer: PackedGRPOTrainer, folder: Path) -> None:
-    """Save a plain Hugging Face folder with the trainer's state (optimiser, schedule, RNG) beside."""
+    """Save a plain Hugging Face folder with optimiser, schedule and RNG state beside.
+
+    Every worker calls this; when it returns, all of them have written.
+    """
     trainer.save_model(str(folder))
     trainer._save_optimizer_and_scheduler(str(folder))
     trainer._save_rng_state(str(folder))
     if trainer.args.should_save:
         trainer.state.save_to_json(str(folder / "trainer_state.json"))
         trainer.save_entropy_state(folder)
+    trainer.accelerator.wait_for_everyone()
 
 
 def _metrics(trainer: PackedGRPOTrainer) -> dict[str, float | None]:

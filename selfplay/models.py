@@ -45,6 +45,8 @@ def resolve_model(spec: str) -> Path | str:
         return _from_gguf(_smollm2_gguf())
     if spec == TINY:
         return _tiny()
+    if not spec.strip():
+        raise InputError(f"model: empty; give one of {', '.join(ALIASES)}, a folder or a GGUF file")
     path = Path(spec).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
@@ -79,27 +81,36 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
 def load_model(
     spec: str, *, dtype: torch.dtype, device: str | torch.device = "cpu"
 ) -> PreTrainedModel:
-    """Load the weights of `spec` in `dtype` on `device`, in evaluation mode."""
+    """Load the weights of `spec` in `dtype` on `device`, in evaluation mode.
+
+    Raises InputError for weights that cannot be read or are not all there: transformers would fill
+    the gaps with random numbers.
+    """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     source = resolve_model(spec)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, loading = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=dtype,
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _cannot_load(spec, error) from error
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
+        raise InputError(f"model: {spec}: {len(missing)} weights are missing, such as {missing[0]}")
     model = model.to(device)
     model.eval()
     return model
 
 
 def auto_dtype(setting: str, device: str) -> torch.dtype:
-    """Return the dtype for `auto | float32 | bfloat16`: bfloat16 where the hardware multiplies it."""
+    """Return the dtype of a setting; `auto` is bfloat16 where the hardware multiplies it."""
     import torch
 
     if setting != "auto":
@@ -158,7 +169,7 @@ def _tiny() -> Path:
 
 
 def _publish(target: Path, build: Any) -> Path:
-    """Build into a temporary folder and move it to `target` whole; a second builder loses quietly."""
+    """Build into a temporary folder and move it to `target`; a second builder loses quietly."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
@@ -185,7 +196,7 @@ def _convert_gguf(path: Path, folder: Path) -> None:
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(str(path), error) from error
     config = quantised.config
-    # save_pretrained refuses a model that still calls itself quantised: rebuild it without the mark.
+    # save_pretrained refuses a model that calls itself quantised: rebuild it without the mark.
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     plain = type(quantised)(config)

@@ -32,7 +32,7 @@ class MasterAdamW(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; parameters without a gradient are left alone."""
         loss = None
         if closure is not None:
@@ -45,7 +45,7 @@ class MasterAdamW(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state; torch would cast it to the parameters' dtype, so it is put back as saved."""
+        """Load a state as saved: torch would cast it to the parameters' dtype."""
         super().load_state_dict(state_dict)
         parameters = [p for group in self.param_groups for p in group["params"]]
         for index, parameter in enumerate(parameters):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from envs.errors import InputError
 
@@ -88,19 +88,38 @@ class ActorPool:
         return [results[i] for i in range(len(calls))]
 
     def each(self, method: str, *args: Any) -> list[Any]:
-        """Call `method(*args)` once on every actor, under the deadline; a failed one is replaced."""
+        """Call `method(*args)` once on every actor at the same time; results in order.
+
+        What dies or misses the deadline is replaced and asked once more.
+
+        Raises:
+            InputError: an actor said that the input is wrong.
+            PoolError: an actor's replacement failed too.
+        """
+        deadline = time.monotonic() + self._deadline_s
         refs = [getattr(actor, method).remote(*args) for actor in self.actors]
         answers = []
         for slot, ref in enumerate(refs):
             try:
-                answers.append(ray.get(ref, timeout=self._deadline_s))
-            except RayTaskError as error:
-                raise self._of_the_task(error, slot, method) from error
-            except (RayActorError, GetTimeoutError) as error:
+                answers.append(self._answer(ref, slot, method, deadline))
+            except (RayError, GetTimeoutError) as error:
                 self._replace(slot, method, error)
-                retry = getattr(self.actors[slot], method).remote(*args)
-                answers.append(ray.get(retry, timeout=self._deadline_s))
+                again = getattr(self.actors[slot], method).remote(*args)
+                try:
+                    within = time.monotonic() + self._deadline_s
+                    answers.append(self._answer(again, slot, method, within))
+                except (RayError, GetTimeoutError) as second:
+                    raise PoolError(
+                        f"{self.role} {slot}: {method} failed 2 times, last: {_first_line(second)}"
+                    ) from second
         return answers
+
+    def _answer(self, ref: Any, slot: int, method: str, deadline: float) -> Any:
+        """Return what `ref` stands for; a Python exception inside comes as it is meant."""
+        try:
+            return ray.get(ref, timeout=max(0.0, deadline - time.monotonic()))
+        except RayTaskError as error:
+            raise self._of_the_task(error, slot, method) from error
 
     def close(self) -> None:
         """Kill every actor."""

@@ -15,7 +15,7 @@ from selfplay.engines import Sample, SampleRequest
 from selfplay.pools import ActorPool
 
 
-@ray.remote(concurrency_groups={"watch": 1})  # type: ignore[call-overload]
+@ray.remote(concurrency_groups={"watch": 1})
 class SamplerActor:
     """One sampler: a model on its device behind a sampler engine."""
 
@@ -105,7 +105,7 @@ class SamplerPool:
         return answers
 
     def update_weights(self, version: int, weights: Any) -> None:
-        """Bring every sampler to `version`; `weights` is an object reference, kept for replacements."""
+        """Bring every sampler to `version`; `weights` is an object reference, kept for new ones."""
         self.version, self._weights = version, weights
         self._pool.each("update_weights", version, weights)
 

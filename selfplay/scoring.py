@@ -28,7 +28,7 @@ def make_scorer(config: RunConfig, nodes: int | None = None) -> ChessScorer:
     )
 
 
-@ray.remote(concurrency_groups={"watch": 1})  # type: ignore[call-overload]
+@ray.remote(concurrency_groups={"watch": 1})
 class ScorerActor:
     """One scorer with one engine process."""
 

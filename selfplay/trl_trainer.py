@@ -25,7 +25,7 @@ BatchSource = Callable[[int], list[MicroBatch]]
 """Takes the number of the coming update, returns one micro-batch per accumulation step."""
 
 
-class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+class PackedGRPOTrainer(GRPOTrainer):
     """GRPOTrainer that trains on batches from `batch_source` with packed log-probs.
 
     Each micro-batch holds whole groups of `group_size` rows, with the keys that TRL's
@@ -33,6 +33,8 @@ class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ((B,) or (B, T)), num_items_in_batch, and old_per_token_logps unless strictly on-policy; and
     `sampler_logps` and `sampler_weights`, which the importance correction reads.
     """
+
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(
         self, *args: Any, batch_source: BatchSource, importance_cap: float, **kwargs: Any
@@ -46,13 +48,14 @@ class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self.last_grad_norm: float | None = None
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW with float32 master weights (optim.py) over TRL's usual parameter groups."""
+        """Return AdamW with float32 master weights (optim.py) over TRL's usual parameter groups."""
         if self.optimizer is None:
             target = self.model if model is None else model
             decay = set(self.get_decay_parameter_names(target))
             named = [(n, p) for n, p in target.named_parameters() if p.requires_grad]
+            decayed = [p for n, p in named if n in decay]
             groups = [
-                {"params": [p for n, p in named if n in decay], "weight_decay": self.args.weight_decay},
+                {"params": decayed, "weight_decay": self.args.weight_decay},
                 {"params": [p for n, p in named if n not in decay], "weight_decay": 0.0},
             ]
             self.optimizer = MasterAdamW(
@@ -63,6 +66,7 @@ class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _prepare_inputs(self, generation_batch: Any) -> MicroBatch:
         if not self._micro_batches:
             self._micro_batches = list(self._batch_source(self.state.global_step))
+            self.last_loss = 0.0
             if len(self._micro_batches) != self.args.gradient_accumulation_steps:
                 raise ValueError(
                     f"{len(self._micro_batches)} micro-batches for "
@@ -72,9 +76,9 @@ class PackedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return {k: v.to(self.accelerator.device) for k, v in batch.items()}
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """TRL's step, keeping its loss for the metrics of the step."""
+        """TRL's step, adding its loss (scaled for accumulation) up for the step's metrics."""
         loss = super().training_step(*args, **kwargs)
-        self.last_loss = float(loss)
+        self.last_loss = (self.last_loss or 0.0) + float(loss)
         return loss  # type: ignore[no-any-return]
 
     def _get_grad_norm(self, *args: Any, **kwargs: Any) -> Any:

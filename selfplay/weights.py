@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,9 +25,11 @@ def pack_weights(
 def unpack_weights(packed: dict[str, Any]) -> dict[str, torch.Tensor]:
     """Return tensors over the same memory; they must only be read."""
     tensors = {}
-    for name, array in packed.items():
-        # The arrays lie read-only in the object store; torch would warn about every one.
-        flat = torch.frombuffer(memoryview(array).cast("B"), dtype=torch.uint8)
-        kind = torch.bfloat16 if array.dtype.kind == "i" else torch.float32
-        tensors[name] = flat.view(kind).view(array.shape)
+    with warnings.catch_warnings():
+        # The arrays lie read-only in the object store; torch would warn.
+        warnings.filterwarnings("ignore", message="The given buffer is not writable")
+        for name, array in packed.items():
+            flat = torch.frombuffer(memoryview(array).cast("B"), dtype=torch.uint8)
+            kind = torch.bfloat16 if array.dtype.kind == "i" else torch.float32
+            tensors[name] = flat.view(kind).view(array.shape)
     return tensors

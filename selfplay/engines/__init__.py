@@ -1,5 +1,5 @@
 """Sampler engines: one interface, implementations beside it."""
 
-from selfplay.engines.base import Sample, SampleRequest, SamplerEngine
+from selfplay.engines.base import Sample, SamplerEngine, SampleRequest
 
 __all__ = ["Sample", "SampleRequest", "SamplerEngine"]

@@ -55,7 +55,8 @@ class HFEngine:
     @property
     def device(self) -> torch.device:
         """The device that the model is on."""
-        return self.model.device
+        device: torch.device = self.model.device
+        return device
 
     def update_weights(self, version: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Copy `tensors` (by parameter name) into the model, which becomes policy `version`.

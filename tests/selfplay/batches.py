@@ -47,9 +47,7 @@ def random_groups(seed: int, count: int, size: int, longest: int = 5) -> list[Gr
     """Groups whose prompts differ in length."""
     rng = random.Random(seed)
     return [
-        random_group(
-            rng, f"made-up/{i}", size=size, prompt=rng.randint(2, 12), longest=longest
-        )
+        random_group(rng, f"made-up/{i}", size=size, prompt=rng.randint(2, 12), longest=longest)
         for i in range(count)
     ]
 

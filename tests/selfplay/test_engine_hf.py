@@ -145,9 +145,7 @@ def test_small_batches_give_the_same_in_order(
     ]
 
 
-def test_first_tokens_follow_the_softmax(
-    engine: HFEngine, prompts: list[tuple[int, ...]]
-) -> None:
+def test_first_tokens_follow_the_softmax(engine: HFEngine, prompts: list[tuple[int, ...]]) -> None:
     """Chi-square of 20000 draws over 512 tokens, the rare ones pooled."""
     draws, temperature = 20_000, 0.8
     asked = [

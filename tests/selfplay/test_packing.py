@@ -41,9 +41,7 @@ def may_look(packed: Packed, prompts: int, steps: int, length: int, q: int, k: i
     ("lengths", "size", "prompts", "steps"),
     [([3], 2, 3, 2), ([2, 4, 1], 3, 4, 2), ([5, 3], 2, 5, 1), ([1], 2, 1, 3), ([4, 6], 4, 6, 3)],
 )
-def test_mask_equals_brute_force(
-    lengths: list[int], size: int, prompts: int, steps: int
-) -> None:
+def test_mask_equals_brute_force(lengths: list[int], size: int, prompts: int, steps: int) -> None:
     packed = pack_groups(*rows(lengths, size, prompts, steps), steps, size)
     width = prompts - 1 + size * steps
     assert packed.attention_mask.shape == (len(lengths), 1, width, width)

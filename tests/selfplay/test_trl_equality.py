@@ -155,9 +155,7 @@ def test_importance_weights_are_truncated_and_the_mismatch_is_not(
     mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
     made._sampler_logps = None
     with torch.no_grad():
-        logps, _, _ = made._get_per_token_logps_and_entropies(
-            made.model, ids, mask, real.shape[1]
-        )
+        logps, _, _ = made._get_per_token_logps_and_entropies(made.model, ids, mask, real.shape[1])
     assert made.mismatch == []
     rng = random.Random(5)
     gaps = torch.tensor([[rng.choice([-1.0, 0.0, 0.5, 3.0]) for _ in row] for row in real])

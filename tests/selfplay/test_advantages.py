@@ -1,0 +1,89 @@
+"""Advantages against their formulas, by hand and as properties."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewards import RewardResult
+from selfplay.advantages import assign_advantages, dr_grpo, grpo, target
+from selfplay.config import LearnerConfig
+from selfplay.records import Group
+from tests.selfplay.batches import random_group
+
+REWARDS = st.lists(st.floats(0, 1), min_size=2, max_size=16)
+
+
+def group(rewards: list[float]) -> Group:
+    made = random_group(random.Random(0), "made-up/0", size=len(rewards), prompt=3, longest=4)
+    for rollout, value in zip(made.rollouts, rewards, strict=True):
+        rollout.result = RewardResult(value, "fail")
+    return made
+
+
+def test_by_hand() -> None:
+    assert dr_grpo([0.0, 1.0, 0.5, 0.5]) == [-0.5, 0.5, 0.0, 0.0]
+    deviation = math.sqrt((0.25 + 0.25) / 3) + 1e-4
+    assert grpo([0.0, 1.0, 0.5, 0.5]) == pytest.approx([-0.5 / deviation, 0.5 / deviation, 0, 0])
+    # Two actions of probability 1/4 and 1/2; q = softmax(1/0.5, 0/0.5) = (e2, 1) / (e2 + 1).
+    q = math.exp(2) / (math.exp(2) + 1)
+    values = target([1.0, 0.0], [math.log(0.25), math.log(0.5)], 0.5)
+    assert values == pytest.approx([q - 0.25, 1 - q - 0.5])
+
+
+@given(REWARDS)
+def test_centred_and_in_the_order_of_the_rewards(rewards: list[float]) -> None:
+    for values in (dr_grpo(rewards), grpo(rewards)):
+        assert math.fsum(values) == pytest.approx(0, abs=1e-6)
+        for (a, x), (b, y) in zip(
+            *[iter(sorted(zip(rewards, values, strict=True)))] * 2, strict=False
+        ):
+            assert a > b or x <= y
+    assert statistics.stdev(grpo(rewards)) <= 1 + 1e-9
+
+
+@given(REWARDS, st.floats(0.01, 2))
+def test_target_sums_to_the_probability_left_to_others(
+    rewards: list[float], temperature: float
+) -> None:
+    probability = 0.9 / len(rewards)
+    values = target(rewards, [math.log(probability)] * len(rewards), temperature)
+    assert math.fsum(values) == pytest.approx(0.1, abs=1e-9)
+    best, worst = values[rewards.index(max(rewards))], values[rewards.index(min(rewards))]
+    assert best >= worst
+
+
+@pytest.mark.parametrize("same", [0.0, 0.3, 1.0])
+def test_no_spread_teaches_nothing(same: float) -> None:
+    assert dr_grpo([same] * 8) == [0.0] * 8
+    assert grpo([same] * 8) == [0.0] * 8
+
+
+@pytest.mark.parametrize("kind", ["dr_grpo", "grpo", "target"])
+def test_assigned_and_scaled(kind: str) -> None:
+    rewards = [0.0, 0.25, 1.0]
+    made = group(rewards)
+    settings = {"advantage": kind, "advantage_scale": 3.0, "target_temperature": 0.2}
+    assign_advantages(made, LearnerConfig.model_validate(settings))
+    sums = [sum(r.logprobs) for r in made.rollouts]
+    expected = {
+        "dr_grpo": dr_grpo(rewards),
+        "grpo": grpo(rewards),
+        "target": target(rewards, sums, 0.2),
+    }[kind]
+    assert [r.advantage for r in made.rollouts] == pytest.approx([3 * v for v in expected])
+
+
+def test_unscored_and_failed_rollouts_never_train() -> None:
+    for broken in (None, RewardResult(0.0, "infra_error")):
+        made = group([0.0, 1.0])
+        made.rollouts[1].result = broken
+        before = [r.advantage for r in made.rollouts]
+        with pytest.raises(ValueError, match=r"made-up/0.*never train"):
+            assign_advantages(made, LearnerConfig())
+        assert [r.advantage for r in made.rollouts] == before
