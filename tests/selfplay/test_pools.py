@@ -1,0 +1,166 @@
+"""Pools over real Ray actors that hang, die and raise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from envs.errors import InputError
+from selfplay.pools import ActorPool, PoolError
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+DEADLINE = 3.0
+
+
+@ray.remote(num_cpus=0.1, concurrency_groups={"watch": 1})
+class Worker:
+    """Does what the call says; `once` is a file that marks a fault as having happened."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._doing = "idle"
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def square(self, value: int, fault: str = "", once: str = "") -> int:
+        self._doing = f"squaring {value}"
+        if fault and not (once and Path(once).exists()):
+            if once:
+                Path(once).touch()
+            self._fail(fault)
+        self._doing = "idle"
+        return value * value
+
+    def meet(self, value: int, end: str, pipe: str) -> int:
+        if end:
+            with open(pipe, "rb" if end == "read" else "wb"):
+                pass
+        return value * value
+
+    def _fail(self, fault: str) -> None:
+        if fault == "hang":
+            threading.Event().wait()
+        if fault == "exit":
+            os._exit(3)
+        if fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()
+        if fault == "input":
+            raise InputError("chess.pgn=x.pgn: not a game; mend it")
+        raise KeyError("a bug of ours")
+
+    @ray.method(concurrency_group="watch")
+    def doing(self) -> str:
+        return self._doing
+
+
+def pool(count: int = 2, **settings: Any) -> ActorPool:
+    made = ActorPool("worker", Worker.remote, count=count, **{"deadline_s": DEADLINE, **settings})
+    # Starting a process takes seconds on a busy machine; the deadlines below are of calls.
+    ray.get([actor.pid.remote() for actor in made.actors], timeout=90)
+    return made
+
+
+def test_results_come_in_the_order_of_the_calls() -> None:
+    made = pool(3)
+    assert made.map("square", [(i,) for i in range(40)]) == [i * i for i in range(40)]
+    assert made.map("square", []) == []
+    assert (made.replaced, len(made)) == (0, 3)
+    assert len(set(made.each("pid"))) == 3
+    made.close()
+    assert len(made) == 0
+
+
+def test_actors_work_at_the_same_time(tmp_path: Path) -> None:
+    """The first call ends only once the last one runs: a pipe has to have two ends."""
+    os.mkfifo(tmp_path / "pipe")
+    made = pool(2, deadline_s=30.0)
+    calls = [(i, {0: "read", 7: "write"}.get(i, ""), str(tmp_path / "pipe")) for i in range(8)]
+    assert made.map("meet", calls) == [i * i for i in range(8)]
+    assert made.replaced == 0
+    made.close()
+
+
+@pytest.mark.parametrize("fault", ["hang", "exit", "kill"])
+def test_what_hangs_or_dies_is_replaced_and_its_call_retried(
+    fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = pool(2)
+    before = made.each("pid")
+    calls = [(i, fault if i == 2 else "", str(tmp_path / "mark")) for i in range(5)]
+    start = time.monotonic()
+    with caplog.at_level(logging.WARNING, "selfplay.pools"):
+        assert made.map("square", calls) == [0, 1, 4, 9, 16]
+    assert time.monotonic() - start < DEADLINE + 12
+    assert made.replaced == 1
+    after = made.each("pid")
+    assert len(set(before) & set(after)) == 1
+    dead = (set(before) - set(after)).pop()
+    assert not Path(f"/proc/{dead}").exists() or _is_zombie(dead)
+    [record] = [r for r in caplog.records if r.name == "selfplay.pools"]
+    told = record.getMessage()
+    assert told.startswith("worker ") and "square" in told and "killed and replaced" in told
+    if fault == "hang":
+        assert "no answer within 3 s" in told and "it was squaring 2" in told
+    assert "\n" not in told
+    made.close()
+
+
+def _is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_retries_are_spent_then_the_role_is_named() -> None:
+    made = pool(2, retries=1)
+    with pytest.raises(PoolError, match=r"^worker \d: square failed 2 times, last: .*Actor"):
+        made.map("square", [(1,), (2, "exit"), (3,)])
+    assert made.replaced == 2
+    assert made.map("square", [(5,)]) == [25]
+    made.close()
+
+
+def test_no_retry_means_none() -> None:
+    made = pool(1, retries=0, deadline_s=1.5)
+    with pytest.raises(PoolError, match="square failed 1 times, last: GetTimeoutError: no answer"):
+        made.map("square", [(2, "hang")])
+    made.close()
+
+
+def test_a_python_exception_is_ours_and_not_retried(tmp_path: Path) -> None:
+    made = pool(2)
+    # With the mark a retry would succeed, and be seen to.
+    with pytest.raises(PoolError, match=r"worker \d: square raised: KeyError: 'a bug of ours'"):
+        made.map("square", [(1, "bug", str(tmp_path / "bug"))])
+    assert made.replaced == 0
+    with pytest.raises(InputError) as caught:
+        made.map("square", [(1, "input", str(tmp_path / "input"))])
+    assert str(caught.value) == "chess.pgn=x.pgn: not a game; mend it"
+    assert type(caught.value) is InputError and made.replaced == 0
+    assert made.map("square", [(4,)]) == [16]
+    made.close()
+
+
+@pytest.mark.parametrize("fault", ["hang", "exit"])
+def test_each_replaces_and_asks_once_more(fault: str, tmp_path: Path) -> None:
+    made = pool(2)
+    assert made.each("square", 3, fault, str(tmp_path / "mark")) == [9, 9]
+    assert made.replaced >= 1
+    made.close()
+
+
+def test_each_names_what_fails_twice() -> None:
+    made = pool(1)
+    with pytest.raises(PoolError, match=r"^worker 0: square failed 2 times, last: "):
+        made.each("square", 3, "exit")
+    with pytest.raises(InputError, match="not a game"):
+        made.each("square", 3, "input")
+    made.close()
