@@ -43,13 +43,13 @@ def assign_advantages(group: Group, config: LearnerConfig) -> None:
     Raises:
         ValueError: a rollout is unscored or the result of an infrastructure error.
     """
-    for rollout in group.rollouts:
+    for rollout in group.learnt:
         if rollout.result is None or rollout.result.verdict == "infra_error":
             raise ValueError(f"task {group.task.id}: infra_error and unscored rollouts never train")
     if config.advantage == "target":
-        sums = [math.fsum(r.logprobs) for r in group.rollouts]
+        sums = [math.fsum(r.logprobs) for r in group.learnt]
         values = target(group.rewards, sums, config.target_temperature)
     else:
         values = (grpo if config.advantage == "grpo" else dr_grpo)(group.rewards)
-    for rollout, value in zip(group.rollouts, values, strict=True):
+    for rollout, value in zip(group.learnt, values, strict=True):
         rollout.advantage = value * config.advantage_scale

@@ -19,8 +19,9 @@ def micro_batches(
     """Return `steps` micro-batches for each of `workers`, groups of like length together.
 
     Groups are sorted by prompt length and dealt in contiguous runs, so that padding is small and
-    no group is torn. A micro-batch without a group gets a masked copy of the first one: every
-    worker takes part in every backward pass.
+    no group is torn. Where they do not divide evenly, masked copies of the first one make up the
+    number: every worker takes part in every backward pass, and TRL gathers its metrics row by row
+    from all workers, which takes the same number of rows from each.
 
     Each micro-batch has prompt_ids and prompt_mask (B, L), padded on the left; completion_ids,
     completion_mask and sampler_logps (B, T), padded on the right; advantages (B,); and
@@ -29,15 +30,16 @@ def micro_batches(
     if not groups:
         raise ValueError("a batch needs at least one group")
     ordered = sorted(groups, key=lambda g: (len(g.rollouts[0].prompt_ids), g.task.id))
-    total = sum(len(r.completion_ids) for g in ordered for r in g.rollouts)
+    total = sum(len(r.completion_ids) for g in ordered for r in g.learnt)
     runs = np.array_split(np.arange(len(ordered)), workers * steps)
+    most = max(len(run) for run in runs)
     arrays = []
     for run in runs:
         chosen = [ordered[i] for i in run]
-        batch = _arrays(chosen or [ordered[0]], group_size, pad_id)
-        if not chosen:
-            batch["completion_mask"][:] = 0
-            batch["advantages"][:] = 0
+        fillers = [ordered[0]] * (most - len(chosen))
+        batch = _arrays([*chosen, *fillers], group_size, pad_id)
+        batch["completion_mask"][len(chosen) * group_size :] = 0
+        batch["advantages"][len(chosen) * group_size :] = 0
         batch["num_items_in_batch"] = np.array(total, dtype=np.int64)
         arrays.append(batch)
     # Runs that follow each other are alike in length: give one to each worker in the same step.
@@ -46,7 +48,7 @@ def micro_batches(
 
 def _arrays(groups: Sequence[Group], group_size: int, pad_id: int) -> Arrays:
     longest_prompt = max(len(g.rollouts[0].prompt_ids) for g in groups)
-    longest = max(len(r.completion_ids) for g in groups for r in g.rollouts)
+    longest = max(len(r.completion_ids) for g in groups for r in g.learnt)
     rows = len(groups) * group_size
     batch: Arrays = {
         "prompt_ids": np.full((rows, longest_prompt), pad_id, dtype=np.int64),
@@ -57,13 +59,13 @@ def _arrays(groups: Sequence[Group], group_size: int, pad_id: int) -> Arrays:
         "advantages": np.zeros(rows, dtype=np.float32),
     }
     for i, group in enumerate(groups):
-        if len(group.rollouts) > group_size:
-            raise ValueError(f"task {group.task.id}: {len(group.rollouts)} rollouts > {group_size}")
-        prompt = group.rollouts[0].prompt_ids
+        if len(group.learnt) > group_size:
+            raise ValueError(f"task {group.task.id}: {len(group.learnt)} rollouts > {group_size}")
+        prompt = group.learnt[0].prompt_ids
         start = i * group_size
         batch["prompt_ids"][start : start + group_size, longest_prompt - len(prompt) :] = prompt
         batch["prompt_mask"][start : start + group_size, longest_prompt - len(prompt) :] = 1
-        for j, rollout in enumerate(group.rollouts, start):
+        for j, rollout in enumerate(group.learnt, start):
             count = len(rollout.completion_ids)
             batch["completion_ids"][j, :count] = rollout.completion_ids
             batch["completion_mask"][j, :count] = 1

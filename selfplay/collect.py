@@ -17,13 +17,9 @@ from selfplay.advantages import assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
-from selfplay.records import Group, Rollout
+from selfplay.records import FORCED, Group, Rollout
 from selfplay.sampling import SamplerPool, prompt_ids
 from selfplay.scoring import ScorerPool
-
-FORCED = "forced"
-"""`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""
-
 
 class Collector:
     """Collects the groups of one learner step; everything it draws follows from the run's seed."""

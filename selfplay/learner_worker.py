@@ -201,7 +201,8 @@ def publishable_weights(trainer: PackedGRPOTrainer, config: RunConfig) -> dict[s
     dtype = auto_dtype(config.sampler.dtype, device)
     model = trainer.accelerator.unwrap_model(trainer.model)
     if config.learner.lora_rank is None:
-        return pack_weights(model.named_parameters(), dtype)
+        # ray.put copies them before the next update can change them.
+        return pack_weights(model.named_parameters(), dtype, copy=False)
     model.merge_adapter()
     try:
         plain = (

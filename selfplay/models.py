@@ -79,9 +79,15 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    spec: str, *, dtype: torch.dtype, device: str | torch.device = "cpu"
+    spec: str,
+    *,
+    dtype: torch.dtype,
+    device: str | torch.device = "cpu",
+    attention: str = "sdpa",
 ) -> PreTrainedModel:
     """Load the weights of `spec` in `dtype` on `device`, in evaluation mode.
+
+    `attention` is a name that transformers knows, or `attention.GROUPED`.
 
     Raises InputError for weights that cannot be read or are not all there: transformers would fill
     the gaps with random numbers.

@@ -13,6 +13,9 @@ from typing import Any
 import torch
 
 
+_TOGETHER = 32
+
+
 class MasterAdamW(torch.optim.Optimizer):
     """AdamW (1711.05101) whose state holds `master`, `exp_avg` and `exp_avg_sq` in float32.
 
@@ -40,8 +43,9 @@ class MasterAdamW(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             used = [p for p in group["params"] if p.grad is not None]
-            if used:
-                self._step_group(group, used)
+            # A few at a time: the float32 copies of all gradients at once would be the peak.
+            for start in range(0, len(used), _TOGETHER):
+                self._step_group(group, used[start : start + _TOGETHER])
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -8,6 +8,10 @@ from envs import Task
 from rewards import RewardResult
 
 
+FORCED = "forced"
+"""`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""
+
+
 @dataclass(slots=True)
 class Rollout:
     """One completion with everything that training and auditing need.
@@ -39,10 +43,15 @@ class Group:
     """False for a group that was dropped (no spread, a scorer failure) and never reached a loss."""
 
     @property
+    def learnt(self) -> list[Rollout]:
+        """The rollouts that train: those put to the policy where there are any, else the drawn."""
+        return [r for r in self.rollouts if r.finish == FORCED] or self.rollouts
+
+    @property
     def rewards(self) -> list[float]:
-        """The rewards in rollout order; every rollout must be scored."""
-        values = [r.result.value for r in self.rollouts if r.result is not None]
-        if len(values) != len(self.rollouts):
+        """The rewards of `learnt`, in order; every rollout must be scored."""
+        values = [r.result.value for r in self.learnt if r.result is not None]
+        if len(values) != len(self.learnt):
             raise ValueError(f"task {self.task.id}: unscored rollouts in the group")
         return values
 

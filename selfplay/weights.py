@@ -10,12 +10,15 @@ import torch
 
 
 def pack_weights(
-    parameters: Iterable[tuple[str, torch.Tensor]], dtype: torch.dtype
+    parameters: Iterable[tuple[str, torch.Tensor]], dtype: torch.dtype, *, copy: bool = True
 ) -> dict[str, Any]:
-    """Return named numpy arrays of `dtype`, bfloat16 as its bits (int16): numpy has no bfloat16."""
+    """Return named numpy arrays of `dtype`, bfloat16 as its bits (int16): numpy has no bfloat16.
+
+    Without `copy` the arrays may share the parameters' memory: put them away at once.
+    """
     packed = {}
     for name, parameter in parameters:
-        tensor = parameter.detach().to(device="cpu", dtype=dtype, copy=True).contiguous()
+        tensor = parameter.detach().to(device="cpu", dtype=dtype, copy=copy).contiguous()
         packed[name] = (
             tensor.view(torch.int16).numpy() if dtype == torch.bfloat16 else tensor.numpy()
         )

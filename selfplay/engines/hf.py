@@ -39,7 +39,7 @@ class HFEngine:
         *,
         version: int = 0,
         prefill_tokens: int = 1024,
-        cache_tokens: int = 16_384,
+        cache_tokens: int = 6_144,
     ) -> None:
         kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
         if kinds != {"full_attention"}:
@@ -118,9 +118,9 @@ class HFEngine:
             if not buckets or (len(buckets[-1]) + 1) * len(ids) > self._prefill_tokens:
                 buckets.append([])
             buckets[-1].append(ids)
-        keys: list[list[torch.Tensor]] = []
-        values: list[list[torch.Tensor]] = []
+        merged = DynamicCache()
         hidden = []
+        start = 0
         for bucket in buckets:
             padded = torch.nn.utils.rnn.pad_sequence(bucket, batch_first=True)
             cache = DynamicCache()
@@ -128,12 +128,14 @@ class HFEngine:
             out = self.model.base_model(input_ids=padded, cache=cache, use_cache=True)
             ends = torch.tensor([len(ids) - 1 for ids in bucket], device=self.device)
             hidden.append(out.last_hidden_state[torch.arange(len(bucket)), ends])
-            pad = (0, 0, 0, longest - padded.shape[1])
-            keys.append([torch.nn.functional.pad(layer.keys, pad) for layer in cache.layers])
-            values.append([torch.nn.functional.pad(layer.values, pad) for layer in cache.layers])
-        merged = DynamicCache()
-        for i in range(len(keys[0])):
-            merged.update(torch.cat([k[i] for k in keys]), torch.cat([v[i] for v in values]), i)
+            rows = slice(start, start + len(bucket))
+            for i, layer in enumerate(cache.layers):
+                if start == 0:
+                    shape = (len(prompts), layer.keys.shape[1], longest, layer.keys.shape[3])
+                    merged.update(layer.keys.new_zeros(shape), layer.values.new_zeros(shape), i)
+                merged.layers[i].keys[rows, :, : padded.shape[1]] = layer.keys
+                merged.layers[i].values[rows, :, : padded.shape[1]] = layer.values
+            start += len(bucket)
         return merged, torch.cat(hidden)
 
 

@@ -1,0 +1,187 @@
+"""The miniature of the real run, as a user starts it: real engine, real Ray, TRL's real trainer.
+
+One run goes through; a second one with the same seed is interrupted by Ctrl-C and resumed. Both
+must have sampled the very same rollouts, so the seed repeats and resuming loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+STEPS = 4
+OVERRIDES = (
+    f"steps={STEPS}",
+    "sampler.explore=all_legal",
+    "learner.advantage=target",
+    "learner.lr=1e-3",
+    "group_size=16",
+    "checkpoint.every=2",
+    "eval.positions=12",
+)
+SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
+CTRL_C_SECONDS = 20.0
+
+pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
+
+
+def command(repository: Path, folder: Path, name: str, *more: str) -> list[str]:
+    config = str(repository / "configs" / "smoke.yaml")
+    given = (f"runs_dir={folder}", *OVERRIDES, "--name", name, *more)
+    return [sys.executable, "-m", "selfplay", "run", config, *given]
+
+
+def rollouts(run: Path) -> list[dict[str, Any]]:
+    files = sorted((run / "rollouts").glob("step_*.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the finished run `whole`."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = subprocess.run(
+        command(repository, folder, "whole"), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def resumed(repository: Path, runs: Path) -> Path:
+    """The run `torn`: Ctrl-C in the middle, then resumed to its end."""
+    process = subprocess.Popen(
+        command(repository, runs, "torn"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(f"step 3/{STEPS}"):
+            break
+    assert process.poll() is None, "".join(seen)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any("stockfish" in child.name() for child in family)
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    took = time.monotonic() - start
+    assert process.returncode == 130, "".join(seen) + out
+    assert took < CTRL_C_SECONDS
+    _, alive = psutil.wait_procs(family, timeout=3)
+    left = [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+    assert not left, f"left behind: {[p.name() for p in left]}"
+    assert json.loads((runs / "torn" / "summary.json").read_text())["status"] == "stopped"
+    done = subprocess.run(
+        command(repository, runs, "torn", "--resume"), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "resumed from version" in done.stdout
+    return runs / "torn"
+
+
+def test_run_folder_is_whole(runs: Path) -> None:
+    run = runs / "whole"
+    for name in ("config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "report.html"):
+        assert (run / name).stat().st_size > 0
+    assert (run / "champion").read_text().strip() == f"v{STEPS:06d}"
+    checkpoint = run / "checkpoints" / f"v{STEPS:06d}"
+    assert (checkpoint / "model.safetensors").exists()
+    assert (checkpoint / "optimizer.pt").exists()
+    assert list((run / "tb").glob("events.*"))
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in metrics] == list(range(1, STEPS + 1))
+    for row in metrics:
+        assert set(row["seconds"]) == {"sample", "score", "learn", "wait", "publish", "total"}
+        assert row["staleness"] == 0
+        # float32 on both sides: sampler and learner agree on the probabilities.
+        assert row["mismatch_max"] < 1e-3
+
+
+def test_summary_has_the_stable_format(runs: Path) -> None:
+    summary = json.loads((runs / "whole" / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["steps"] == STEPS
+    assert summary["rollouts"] == len(rollouts(runs / "whole"))
+    assert summary["wall_seconds"] > 0
+    assert summary["peak_rss_bytes"] > 100e6
+    for suite in ("chess/games", "chess/heldout"):
+        numbers = summary["suites"][suite]
+        assert set(numbers) == {"base", "final", "random_mover", "paired"}
+        assert numbers["final"]["legal_rate"]["n"] == 12
+        assert set(numbers["paired"]) == {"legal_rate", "regret_vs_random"}
+
+
+def test_training_changes_the_weights(runs: Path) -> None:
+    from safetensors.torch import load_file
+
+    folder = runs / "whole" / "checkpoints"
+    before = load_file(folder / "v000002" / "model.safetensors")
+    after = load_file(folder / "v000004" / "model.safetensors")
+    assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_interrupted_and_resumed_run_equals_the_whole_one(runs: Path, resumed: Path) -> None:
+    whole, torn = rollouts(runs / "whole"), rollouts(resumed)
+    assert [{k: row[k] for k in SAME} for row in torn] == [
+        {k: row[k] for k in SAME} for row in whole
+    ]
+    final = [
+        json.loads((run / "evals" / "final.json").read_text())["suites"]
+        for run in (runs / "whole", resumed)
+    ]
+    assert final[0] == final[1]
+
+
+def test_eval_prints_the_numbers_of_the_summary(
+    runs: Path, resumed: Path, tmp_path: Path
+) -> None:
+    summary = json.loads((resumed / "summary.json").read_text())
+    out = tmp_path / "eval.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "selfplay", "eval", str(resumed), "--json", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = json.loads(out.read_text())["suites"]
+    for suite, numbers in summary["suites"].items():
+        assert measured[suite]["policy"] == numbers["final"]
+
+
+def test_held_out_positions_never_train(runs: Path) -> None:
+    from envs import Task
+    from envs.chess.position import task_key
+    from envs.chess.suites import heldout_keys
+
+    held_out = heldout_keys()
+    rows = rollouts(runs / "whole")
+    assert rows
+    for row in rows:
+        task = Task(row["task_id"], row["domain"], json.loads(row["payload"]))
+        assert task_key(task) not in held_out
+
+
+def test_taken_name_is_refused_in_one_line(repository: Path, runs: Path) -> None:
+    done = subprocess.run(
+        command(repository, runs, "whole"), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "whole" in done.stderr
