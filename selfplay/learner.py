@@ -123,8 +123,23 @@ class Learner:
                     raise LearnerError(f"learner: {phase}: expected {kind}, got {report.kind}")
                 return report
             if not self._thread.is_alive():
-                raise LearnerError(f"learner died while {phase}: {self._error}") from self._error
+                raise LearnerError(
+                    f"learner died while {phase}: {_reasons(self._error)}"
+                ) from self._error
         raise LearnerError(f"learner: {phase} took longer than {limit:g} s")
+
+
+def _reasons(error: BaseException | None) -> str:
+    """Return in one line why each worker failed: the last lines of Ray Train's tracebacks."""
+    failures: dict[int, Exception] = getattr(error, "worker_failures", None) or {}
+    told: dict[str, BaseException | None] = {
+        f"worker {rank}": failure for rank, failure in sorted(failures.items())
+    }
+    lines = []
+    for who, failure in (told or {"Ray Train": error}).items():
+        last = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
+        lines.append(f"{who}: {last.strip()[:300]}")
+    return "; ".join(lines)
 
 
 def _train_worker(settings: dict[str, Any]) -> None:

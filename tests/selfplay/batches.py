@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from envs import Task
 from rewards import RewardResult
-from selfplay.models import load_model, load_tokenizer
+from selfplay.config import RunConfig
 from selfplay.records import Group, Rollout
 
 VOCABULARY = 512
+SIZE, PAD = 4, 2
+"""Rollouts per group, and the tiny model's pad token, in the learner's tests."""
 Batch = dict[str, torch.Tensor]
+Weights = dict[str, torch.Tensor]
 
 
 def random_group(
@@ -57,18 +60,38 @@ def tensors(arrays: dict[str, object]) -> Batch:
     return {name: torch.tensor(value) for name, value in arrays.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """The tiny model and what a forward without packing, cache or padding says."""
+def learner_config(model: Path | str, *, workers: int = 1, **learner: Any) -> RunConfig:
+    """Return a run of 10 steps of 4 groups of 4, whose learner is quick and exact."""
+    settings = {
+        "workers": workers,
+        "lr": 1e-3,
+        "schedule": "linear",
+        "cpus": 0.5,
+        "threads": 1,
+        "dtype": "float32",
+        "entropy_coef_delta": 0.01,
+        "entropy_target": 10.0,
+        "deadline_s": 120,
+    }
+    return RunConfig.model_validate(
+        {
+            "model": str(model),
+            "steps": 10,
+            "groups_per_step": 4,
+            "group_size": SIZE,
+            "chess": {"max_tokens": 6},
+            "sampler": {"dtype": "float32"},
+            "learner": settings | learner,
+        }
+    )
 
-    folder: Path
 
-    def logits(self, ids: list[int]) -> torch.Tensor:
-        """Return the logits (len(ids), V) in float32 from one forward of one row."""
-        model = load_model(str(self.folder), dtype=torch.float32)
-        with torch.inference_mode():
-            return model(torch.tensor([ids])).logits[0].float()
+def step_groups(step: int, count: int) -> list[Group]:
+    """Groups with known numbers; those of one step are the same in every run."""
+    return random_groups(1000 + step, count, SIZE, longest=6)
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Return the ids of `text`."""
-        return tuple(load_tokenizer(str(self.folder))(text, add_special_tokens=False).input_ids)
+
+def distance(a: Weights, b: Weights) -> float:
+    """Return the largest difference of any weight; both must have the same names."""
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)

@@ -17,6 +17,8 @@ from selfplay.engines.hf import HFEngine
 from selfplay.models import load_model, load_tokenizer
 from selfplay.tiny import chess_texts
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def engine(tiny_model: Path) -> HFEngine:

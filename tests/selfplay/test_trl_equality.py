@@ -17,6 +17,7 @@ from selfplay.models import load_model, load_tokenizer
 from selfplay.trl_trainer import PackedGRPOTrainer
 from tests.selfplay.batches import Batch, random_groups, tensors
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GROUPS, SIZE, LONGEST = 4, 4, 6
 LOSSES = ["dapo", "dr_grpo", "grpo", "bnpo", "cispo"]
 
