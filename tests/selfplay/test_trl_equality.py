@@ -12,6 +12,7 @@ import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
+from selfplay.attention import GROUPED
 from selfplay.batching import micro_batches
 from selfplay.models import load_model, load_tokenizer
 from selfplay.trl_trainer import PackedGRPOTrainer
@@ -37,8 +38,14 @@ def ragged_batch(per_token: bool, off_policy: bool = False) -> Batch:
     return batch
 
 
-def trainer(cls: type[Any], folder: Path, out: Path, **settings: Any) -> Any:
-    """Return a trainer of class `cls` over the tiny model, ready for one `_compute_loss`."""
+def trainer(
+    cls: type[Any], folder: Path, out: Path, *, attention: str | None = None, **settings: Any
+) -> Any:
+    """Return a trainer of class `cls` over the tiny model, ready for one `_compute_loss`.
+
+    Ours attends as the learner does on the CPU, TRL's as transformers does by itself.
+    """
+    attention = attention or (GROUPED if cls is PackedGRPOTrainer else "sdpa")
     args = GRPOConfig(
         output_dir=str(out),
         per_device_train_batch_size=SIZE,
@@ -52,7 +59,7 @@ def trainer(cls: type[Any], folder: Path, out: Path, **settings: Any) -> Any:
     )
     extra = {"batch_source": None, "importance_cap": 2.0} if cls is PackedGRPOTrainer else {}
     made = cls(
-        model=load_model(str(folder), dtype=torch.float32),
+        model=load_model(str(folder), dtype=torch.float32, attention=attention),
         reward_funcs=lambda **_: [],
         args=args,
         train_dataset=Dataset.from_list([{"prompt": "slot"}] * SIZE),
@@ -93,6 +100,11 @@ def test_loss_and_gradients_equal_trl(
     ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **settings)
     theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **settings)
     assert_same(ours, theirs, ragged_batch(per_token))
+
+
+def test_the_attention_of_gpus_equals_trl_too(tiny_model: Path, tmp_path: Path) -> None:
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, attention="sdpa")
+    assert_same(ours, trainer(GRPOTrainer, tiny_model, tmp_path), ragged_batch(False))
 
 
 def test_clipping_against_old_logps_equals_trl(tiny_model: Path, tmp_path: Path) -> None:
