@@ -30,10 +30,9 @@ def test_by_hand() -> None:
     assert dr_grpo([0.0, 1.0, 0.5, 0.5]) == [-0.5, 0.5, 0.0, 0.0]
     deviation = math.sqrt((0.25 + 0.25) / 3) + 1e-4
     assert grpo([0.0, 1.0, 0.5, 0.5]) == pytest.approx([-0.5 / deviation, 0.5 / deviation, 0, 0])
-    # Two actions of probability 1/4 and 1/2; q = softmax(1/0.5, 0/0.5) = (e2, 1) / (e2 + 1).
+    # softmax(1/0.5, 0/0.5) = (e2, 1) / (e2 + 1).
     q = math.exp(2) / (math.exp(2) + 1)
-    values = target([1.0, 0.0], [math.log(0.25), math.log(0.5)], 0.5)
-    assert values == pytest.approx([q - 0.25, 1 - q - 0.5])
+    assert target([1.0, 0.0], 0.5) == pytest.approx([q, 1 - q])
 
 
 @given(REWARDS)
@@ -48,14 +47,17 @@ def test_centred_and_in_the_order_of_the_rewards(rewards: list[float]) -> None:
 
 
 @given(REWARDS, st.floats(0.01, 2))
-def test_target_sums_to_the_probability_left_to_others(
+def test_target_is_a_distribution_in_the_order_of_the_rewards(
     rewards: list[float], temperature: float
 ) -> None:
-    probability = 0.9 / len(rewards)
-    values = target(rewards, [math.log(probability)] * len(rewards), temperature)
-    assert math.fsum(values) == pytest.approx(0.1, abs=1e-9)
-    best, worst = values[rewards.index(max(rewards))], values[rewards.index(min(rewards))]
-    assert best >= worst
+    values = target(rewards, temperature)
+    assert math.fsum(values) == pytest.approx(1, abs=1e-9) and min(values) >= 0
+    assert values[rewards.index(max(rewards))] == max(values)
+    assert values[rewards.index(min(rewards))] == min(values)
+    # The log of a ratio of two probabilities is the difference of rewards over the temperature.
+    if min(values) > 1e-300:
+        ratio = math.log(max(values) / min(values))
+        assert ratio == pytest.approx((max(rewards) - min(rewards)) / temperature, abs=1e-6)
 
 
 @pytest.mark.parametrize("same", [0.0, 0.3, 1.0])
@@ -70,11 +72,10 @@ def test_assigned_and_scaled(kind: str) -> None:
     made = group(rewards)
     settings = {"advantage": kind, "advantage_scale": 3.0, "target_temperature": 0.2}
     assign_advantages(made, LearnerConfig.model_validate(settings))
-    sums = [sum(r.logprobs) for r in made.rollouts]
     expected = {
         "dr_grpo": dr_grpo(rewards),
         "grpo": grpo(rewards),
-        "target": target(rewards, sums, 0.2),
+        "target": target(rewards, 0.2),
     }[kind]
     assert [r.advantage for r in made.rollouts] == pytest.approx([3 * v for v in expected])
 

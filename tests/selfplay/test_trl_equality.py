@@ -192,6 +192,31 @@ def test_importance_weights_are_truncated_and_the_mismatch_is_not(
     assert count == int(real.sum())
 
 
+def test_rows_that_the_policy_did_not_draw_are_not_corrected(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """Their sampler log-probs are NaN: no weight, no mismatch, and no NaN in the gradients."""
+    batch = dict(ragged_batch(False))
+    real = batch["completion_mask"].bool()
+    made = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    plain, _ = loss_and_gradients(made, batch)
+    batch["sampler_logps"] = torch.full(real.shape, torch.nan)
+    undrawn, grads = loss_and_gradients(made, batch)
+    assert undrawn == plain and made.mismatch == []
+    # Only the second row was drawn, at a probability that the cap of 2 truncates.
+    batch["sampler_logps"] = batch["sampler_logps"].clone()
+    batch["sampler_logps"][1] = -20.0
+    corrected, grads = loss_and_gradients(made, batch)
+    assert all(bool(g.isfinite().all()) for g in grads.values())
+    by_hand = {k: v for k, v in batch.items() if k != "sampler_logps"}
+    by_hand["advantages"] = batch["advantages"].clone()
+    by_hand["advantages"][1] *= 2
+    expected, _ = loss_and_gradients(made, by_hand)
+    assert corrected == pytest.approx(expected, rel=1e-5)
+    [(_, _, weights, count)] = made.mismatch
+    assert count == int(real[1].sum()) and weights == 2 * count
+
+
 def test_rows_of_different_prompts_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     batch = dict(ragged_batch(False))
     batch["prompt_ids"] = batch["prompt_ids"].clone()
