@@ -22,19 +22,18 @@ def grpo(rewards: Sequence[float], epsilon: float = 1e-4) -> list[float]:
     return [a / (math.sqrt(variance) + epsilon) for a in centred]
 
 
-def target(rewards: Sequence[float], logprobs: Sequence[float], temperature: float) -> list[float]:
-    """q - p over distinct actions: the gradient of the cross-entropy towards a better policy.
+def target(rewards: Sequence[float], temperature: float) -> list[float]:
+    """softmax(reward / temperature) over distinct actions: a better policy's probabilities, q.
 
-    q is softmax(reward / temperature) over the group's actions and p the sampler's probability of
-    each (exp of `logprobs`, summed over the answer's tokens). With every legal move in the group,
-    the policy gradient with these advantages is that of KL(q || policy): the maximum a posteriori
-    policy improvement step (MPO, 1806.06920, non-parametric target with a uniform prior), with no
-    sampling noise. Sums to the probability that the policy gives to other answers.
+    The policy gradient with q as advantages is that of the cross-entropy from q to the policy, so
+    of KL(q || policy): the non-parametric improvement step of MPO (1806.06920) with a uniform
+    prior over the actions in the group. With every legal move in the group it has no sampling
+    noise, and it raises the probability of legal answers as a whole.
     """
     top = max(rewards)
     weights = [math.exp((r - top) / temperature) for r in rewards]
     total = math.fsum(weights)
-    return [w / total - math.exp(min(lp, 0.0)) for w, lp in zip(weights, logprobs, strict=True)]
+    return [w / total for w in weights]
 
 
 def assign_advantages(group: Group, config: LearnerConfig) -> None:
@@ -47,8 +46,7 @@ def assign_advantages(group: Group, config: LearnerConfig) -> None:
         if rollout.result is None or rollout.result.verdict == "infra_error":
             raise ValueError(f"task {group.task.id}: infra_error and unscored rollouts never train")
     if config.advantage == "target":
-        sums = [math.fsum(r.logprobs) for r in group.learnt]
-        values = target(group.rewards, sums, config.target_temperature)
+        values = target(group.rewards, config.target_temperature)
     else:
         values = (grpo if config.advantage == "grpo" else dr_grpo)(group.rewards)
     for rollout, value in zip(group.learnt, values, strict=True):

@@ -24,8 +24,9 @@ def micro_batches(
     from all workers, which takes the same number of rows from each.
 
     Each micro-batch has prompt_ids and prompt_mask (B, L), padded on the left; completion_ids,
-    completion_mask and sampler_logps (B, T), padded on the right; advantages (B,); and
-    num_items_in_batch, the completion tokens of the whole batch over all workers.
+    completion_mask and sampler_logps (B, T), padded on the right, NaN where the policy was not
+    asked; advantages (B,); and num_items_in_batch, the completion tokens of the whole batch over
+    all workers.
     """
     if not groups:
         raise ValueError("a batch needs at least one group")
@@ -69,6 +70,6 @@ def _arrays(groups: Sequence[Group], group_size: int, pad_id: int) -> Arrays:
             count = len(rollout.completion_ids)
             batch["completion_ids"][j, :count] = rollout.completion_ids
             batch["completion_mask"][j, :count] = 1
-            batch["sampler_logps"][j, :count] = rollout.logprobs
+            batch["sampler_logps"][j, :count] = rollout.logprobs or np.nan
             batch["advantages"][j] = rollout.advantage
     return batch

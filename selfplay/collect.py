@@ -83,39 +83,52 @@ class Collector:
 
     def _sample(self, tasks: Sequence[Task], step: int, refill: int) -> list[Group]:
         chess = self._config.chess
-        requests, texts = [], []
+        sampler = self._config.sampler
+        explore = sampler.explore != "none"
+        requests = []
         for task in tasks:
             prompt = render(task, chess.style, chess.notation, chess.max_tokens)
-            seed = request_seed(self._config.seed, step, refill, task.id)
-            moves = self._moves_to_put(task, seed)
-            texts.append(moves)
             requests.append(
                 SampleRequest(
                     prompt_ids=prompt_ids(self._tokenizer, prompt, self._context),
-                    n=self._config.sampler.explore_samples if moves else self._config.group_size,
+                    n=sampler.explore_samples if explore else self._config.group_size,
                     max_tokens=prompt.max_tokens,
                     stop=prompt.stop,
-                    temperature=self._config.sampler.temperature,
-                    seed=seed,
-                    forced=tuple(
-                        tuple(self._tokenizer(f" {m}\n", add_special_tokens=False).input_ids)
-                        for m in moves
-                    ),
+                    temperature=sampler.temperature,
+                    seed=request_seed(self._config.seed, step, refill, task.id),
                 )
             )
         answers = self._samplers.sample(requests)
-        return [
-            Group(task, [self._rollout(task, request, i, s) for i, s in enumerate(samples)])
-            for task, request, samples in zip(tasks, requests, answers, strict=True)
-        ]
+        groups = []
+        for task, request, samples in zip(tasks, requests, answers, strict=True):
+            rollouts = [self._rollout(task, request, i, s) for i, s in enumerate(samples)]
+            if explore:
+                rollouts += self._forced(task, request, len(rollouts))
+            groups.append(Group(task, rollouts))
+        return groups
 
-    def _moves_to_put(self, task: Task, seed: int) -> list[str]:
-        """Return the legal moves to put to the policy, at most `group_size` of them, at random."""
-        if self._config.sampler.explore == "none":
-            return []
+    def _forced(self, task: Task, request: SampleRequest, first: int) -> list[Rollout]:
+        """Return the task's legal moves as rollouts, at most `group_size`, chosen at random.
+
+        They were not drawn, so they have no log-probs: the importance correction leaves them out.
+        """
         moves = legal_moves(board_of(task), self._config.chess.notation)
         count = min(len(moves), self._config.group_size)
-        return sorted(random.Random(seed).sample(moves, count))
+        chosen = sorted(random.Random(request.seed).sample(moves, count))
+        return [
+            Rollout(
+                task_id=task.id,
+                policy_version=self._samplers.version,
+                seed=request.seed,
+                index=index,
+                prompt_ids=list(request.prompt_ids),
+                completion_ids=self._tokenizer(f" {move}\n", add_special_tokens=False).input_ids,
+                logprobs=[],
+                text=f" {move}\n",
+                finish=FORCED,
+            )
+            for index, move in enumerate(chosen, first)
+        ]
 
     def _rollout(self, task: Task, request: SampleRequest, index: int, sample: Sample) -> Rollout:
         return Rollout(
@@ -127,7 +140,7 @@ class Collector:
             completion_ids=list(sample.ids),
             logprobs=list(sample.logprobs),
             text=self._tokenizer.decode(sample.ids, skip_special_tokens=True),
-            finish=FORCED if index >= request.n else sample.finish,
+            finish=sample.finish,
         )
 
     def _score(self, groups: Sequence[Group]) -> None:
@@ -169,11 +182,16 @@ def rollout_metrics(groups: Sequence[Group]) -> dict[str, float | None]:
         "regret_mean": _mean([r.parts["regret"] for r in legal]),
         "best_rate": _mean([r.parts.get("best", 0.0) for r in results]),
         "groups": float(len(sound)),
-        "groups_with_spread": _mean([float(g.has_spread) for g in sound]),
+        "groups_with_spread": _mean([float(_drawn_spread(g)) for g in sound]),
         "distinct_answers": _mean([float(len(a)) for a in answers]),
         "sampler_entropy": -sum(logprobs) / len(logprobs) if logprobs else None,
         "rollouts": float(sum(len(g.rollouts) for g in groups)),
     }
+
+
+def _drawn_spread(group: Group) -> bool:
+    """Whether the policy's own answers to the task differ in reward."""
+    return len({r.result.value for r in group.rollouts if r.finish != FORCED and r.result}) > 1
 
 
 def _mean(values: Sequence[float]) -> float | None:

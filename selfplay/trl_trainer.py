@@ -122,27 +122,30 @@ class PackedGRPOTrainer(GRPOTrainer):
             ).logits
         logps, entropies = token_logprobs(logits, packed.labels, self.temperature)
         shape = (input_ids.size(0), logits_to_keep)
-        logps = logps.view(shape)
+        logps, entropies = packed.unpack(logps, shape), packed.unpack(entropies, shape)
         self._correct_importance(logps.detach(), attention_mask[:, -logits_to_keep:])
-        return logps, entropies.view(shape), None
+        return logps, entropies, None
 
     def _correct_importance(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
         """Multiply the advantages by min(learner / sampler, cap) per token (truncated IS).
 
-        TRL accepts advantages of shape (B, T) and reads them behind this call. The mismatch is
-        kept as it was before truncation.
+        TRL accepts advantages of shape (B, T) and reads them behind this call. Rows that the
+        policy did not draw (NaN) keep their advantages. The mismatch is kept as it was before
+        truncation.
         """
         sampler = self._sampler_logps
         if sampler is None:
             return
-        real = mask.bool()
+        real = mask.bool() & ~sampler.isnan()
+        if not bool(real.any()):
+            return
         gap = torch.where(real, logps - sampler, 0.0)
         weights = gap.exp().clamp(max=self._importance_cap)
         advantages = self._inputs["advantages"]
         if advantages.dim() == 1:
             advantages = advantages[:, None]
         self._inputs["advantages"] = advantages * weights
-        count = float(real.sum().clamp(min=1))
+        count = float(real.sum())
         self.mismatch.append(
             (
                 float(gap.abs().sum()),
