@@ -21,6 +21,7 @@ from selfplay.records import FORCED, Group, Rollout
 from selfplay.sampling import SamplerPool, prompt_ids
 from selfplay.scoring import ScorerPool
 
+
 class Collector:
     """Collects the groups of one learner step; everything it draws follows from the run's seed."""
 

@@ -27,9 +27,9 @@ class ChessConfig(Section):
     boards: int = Field(64, ge=1)
     """Self-play games kept side by side."""
     random_opening_plies: tuple[int, int] = (2, 16)
-    """Each self-play game starts this many random plies (inclusive range) from its start position."""
+    """Random plies (inclusive range) from the start position to where a self-play game begins."""
     opening_max_win_gap: float = Field(0.35, gt=0, le=0.5)
-    """A random opening is balanced when |win probability - 0.5| is at most this; 0.5 screens nothing."""
+    """An opening is balanced when |win probability - 0.5| is at most this; 0.5 screens nothing."""
     max_plies: int = Field(120, ge=2)
     """Longer self-play games are adjudicated as unfinished (`*`)."""
     random_move_prob: float = Field(0.1, ge=0, le=1)
@@ -83,7 +83,7 @@ class SamplerConfig(Section):
     """`all_legal`: train on the legal moves themselves (at most group_size of them per position,
     drawn uniformly) instead of on the samples: the all-action gradient. See advantages.py."""
     explore_samples: int = Field(2, ge=1)
-    """`all_legal`: samples per position that the games go on with and the metrics are taken from."""
+    """`all_legal`: samples per position; the games go on with them, the metrics are theirs."""
 
 
 class ScorerConfig(Section):
@@ -126,7 +126,7 @@ class LearnerConfig(Section):
     lora_rank: int | None = Field(None, ge=1)
     lora_alpha: float = Field(32.0, gt=0)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Autocast dtype; weights and optimiser state stay float32."""
+    """Dtype of the weights; the optimiser keeps float32 copies of lower ones."""
     gradient_checkpointing: bool = False
     deadline_s: float = Field(900.0, gt=0)
     """Longest wait for one update, start-up included."""

@@ -11,7 +11,7 @@ from typing import Any
 import chess
 
 from envs import Task
-from envs.chess.files import Puzzle, is_solution, load_puzzles
+from envs.chess.files import Puzzle, load_puzzles
 from envs.chess.position import board_of, make_task
 from envs.chess.prompts import render
 from envs.chess.suites import load_suite, suite_names
@@ -92,7 +92,9 @@ class Evaluator:
         rows: list[dict[str, Any]] = []
         for texts in self.answers(tasks):
             chunk = tasks[len(rows) : len(rows) + len(texts)]
-            results = scorers.score([(task, [text]) for task, text in zip(chunk, texts, strict=True)])
+            results = scorers.score(
+                [(task, [text]) for task, text in zip(chunk, texts, strict=True)]
+            )
             for task, text, scored in zip(chunk, texts, results, strict=True):
                 rows.append(evaluation_row(task, text, scored[0]))
             progress(f"{suite} {len(rows)}/{len(tasks)}")

@@ -6,9 +6,9 @@ import json
 import logging
 import signal
 import time
-from dataclasses import asdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import psutil
@@ -303,7 +303,7 @@ def task_source(config: RunConfig, screener: Any) -> TaskSource:
         exclude=exclude,
     )
     return TaskSource.open(
-        chess.sources,
+        {str(name): share for name, share in chess.sources.items()},
         seed=config.seed,
         pool=pool,
         puzzles=chess.puzzles,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from envs import Task
 from rewards import RewardResult
 
-
 FORCED = "forced"
 """`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""
 

@@ -148,9 +148,7 @@ def test_interrupted_and_resumed_run_equals_the_whole_one(runs: Path, resumed: P
     assert final[0] == final[1]
 
 
-def test_eval_prints_the_numbers_of_the_summary(
-    runs: Path, resumed: Path, tmp_path: Path
-) -> None:
+def test_eval_prints_the_numbers_of_the_summary(runs: Path, resumed: Path, tmp_path: Path) -> None:
     summary = json.loads((resumed / "summary.json").read_text())
     out = tmp_path / "eval.json"
     done = subprocess.run(

@@ -49,6 +49,4 @@ def test_equals_scaled_dot_product_attention(heads: int, kv_heads: int, additive
 
 def test_dropout_is_refused() -> None:
     with pytest.raises(ValueError, match="dropout"):
-        grouped_attention(
-            torch.nn.Module(), *qkv(heads=2, kv_heads=1, width=3), None, dropout=0.1
-        )
+        grouped_attention(torch.nn.Module(), *qkv(heads=2, kv_heads=1, width=3), None, dropout=0.1)
