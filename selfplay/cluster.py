@@ -40,6 +40,8 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"ray.address={address}: no Ray cluster answers there") from error
     else:
+        # A watcher for spot machines that are taken away: on one machine only 200 MB of memory.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         cores = config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
         ray.init(
             address="local",

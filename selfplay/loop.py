@@ -99,6 +99,8 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
             learner.wait_ready()
             status = train(config, state, collector, samplers, learner, interrupt)
             if status == "finished":
+                state.save(wait=True)
+                learner.stop()  # its memory is free while the final evaluation runs
                 state.evaluate("final", config.eval.positions)
         except KeyboardInterrupt:
             status = "stopped"
