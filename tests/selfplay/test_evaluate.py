@@ -1,0 +1,67 @@
+"""Evaluation's pure parts: figures from rows, suites by name, puzzles move by move."""
+
+from __future__ import annotations
+
+import chess
+import pytest
+
+from envs.chess.files import Puzzle
+from envs.chess.position import make_task
+from envs.errors import InputError
+from rewards import RewardResult
+from selfplay.evaluate import _puzzle_move, check_suites, evaluation_row, suite_numbers
+
+# Two rook moves mate: the back rank is open for either.
+FEN = "6k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"
+LINE = "7k/5Qpp/8/8/8/8/6PP/6K1 w - - 0 1"
+
+
+def puzzle(fen: str, solution: tuple[str, ...]) -> Puzzle:
+    board = chess.Board(fen)
+    return Puzzle("made", fen, "", make_task(board), solution, 1500.0, ())
+
+
+def result(verdict: str, **parts: float) -> RewardResult:
+    both = {"random_regret": 0.2, "random_best": 0.05, "legal": 0.0} | parts
+    return RewardResult(0.5, verdict, both, {"action": None, "best": ["e2e4"]})  # type: ignore[arg-type]
+
+
+def test_figures_from_rows_by_hand() -> None:
+    task = make_task(chess.Board())
+    rows = [
+        evaluation_row(task, "e4", result("pass", legal=1, regret=0.0, best=1)),
+        evaluation_row(task, "a4", result("fail", legal=1, regret=0.3, best=0)),
+        evaluation_row(task, "e5", result("illegal")),
+        evaluation_row(task, "?", result("unparsable")),
+        evaluation_row(task, "d4", result("infra_error")),
+    ]
+    numbers = suite_numbers(rows)
+    assert numbers["infra_errors"] == 1
+    policy, mover = numbers["policy"], numbers["random_mover"]
+    assert policy["legal_rate"]["value"] == 0.5 and policy["legal_rate"]["n"] == 4
+    assert policy["best_move_rate"]["value"] == 0.25
+    assert policy["regret"]["value"] == pytest.approx(0.15) and policy["regret"]["n"] == 2
+    assert mover["regret"]["value"] == pytest.approx(0.2) and mover["regret"]["n"] == 4
+    assert policy["legal_rate"]["low"] < 0.5 < policy["legal_rate"]["high"]
+
+
+def test_unknown_suite_is_named_with_those_that_are() -> None:
+    assert check_suites(["chess/games"]) == ["chess/games"]
+    with pytest.raises(InputError, match="chess/heldout"):
+        check_suites(["chess/game"])
+
+
+def test_any_mate_solves_a_puzzle_and_a_wrong_move_ends_it() -> None:
+    made = puzzle(FEN, ("d1d8",))
+    assert _puzzle_move(made, chess.Board(FEN), 0, " Rd8#") is True
+    assert _puzzle_move(made, chess.Board(FEN), 0, " Re8#") is True
+    assert _puzzle_move(made, chess.Board(FEN), 0, " h3") is None
+    assert _puzzle_move(made, chess.Board(FEN), 0, " castle!") is None
+
+
+def test_a_longer_line_goes_on_behind_the_reply() -> None:
+    start = chess.Board()
+    made = puzzle(start.fen(), ("e2e4", "e7e5", "g1f3"))
+    assert _puzzle_move(made, start, 0, " e4") is False
+    assert [move.uci() for move in start.move_stack] == ["e2e4", "e7e5"]
+    assert _puzzle_move(made, start, 2, " Nf3") is True
