@@ -154,6 +154,17 @@ def check_suites(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
+def check_evaluation(config: RunConfig) -> None:
+    """Refuse unknown suites and a broken puzzle file before anything has started.
+
+    Raises:
+        InputError: in one line, a broken row by its number.
+    """
+    check_suites(config.eval.suites)
+    if config.eval.puzzles is not None:
+        load_puzzles(config.eval.puzzles, limit=config.eval.puzzle_limit)
+
+
 def evaluation_row(task: Task, text: str, result: RewardResult) -> dict[str, Any]:
     """Return what is kept of one answer."""
     parts = result.parts

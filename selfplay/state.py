@@ -1,0 +1,155 @@
+"""What a step leaves behind: metrics, rollouts, games, evaluations and checkpoints."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from envs.chess.sources import TaskSource
+from selfplay.atomic import write_json
+from selfplay.buffer import Batch
+from selfplay.collect import Collector, rollout_metrics
+from selfplay.config import RunConfig
+from selfplay.console import RunConsole
+from selfplay.evaluate import Evaluator
+from selfplay.learner import Learner, Update
+from selfplay.records import Group
+from selfplay.rundir import RunDir
+from selfplay.tb import TensorBoardLog
+
+SPREAD_ALARM = 0.05
+"""Below this share of groups with spread, over ten steps, the run has stopped learning."""
+
+_TRL_FIGURES = {
+    "entropy": "entropy",
+    "entropy_coef": "entropy_coef",
+    "clip_low": "clip_ratio/low_mean",
+    "clip_high": "clip_ratio/high_mean",
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "lr": "lr",
+    "mismatch_mean": "mismatch_mean",
+    "mismatch_max": "mismatch_max",
+    "importance_mean": "importance_mean",
+}
+"""Our names of what the learner reports."""
+
+
+class State:
+    """The run between two steps: what is done, what is saved, and where it is written."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        run_dir: RunDir,
+        console: RunConsole,
+        board: TensorBoardLog,
+        source: TaskSource,
+        learner: Learner,
+        evaluator: Evaluator,
+        step: int,
+        pad_id: int,
+    ) -> None:
+        self.config = config
+        self.run_dir = run_dir
+        self.console = console
+        self.step = step
+        self.pad_id = pad_id
+        self._board = board
+        self._source = source
+        self._learner = learner
+        self._evaluator = evaluator
+        self._figures: dict[int, dict[str, Any]] = {}
+        self._saved = step if run_dir.checkpoint_dir(step).exists() else -1
+
+    def trained_seconds(self) -> float:
+        """Return the training time that a resumed run has had already."""
+        rows = self.run_dir.read_metrics()
+        return float(rows[-1].get("wall_s") or 0.0) if rows else 0.0
+
+    def collect(self, collector: Collector, step: int) -> Batch:
+        """Collect the batch of `step` and write its rollouts before anything trains on them."""
+        batch, groups = collector.collect(step)
+        if not batch.groups:
+            raise RuntimeError(
+                f"step {step}: all {len(groups)} groups met infrastructure errors in the scorers"
+            )
+        self.run_dir.write_rollouts(step, groups)
+        self._figures[step] = rollout_metrics(groups)
+        self.console.sample(_samples(groups))
+        return batch
+
+    def finish_step(self, batch: Batch, update: Update, *, wall_s: float) -> None:
+        """Record a finished step."""
+        trl = update.metrics
+        sampling = batch.seconds["sample"]
+        row: dict[str, Any] = {
+            "step": batch.step,
+            "version": update.version,
+            "time": time.time(),
+            "wall_s": wall_s,
+            **self._figures.pop(batch.step),
+            "staleness": update.version - 1 - batch.version,
+            "completion_tokens": batch.completion_tokens,
+            "tokens_per_s": batch.completion_tokens / sampling if sampling else None,
+            "refills": batch.refills,
+            "infra_errors": batch.infra_errors,
+            **{ours: trl.get(theirs) for ours, theirs in _TRL_FIGURES.items()},
+            "seconds": {key: round(value, 3) for key, value in batch.seconds.items()},
+        }
+        self.step = batch.step
+        self.run_dir.append_metrics(row)
+        self.run_dir.append_games(self._source.finished(), batch.step)
+        self._board.add(row)
+        self.console.step(row)
+        self._warn_when_dead()
+
+    def evaluate(self, name: str, positions: int) -> None:
+        """Evaluate the samplers' policy and keep the record."""
+        result = self._evaluator.evaluate(
+            name,
+            step=self.step,
+            positions=positions,
+            progress=lambda text: self.console.phase(f"{name} evaluation: {text}"),
+        )
+        self.run_dir.write_eval(name, result)
+        self._board.add_eval(result)
+
+    def save(self, *, wait: bool) -> None:
+        """Save a checkpoint of the last finished step, unless there is one.
+
+        Args:
+            wait: whether the learner may take its whole deadline, or a few seconds (behind Ctrl-C).
+        """
+        if self._saved == self.step or self.step == 0:
+            return
+        folder = self.run_dir.checkpoint_dir(self.step)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._learner.save(folder, timeout_s=None if wait else 12.0)
+        write_json(folder / "source.json", self._source.state(), overwrite=True)
+        self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
+        self.run_dir.set_champion(self.step)
+        self._saved = self.step
+        for old in list(self.run_dir.checkpoints().values())[: -self.config.checkpoint.keep]:
+            (old / "optimizer.pt").unlink(missing_ok=True)
+
+    def _warn_when_dead(self) -> None:
+        rows = self.run_dir.read_metrics()[-10:]
+        shares = [r["groups_with_spread"] for r in rows if r.get("groups_with_spread") is not None]
+        if self.step % 10 == 0 and len(shares) == 10 and sum(shares) / 10 < SPREAD_ALARM:
+            self.console.warn(
+                f"the run has stopped learning: {sum(shares) / 10:.0%} of the groups had spread in "
+                "the last ten steps; raise learner.entropy_target or lower learner.lr"
+            )
+
+
+def _samples(groups: list[Group]) -> list[str]:
+    """Return two lines for the console: what was asked and what was answered."""
+    lines = []
+    for group in groups[:2]:
+        rollout = group.rollouts[0]
+        result = rollout.result
+        verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
+        lines.append(f"{group.task.payload['fen']} -> {rollout.text.strip()!r} ({verdict})")
+    return lines
