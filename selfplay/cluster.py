@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psutil
 import ray
 
 from envs.errors import InputError
@@ -91,35 +89,6 @@ def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
                 f"{name}, the Ray cluster has {have:g}; lower *.count, *.cpus or *.gpus"
             )
     return Placement(sampler, learner)
-
-
-class PeakMemory:
-    """Watches the resident memory of this process and all its descendants, Ray's included."""
-
-    def __init__(self, every_s: float = 1.0) -> None:
-        self.peak_bytes = 0
-        self._done = threading.Event()
-        self._every_s = every_s
-        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
-
-    def __enter__(self) -> PeakMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join(5)
-
-    def _watch(self) -> None:
-        me = psutil.Process()
-        while not self._done.wait(self._every_s):
-            total = 0
-            for process in [me, *me.children(recursive=True)]:
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:  # it ended between listing and reading
-                    continue
-            self.peak_bytes = max(self.peak_bytes, total)
 
 
 def _ceil(value: float) -> int:

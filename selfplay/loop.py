@@ -16,13 +16,14 @@ from envs.chess.openings import balanced_opening
 from envs.chess.sources import TaskSource
 from envs.chess.suites import heldout_keys
 from selfplay.buffer import RolloutBuffer
-from selfplay.cluster import PeakMemory, ray_session
+from selfplay.cluster import ray_session
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
 from selfplay.evaluate import Evaluator, check_evaluation, model_context
 from selfplay.interrupt import Interrupt, interruptible
 from selfplay.learner import Learner
+from selfplay.memory import PeakMemory
 from selfplay.models import load_tokenizer
 from selfplay.report import build_report
 from selfplay.rundir import RunDir

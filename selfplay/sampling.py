@@ -12,6 +12,7 @@ from envs import Prompt
 from envs.errors import InputError
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
+from selfplay.memory import release_free_memory
 from selfplay.pools import ActorPool
 
 
@@ -53,6 +54,7 @@ class SamplerActor:
         try:
             return self._engine.sample(requests)
         finally:
+            release_free_memory()
             self._doing = "idle"
 
     def update_weights(self, version: int, weights: dict[str, Any]) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 
+import psutil
 import pytest
 
 from envs.errors import InputError
-from selfplay.cluster import PeakMemory, cpu_demand, plan
+from selfplay.cluster import cpu_demand, plan
 from selfplay.config import RunConfig
+from selfplay.memory import PeakMemory, release_free_memory
 
 
 def config(**sampler: float) -> RunConfig:
@@ -60,3 +62,14 @@ def test_peak_memory_sees_this_process() -> None:
         while not memory.peak_bytes:
             ticked.wait(0.01)
     assert memory.peak_bytes > len(block)
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    # Blocks below glibc's threshold for own mappings, the last one kept: a heap with holes.
+    blocks = [bytearray(100_000) for _ in range(2000)]
+    kept = blocks[-1]
+    before = psutil.Process().memory_info().rss
+    blocks.clear()
+    release_free_memory()
+    assert kept is not None
+    assert psutil.Process().memory_info().rss < before - 100_000_000
