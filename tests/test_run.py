@@ -109,8 +109,21 @@ def test_run_folder_is_whole(runs: Path) -> None:
     for row in metrics:
         assert set(row["seconds"]) == {"sample", "score", "learn", "wait", "publish", "total"}
         assert row["staleness"] == 0
-        # float32 on both sides: sampler and learner agree on the probabilities.
-        assert row["mismatch_max"] < 1e-3
+
+
+def test_grpo_on_samples_with_staleness(repository: Path, runs: Path) -> None:
+    """The other way to learn: drawn answers, sampled while the learner works on the last batch."""
+    plain = ("sampler.explore=none", "learner.advantage=grpo", "group_size=4", "max_staleness=1")
+    done = subprocess.run(
+        command(repository, runs, "grpo", *plain), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = [
+        json.loads(line) for line in (runs / "grpo" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [row["staleness"] for row in metrics] == [0] + [1] * (STEPS - 1)
+    # float32 on both sides: in the same version sampler and learner agree on the probabilities.
+    assert metrics[0]["mismatch_max"] < 1e-3
 
 
 def test_summary_has_the_stable_format(runs: Path) -> None:
