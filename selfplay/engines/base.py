@@ -16,8 +16,7 @@ class SampleRequest:
     """`n` completions of one prompt.
 
     `temperature` 0 is greedy. `seed` alone decides the draws: they do not depend on what else is
-    in the batch. `forced` completions are not drawn but scored (their log-probs are returned), and
-    follow the `n` drawn ones in the answer.
+    in the batch.
     """
 
     prompt_ids: tuple[int, ...]
@@ -26,7 +25,6 @@ class SampleRequest:
     stop: Stop
     temperature: float
     seed: int
-    forced: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

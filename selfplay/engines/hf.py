@@ -79,10 +79,10 @@ class HFEngine:
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
         """Return the samples of each request, in order; see SamplerEngine.
 
-        Raises ValueError for an empty prompt or forced completion.
+        Raises ValueError for an empty prompt.
         """
-        if any(not r.prompt_ids or not all(r.forced) for r in requests):
-            raise ValueError("a prompt or a forced completion is empty")
+        if any(not r.prompt_ids for r in requests):
+            raise ValueError("a prompt is empty")
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), i))
         answers: list[list[Sample]] = [[] for _ in requests]
         for batch in self._batches(order, requests):
@@ -96,9 +96,7 @@ class HFEngine:
         batches: list[list[int]] = []
         widest = 0
         for i in order:
-            rows = requests[i].n + len(requests[i].forced)
-            steps = max(requests[i].max_tokens, *map(len, requests[i].forced), 0)
-            width = len(requests[i].prompt_ids) + rows * steps
+            width = len(requests[i].prompt_ids) + requests[i].n * requests[i].max_tokens
             widest = max(widest, width) if batches else width
             if not batches or (len(batches[-1]) + 1) * widest > self._cache_tokens:
                 batches.append([])
@@ -147,16 +145,13 @@ class _Decode:
         self.requests = requests
         device = engine.device
         self.P = len(requests)
-        self.G = max(r.n + len(r.forced) for r in requests)
-        self.T = max(
-            max(r.max_tokens, *(len(f) for f in r.forced), 1) if r.forced else r.max_tokens
-            for r in requests
-        )
+        self.G = max(r.n for r in requests)
+        self.T = max(r.max_tokens for r in requests)
         self.lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
         self.temperature = torch.tensor([r.temperature for r in requests], device=device)
         self.uniforms = self._draws()
-        self.forced, self.live = self._forced_tokens()
-        self.limits = torch.tensor([[r.max_tokens] for r in requests]).expand(self.P, self.G)
+        self.live = torch.arange(self.G) < torch.tensor([[r.n] for r in requests])
+        self.limits = torch.tensor([[r.max_tokens] for r in requests])
         self.tokens = torch.zeros(self.P, self.G, self.T, dtype=torch.long)
         self.logprobs = torch.zeros(self.P, self.G, self.T)
         self.counts = torch.zeros(self.P, self.G, dtype=torch.long)
@@ -171,17 +166,6 @@ class _Decode:
                 request.n, request.max_tokens, generator=generator
             )
         return draws
-
-    def _forced_tokens(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Forced ids (P, G, T), -1 where tokens are drawn, and the rows (P, G) still decoding."""
-        forced = torch.full((self.P, self.G, self.T), -1, dtype=torch.long)
-        live = torch.zeros(self.P, self.G, dtype=torch.bool)
-        for i, request in enumerate(self.requests):
-            live[i, : request.n + len(request.forced)] = True
-            for j, ids in enumerate(request.forced):
-                forced[i, request.n + j, : len(ids)] = torch.tensor(ids)
-        self.is_forced = forced[:, :, 0] >= 0
-        return forced, live
 
     def run(self) -> list[list[Sample]]:
         device = self.engine.device
@@ -218,14 +202,12 @@ class _Decode:
         ended = torch.zeros_like(self.live)
         for i, request in enumerate(self.requests):
             ended[i] = self.engine._stops.ends(request.stop, tokens[i], first=t == 0)
-        more = self.forced[:, :, t + 1] >= 0 if t + 1 < self.T else torch.zeros_like(self.live)
-        ended = torch.where(self.is_forced, ~more, ended)
         self.stopped |= self.live & ended
-        self.live &= ~ended & (self.is_forced | (t + 1 < self.limits))
+        self.live &= ~ended & (t + 1 < self.limits)
         return tokens
 
     def _choose(self, t: int, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw by inverse cumulative probability, take the maximum, or follow the forced ids."""
+        """Draw by inverse cumulative probability, or take the maximum where greedy."""
         greedy = self.temperature == 0
         scaled = logits.float() / torch.where(greedy, 1.0, self.temperature)[:, None, None]
         logprobs = torch.log_softmax(scaled, dim=-1)
@@ -238,15 +220,13 @@ class _Decode:
             chosen = chosen.clamp_(max=logits.shape[-1] - 1)
             if bool(greedy.any()):
                 chosen = torch.where(greedy[:, None], logprobs.argmax(-1), chosen)
-        forced = self.forced[:, :, t].to(logits.device)
-        chosen = torch.where(forced >= 0, forced, chosen)
         return chosen, logprobs.gather(-1, chosen[..., None])[..., 0]
 
     def _samples(self) -> list[list[Sample]]:
         answers = []
         for i, request in enumerate(self.requests):
             row = []
-            for j in range(request.n + len(request.forced)):
+            for j in range(request.n):
                 count = int(self.counts[i, j])
                 row.append(
                     Sample(

@@ -58,9 +58,8 @@ def request(
     stop: Stop = "eos",
     temperature: float = 1.0,
     seed: int = 0,
-    forced: tuple[tuple[int, ...], ...] = (),
 ) -> SampleRequest:
-    return SampleRequest(prompt, n, max_tokens, stop, temperature, seed, forced)
+    return SampleRequest(prompt, n, max_tokens, stop, temperature, seed)
 
 
 def plain_logprobs(
@@ -90,14 +89,10 @@ def test_greedy_equals_generate(engine: HFEngine, prompts: list[tuple[int, ...]]
 def test_logprobs_equal_a_plain_forward(
     engine: HFEngine, prompts: list[tuple[int, ...]], temperature: float
 ) -> None:
-    asked = [
-        request(p, n=3, seed=i, temperature=temperature, forced=((5, 9, 400), (77,)))
-        for i, p in enumerate(prompts)
-    ]
+    asked = [request(p, n=3, seed=i, temperature=temperature) for i, p in enumerate(prompts)]
     for made, samples in zip(asked, engine.sample(asked), strict=True):
-        assert len(samples) == 5
-        assert [s.ids for s in samples[3:]] == [(5, 9, 400), (77,)]
-        assert [len(s.ids) for s in samples[:3]] == [len(s.logprobs) for s in samples[:3]]
+        assert len(samples) == 3
+        assert [len(s.ids) for s in samples] == [len(s.logprobs) for s in samples]
         for sample in samples:
             expected = plain_logprobs(engine, made.prompt_ids, sample.ids, temperature)
             assert sample.logprobs == pytest.approx(expected, abs=1e-5)
@@ -110,17 +105,6 @@ def test_greedy_logprobs_are_those_at_temperature_one(
     assert sample.logprobs == pytest.approx(
         plain_logprobs(engine, prompts[3], sample.ids, 1.0), abs=1e-5
     )
-
-
-def test_forced_completions_may_be_longer_than_max_tokens_and_hold_stops(
-    engine: HFEngine, tokenizer: Any, prompts: list[tuple[int, ...]]
-) -> None:
-    ids = tuple(tokenizer(" e4\n Nf3 and more", add_special_tokens=False).input_ids)
-    assert len(ids) > 4
-    asked = request(prompts[0], n=0, max_tokens=2, stop="word", forced=(ids, ids[:1]))
-    long, short = engine.sample([asked])[0]
-    assert (long.ids, short.ids) == (ids, ids[:1])
-    assert long.logprobs == pytest.approx(plain_logprobs(engine, prompts[0], ids, 1.0), abs=1e-5)
 
 
 def test_draws_depend_on_the_seed_alone(
@@ -140,7 +124,7 @@ def test_draws_depend_on_the_seed_alone(
 def test_small_batches_give_the_same_in_order(
     engine: HFEngine, tiny_model: Path, prompts: list[tuple[int, ...]]
 ) -> None:
-    asked = [request(p, n=2, seed=i, forced=((9,),)) for i, p in enumerate(prompts)]
+    asked = [request(p, n=2, seed=i) for i, p in enumerate(prompts)]
     small = make(tiny_model, prefill_tokens=50, cache_tokens=500)
     assert [[s.ids for s in row] for row in small.sample(asked)] == [
         [s.ids for s in row] for row in engine.sample(asked)
@@ -258,10 +242,6 @@ def test_no_requests_no_answers(engine: HFEngine) -> None:
     assert engine.sample([]) == []
 
 
-def test_empty_prompts_and_forced_completions_are_refused(
-    engine: HFEngine, prompts: list[tuple[int, ...]]
-) -> None:
+def test_empty_prompts_are_refused(engine: HFEngine) -> None:
     with pytest.raises(ValueError, match="empty"):
         engine.sample([request(())])
-    with pytest.raises(ValueError, match="empty"):
-        engine.sample([request(prompts[0], forced=((),))])
