@@ -166,7 +166,6 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
             buffer.put(state.collect(collector, collected))
         batch = buffer.take(state.step)
         with interrupt.held_back():
-            learn_start = time.monotonic()
             learner.submit(batch.groups, state.pad_id)
             # With staleness allowed, the samplers work on while the learner does.
             while collected < config.steps and buffer.may_sample(
@@ -174,17 +173,15 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
             ):
                 collected += 1
                 buffer.put(state.collect(collector, collected))
-            wait_start = time.monotonic()
+            learn_start = time.monotonic()
             update = learner.wait(batch.step)
             publish_start = time.monotonic()
             samplers.update_weights(update.version, update.weights)
             done = time.monotonic()
-            batch.seconds |= {
-                "learn": publish_start - learn_start,
-                "wait": publish_start - wait_start,
-                "publish": done - publish_start,
-                "total": done - step_start,
-            }
+            batch.seconds["learn"] = publish_start - learn_start
+            batch.seconds["publish"] = done - publish_start
+            batch.seconds["wait"] = max(0.0, done - step_start - sum(batch.seconds.values()))
+            batch.seconds["total"] = done - step_start
             state.finish_step(batch, update, wall_s=done - began)
         if interrupt.asked:
             return "stopped"
