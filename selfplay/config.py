@@ -193,6 +193,16 @@ class RunConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     ray: RayConfig = RayConfig()
 
+    def with_absolute_paths(self) -> RunConfig:
+        """Return the same with every file named from the root: actors have folders of their own."""
+        engine = self.engine.model_copy(
+            update={
+                "path": _absolute(self.engine.path),
+                "cache": self.engine.cache and self.engine.cache.absolute(),
+            }
+        )
+        return self.model_copy(update={"engine": engine})
+
     @model_validator(mode="after")
     def _batch_divides(self) -> RunConfig:
         if self.micro_batch_size is not None and self.micro_batch_size % self.group_size:
@@ -201,3 +211,8 @@ class RunConfig(Section):
                 f"group_size={self.group_size}: a group is never torn apart"
             )
         return self
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """A bare name stays: it is looked up on PATH."""
+    return path if path is None or len(path.parts) == 1 else path.absolute()

@@ -37,6 +37,7 @@ class Learner:
     ) -> None:
         self._config = config
         self._error: BaseException | None = None
+        self._stopped = False
         self._exchange = Exchange.remote(config.learner.workers)  # type: ignore[attr-defined]
         settings = {
             "config": config.model_dump(mode="json"),
@@ -53,6 +54,11 @@ class Learner:
     def wait_ready(self) -> int:
         """Return the version that the learner starts from, once it has loaded everything."""
         return int(self._wait("ready", "loading").payload["version"])
+
+    def check(self) -> None:
+        """Raise LearnerError if the learner has died; for whoever works on without it."""
+        if not self._stopped and not self._thread.is_alive():
+            raise LearnerError(f"learner died: {_reasons(self._error)}") from self._error
 
     def submit(self, groups: list[Group], pad_id: int) -> None:
         """Send one batch of scored groups; `wait` brings the outcome."""
@@ -80,6 +86,9 @@ class Learner:
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """End the workers; a learner that does not end in time dies with its actors."""
+        if self._stopped:
+            return
+        self._stopped = True
         if self._thread.is_alive() and self._error is None:
             self._post(Command("stop"))
         self._thread.join(timeout_s)

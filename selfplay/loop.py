@@ -96,7 +96,9 @@ def assemble(
 ) -> Parts:
     """Start everything the run needs; `stack` ends it, the last started first."""
     step = int(checkpoint.name[1:]) if checkpoint else 0
-    model = str(checkpoint) if checkpoint else config.model
+    config = config.with_absolute_paths()
+    local = Path(config.model).expanduser()
+    model = str(checkpoint or (local.absolute() if local.exists() else config.model))
     # What reads the user's files comes before anything that takes seconds to start.
     check_evaluation(config)
     screener = stack.enter_context(make_scorer(config))

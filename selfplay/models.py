@@ -53,7 +53,7 @@ def resolve_model(spec: str) -> Path | str:
             raise InputError(f"model: {spec}: no such GGUF file")
         return _from_gguf(path)
     if path.is_dir():
-        return _checked_folder(path)
+        return _checked_folder(path.absolute())
     if path.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1:
         raise InputError(f"model: {spec}: no such folder")
     if "/" not in spec:

@@ -33,7 +33,8 @@ class RunDir:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # Absolute: the learner's workers run in folders of their own.
+        self.path = path.absolute()
         self.name = path.name
         self.rollouts = RolloutStore(path / "rollouts", path.name)
         self.metrics = MetricsLog(path / "metrics.jsonl")

@@ -111,10 +111,14 @@ class State:
             name,
             step=self.step,
             positions=positions,
-            progress=lambda text: self.console.phase(f"{name} evaluation: {text}"),
+            progress=lambda text: self._progress(f"{name} evaluation: {text}"),
         )
         self.run_dir.write_eval(name, result)
         self._board.add_eval(result)
+
+    def _progress(self, text: str) -> None:
+        self._learner.check()
+        self.console.phase(text)
 
     def save(self, *, wait: bool) -> None:
         """Save a checkpoint of the last finished step, unless there is one.

@@ -35,10 +35,15 @@ CTRL_C_SECONDS = 20.0
 pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
 
 
-def command(repository: Path, folder: Path, name: str, *more: str) -> list[str]:
+def command(repository: Path, name: str, *more: str) -> list[str]:
     config = str(repository / "configs" / "smoke.yaml")
-    given = (f"runs_dir={folder}", *OVERRIDES, "--name", name, *more)
+    given = (*OVERRIDES, "--name", name, *more)
     return [sys.executable, "-m", "selfplay", "run", config, *given]
+
+
+def selfplay(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run as a user does: below `folder`, where the run folders go by a relative path."""
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def rollouts(run: Path) -> list[dict[str, Any]]:
@@ -49,19 +54,18 @@ def rollouts(run: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the finished run `whole`."""
-    folder = tmp_path_factory.mktemp("runs")
-    done = subprocess.run(
-        command(repository, folder, "whole"), capture_output=True, text=True, timeout=300
-    )
+    folder = tmp_path_factory.mktemp("work")
+    done = selfplay(folder, command(repository, "whole"))
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    return folder / "runs"
 
 
 @pytest.fixture(scope="module")
 def resumed(repository: Path, runs: Path) -> Path:
     """The run `torn`: Ctrl-C in the middle, then resumed to its end."""
     process = subprocess.Popen(
-        command(repository, runs, "torn"),
+        command(repository, "torn"),
+        cwd=runs.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -87,9 +91,7 @@ def resumed(repository: Path, runs: Path) -> Path:
     left = [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
     assert not left, f"left behind: {[p.name() for p in left]}"
     assert json.loads((runs / "torn" / "summary.json").read_text())["status"] == "stopped"
-    done = subprocess.run(
-        command(repository, runs, "torn", "--resume"), capture_output=True, text=True, timeout=300
-    )
+    done = selfplay(runs.parent, command(repository, "torn", "--resume"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "resumed from version" in done.stdout
     return runs / "torn"
@@ -114,9 +116,7 @@ def test_run_folder_is_whole(runs: Path) -> None:
 def test_grpo_on_samples_with_staleness(repository: Path, runs: Path) -> None:
     """The other way to learn: drawn answers, sampled while the learner works on the last batch."""
     plain = ("sampler.explore=none", "learner.advantage=grpo", "group_size=4", "max_staleness=1")
-    done = subprocess.run(
-        command(repository, runs, "grpo", *plain), capture_output=True, text=True, timeout=300
-    )
+    done = selfplay(runs.parent, command(repository, "grpo", *plain))
     assert done.returncode == 0, done.stdout + done.stderr
     metrics = [
         json.loads(line) for line in (runs / "grpo" / "metrics.jsonl").read_text().splitlines()
@@ -164,12 +164,8 @@ def test_interrupted_and_resumed_run_equals_the_whole_one(runs: Path, resumed: P
 def test_eval_prints_the_numbers_of_the_summary(runs: Path, resumed: Path, tmp_path: Path) -> None:
     summary = json.loads((resumed / "summary.json").read_text())
     out = tmp_path / "eval.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "selfplay", "eval", str(resumed), "--json", str(out)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    arguments = [sys.executable, "-m", "selfplay", "eval", "torn", "--json", str(out)]
+    done = selfplay(runs.parent, arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     measured = json.loads(out.read_text())["suites"]
     for suite, numbers in summary["suites"].items():
@@ -190,9 +186,7 @@ def test_held_out_positions_never_train(runs: Path) -> None:
 
 
 def test_taken_name_is_refused_in_one_line(repository: Path, runs: Path) -> None:
-    done = subprocess.run(
-        command(repository, runs, "whole"), capture_output=True, text=True, timeout=60
-    )
+    done = selfplay(runs.parent, command(repository, "whole"))
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "whole" in done.stderr
