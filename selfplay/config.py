@@ -193,6 +193,13 @@ class RunConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     ray: RayConfig = RayConfig()
 
+    @property
+    def accumulation_steps(self) -> int:
+        """Micro-batches per update and learner worker."""
+        rollouts = self.groups_per_step * self.group_size
+        at_once = (self.micro_batch_size or rollouts) * self.learner.workers
+        return max(1, -(-rollouts // at_once))
+
     def with_absolute_paths(self) -> RunConfig:
         """Return the same with every file named from the root: actors have folders of their own."""
         engine = self.engine.model_copy(

@@ -63,12 +63,10 @@ class Learner:
     def submit(self, groups: list[Group], pad_id: int) -> None:
         """Send one batch of scored groups; `wait` brings the outcome."""
         config = self._config
-        rollouts = config.groups_per_step * config.group_size
-        per_step = (config.micro_batch_size or rollouts) * config.learner.workers
         payload = micro_batches(
             groups,
             workers=config.learner.workers,
-            steps=max(1, -(-rollouts // per_step)),
+            steps=config.accumulation_steps,
             group_size=config.group_size,
             pad_id=pad_id,
         )

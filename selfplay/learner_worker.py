@@ -138,32 +138,45 @@ class _CommandCallback(TrainerCallback):
 
 def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> PackedGRPOTrainer:
     """Return the trainer; weights in the learner's dtype, the optimiser's state in float32."""
-    learner = config.learner
     cuda = torch.cuda.is_available()
     policy = load_model(
         model,
-        dtype=auto_dtype(learner.dtype, "cuda" if cuda else "cpu"),
+        dtype=auto_dtype(config.learner.dtype, "cuda" if cuda else "cpu"),
         attention="sdpa" if cuda else GROUPED,
     )
-    tokenizer = load_tokenizer(model)
-    per_micro = config.micro_batch_size or config.groups_per_step * config.group_size
-    rollouts = config.groups_per_step * config.group_size
-    accumulation = max(1, -(-rollouts // (per_micro * learner.workers)))
-    args = GRPOConfig(
+    # TRL asks for a dataset to draw prompts from; ours come with the batches.
+    slots = [{"prompt": "slot"}] * (2 * config.accumulation_steps * config.learner.workers)
+    return PackedGRPOTrainer(
+        model=policy,
+        reward_funcs=_unused_reward,
+        args=grpo_config(config, work_dir),
+        train_dataset=Dataset.from_list(slots),
+        processing_class=load_tokenizer(model),
+        peft_config=_peft(config),
+        batch_source=source,
+        importance_cap=config.learner.importance_cap,
+    )
+
+
+def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
+    """Return TRL's settings for the run's."""
+    learner = config.learner
+    constant = learner.schedule == "constant"
+    return GRPOConfig(
         output_dir=work_dir,
         per_device_train_batch_size=config.group_size,
-        gradient_accumulation_steps=accumulation,
-        steps_per_generation=accumulation,
+        gradient_accumulation_steps=config.accumulation_steps,
+        steps_per_generation=config.accumulation_steps,
         num_generations=config.group_size,
         max_completion_length=config.chess.max_tokens,
         max_steps=config.steps,
         learning_rate=learner.lr,
-        lr_scheduler_type="constant_with_warmup" if _constant(config) else learner.schedule,
+        lr_scheduler_type="constant_with_warmup" if constant else learner.schedule,
         warmup_steps=learner.warmup_steps,
         weight_decay=learner.weight_decay,
         max_grad_norm=learner.max_grad_norm,
-        bf16=False,
-        use_cpu=not cuda,
+        bf16=False,  # the weights are in the learner's dtype already; no autocast
+        use_cpu=not torch.cuda.is_available(),
         temperature=config.sampler.temperature,
         beta=0.0,
         loss_type=learner.loss,
@@ -183,17 +196,6 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
         ignore_data_skip=True,
         dataloader_pin_memory=False,
         shuffle_dataset=False,
-    )
-    slots = accumulation * learner.workers * 2
-    return PackedGRPOTrainer(
-        model=policy,
-        reward_funcs=_unused_reward,
-        args=args,
-        train_dataset=Dataset.from_list([{"prompt": "slot"}] * slots),
-        processing_class=tokenizer,
-        peft_config=_peft(config),
-        batch_source=source,
-        importance_cap=learner.importance_cap,
     )
 
 
@@ -252,10 +254,6 @@ def _metrics(trainer: PackedGRPOTrainer) -> dict[str, float | None]:
 
 def _unused_reward(*_: Any, **__: Any) -> list[float]:
     raise RuntimeError("rewards come scored from the loop; TRL never calls this")
-
-
-def _constant(config: RunConfig) -> bool:
-    return config.learner.schedule == "constant"
 
 
 def _peft(config: RunConfig) -> Any:
