@@ -12,8 +12,8 @@ import psutil
 def release_free_memory() -> None:
     """Give freed heap memory back to the system (glibc; elsewhere nothing happens).
 
-    Tensors of ever other sizes leave holes that glibc keeps: without this a learner's resident
-    memory grows by a third within some ten steps.
+    Tensors of ever other sizes leave holes that glibc keeps; without this the resident memory of
+    samplers and learners grows along the run.
     """
     if not sys.platform.startswith("linux"):
         return
