@@ -24,6 +24,7 @@ from common import DTYPES, arguments, interleaved, machine, median_ratio, prompt
 from transformers import GenerationConfig
 
 from envs.errors import InputError
+from selfplay.attention import attention_for
 from selfplay.engines import SampleRequest
 from selfplay.engines.hf import HFEngine
 from selfplay.models import auto_dtype, load_model, load_tokenizer
@@ -35,7 +36,7 @@ def packed(
     model: str, ids: list[tuple[int, ...]], samples: int, tokens: int
 ) -> Callable[[], float]:
     """Return a function that samples once and returns tokens per second."""
-    loaded = load_model(model, dtype=auto_dtype("auto", "cpu"))
+    loaded = load_model(model, dtype=auto_dtype("auto", "cpu"), attention=attention_for("cpu"))
     engine = HFEngine(loaded, load_tokenizer(model))
     requests = [
         SampleRequest(prompt, samples, tokens, "eos", 1.0, seed) for seed, prompt in enumerate(ids)

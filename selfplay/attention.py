@@ -1,8 +1,9 @@
-"""Grouped-query attention as three batched products: the learner's attention on the CPU.
+"""Grouped-query attention as three batched products: samplers' and learner's on the CPU.
 
 torch's fused CPU kernel recomputes the scores in its backward pass at a small fraction of the
 processor's matrix speed; for rows of a few hundred tokens plain products are two to three times
-faster (benchmarks/learning.py). Keys and values are never repeated per query head.
+faster (benchmarks/learning.py), and a step of decoding gains since keys and values are never
+repeated per query head.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 GROUPED = "grouped"
+
+
+def attention_for(device: str | torch.device) -> str:
+    """Return the name of the attention that is fastest on `device`."""
+    return GROUPED if torch.device(device).type == "cpu" else "sdpa"
 
 
 def grouped_attention(

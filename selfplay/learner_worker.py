@@ -13,7 +13,7 @@ from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig
 
-from selfplay.attention import GROUPED
+from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
 from selfplay.memory import release_free_memory
@@ -141,11 +141,11 @@ class _CommandCallback(TrainerCallback):
 
 def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> PackedGRPOTrainer:
     """Return the trainer; weights in the learner's dtype, the optimiser's state in float32."""
-    cuda = torch.cuda.is_available()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     policy = load_model(
         model,
-        dtype=auto_dtype(config.learner.dtype, "cuda" if cuda else "cpu"),
-        attention="sdpa" if cuda else GROUPED,
+        dtype=auto_dtype(config.learner.dtype, device),
+        attention=attention_for(device),
     )
     # TRL asks for a dataset to draw prompts from; ours come with the batches.
     slots = [{"prompt": "slot"}] * (2 * config.accumulation_steps * config.learner.workers)

@@ -23,6 +23,7 @@ class SamplerActor:
     def __init__(self, config: dict[str, Any], model: str, version: int, weights: Any) -> None:
         import torch
 
+        from selfplay.attention import attention_for
         from selfplay.engines.hf import HFEngine
         from selfplay.models import auto_dtype, load_model, load_tokenizer
 
@@ -31,7 +32,12 @@ class SamplerActor:
         self._threads = settings.threads or os.cpu_count() or 1
         torch.set_num_threads(self._threads)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        loaded = load_model(model, dtype=auto_dtype(settings.dtype, device), device=device)
+        loaded = load_model(
+            model,
+            dtype=auto_dtype(settings.dtype, device),
+            device=device,
+            attention=attention_for(device),
+        )
         self._engine = HFEngine(
             loaded,
             load_tokenizer(model),

@@ -12,6 +12,7 @@ import torch
 
 from envs import Stop
 from envs.errors import InputError
+from selfplay.attention import GROUPED
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.engines.hf import HFEngine
 from selfplay.models import load_model, load_tokenizer
@@ -20,9 +21,9 @@ from selfplay.tiny import chess_texts
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def engine(tiny_model: Path) -> HFEngine:
-    return make(tiny_model)
+@pytest.fixture(scope="module", params=["sdpa", GROUPED])
+def engine(request: pytest.FixtureRequest, tiny_model: Path) -> HFEngine:
+    return make(tiny_model, attention=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def tokenizer(tiny_model: Path) -> Any:
     return load_tokenizer(str(tiny_model))
 
 
-def make(folder: Path, **settings: Any) -> HFEngine:
-    model = load_model(str(folder), dtype=torch.float32)
+def make(folder: Path, *, attention: str = GROUPED, **settings: Any) -> HFEngine:
+    model = load_model(str(folder), dtype=torch.float32, attention=attention)
     with torch.no_grad():
         # The random weights are so small that every token would be as likely as any other.
         model.lm_head.weight.mul_(3)
