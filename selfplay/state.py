@@ -139,9 +139,11 @@ class State:
             (old / "optimizer.pt").unlink(missing_ok=True)
 
     def _warn_when_dead(self) -> None:
+        if self.step % 10:
+            return
         rows = self.run_dir.read_metrics()[-10:]
         shares = [r["groups_with_spread"] for r in rows if r.get("groups_with_spread") is not None]
-        if self.step % 10 == 0 and len(shares) == 10 and sum(shares) / 10 < SPREAD_ALARM:
+        if len(shares) == 10 and sum(shares) / 10 < SPREAD_ALARM:
             self.console.warn(
                 f"the run has stopped learning: {sum(shares) / 10:.0%} of the groups had spread in "
                 "the last ten steps; raise learner.entropy_target or lower learner.lr"
