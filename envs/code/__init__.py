@@ -1,0 +1,1 @@
+"""Code as asked of a model: tasks, families, datasets, prompts, extraction, curriculum, proposals."""
