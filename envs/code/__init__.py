@@ -1,1 +1,1 @@
-"""Code as asked of a model: tasks, families, datasets, prompts, extraction, curriculum, proposals."""
+"""Code as asked of a model: tasks, families, datasets, prompts, curriculum and proposals."""

@@ -24,8 +24,7 @@ MAX_BYTES = 8_000_000
 MAX_SAME_HASH = 64
 """Members of one set or dict with one hash: more would make it quadratic."""
 
-_SEQUENCES = {"t": tuple, "S": set, "F": frozenset}
-_TAGS = {tuple: "t", set: "S", frozenset: "F"}
+_SEQUENCES: dict[str, type] = {"t": tuple, "S": set, "F": frozenset}
 _FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -34,7 +33,7 @@ class Unsupported(ValueError):
 
 
 def encode(value: object) -> Any:
-    """Return `value` as tagged JSON; equal sets give equal JSON.
+    """Return `value` as tagged JSON; the order of a set leaves no trace in it.
 
     Raises Unsupported for any type but the exact built-in ones (subclasses included), and for
     values beyond MAX_DEPTH, MAX_NODES or MAX_BYTES.
@@ -109,12 +108,14 @@ class _Encoder(_Budget):
             return {
                 "d": [[self.encode(part, depth + 1) for part in pair] for pair in value.items()]
             }
-        if kind not in _TAGS:
+        # Identity, not a look-up: a metaclass may claim to be equal to anything.
+        tag = next((tag for tag, exact in _SEQUENCES.items() if kind is exact), None)
+        if tag is None:
             raise Unsupported(f"type {_name(kind)} does not cross")
         items = [self.encode(item, depth + 1) for item in value]
         if kind is not tuple:
             items.sort(key=lambda item: json.dumps(item, sort_keys=True))
-        return {_TAGS[kind]: items}
+        return {tag: items}
 
 
 class _Decoder(_Budget):
@@ -178,6 +179,15 @@ def _check_hashes(members: list[Any]) -> None:
         raise Unsupported(f"in a set or as a key: {error}") from None
     if hashes and hashes.most_common(1)[0][1] > MAX_SAME_HASH:
         raise Unsupported(f"more than {MAX_SAME_HASH} members with the same hash")
+
+
+def shown(value: Any, limit: int = 200) -> str:
+    """Return the `repr` of a decoded value, cut to about `limit` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int beyond sys.get_int_max_str_digits()
+        return f"<{type(value).__name__} with more digits than Python prints>"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def _plain(text: str) -> bool:
