@@ -137,6 +137,25 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     return min(1.0, p)
 
 
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """Return the unbiased estimate, a fraction of 1, of "one of k samples passes".
+
+    `correct` of `n` samples of one task passed: 1 - C(n - correct, k) / C(n, k), computed as
+    1 - prod(1 - k / i) over i from n - correct + 1 to n (Chen et al. 2021, Evaluating Large
+    Language Models Trained on Code, arXiv 2107.03374, section 2.1 and figure 3). The mean over the
+    tasks is pass@k.
+
+    Raises ValueError unless 0 <= correct <= n and 1 <= k <= n.
+    """
+    if not 0 <= correct <= n:
+        raise ValueError(f"correct={correct} must lie between 0 and n={n}")
+    if not 1 <= k <= n:
+        raise ValueError(f"k={k} must lie between 1 and n={n}: draw at least k samples")
+    if n - correct < k:
+        return 1.0
+    return float(1.0 - np.prod(1.0 - k / np.arange(n - correct + 1, n + 1)))
+
+
 def _finite(values: Sequence[float] | NDArray[np.float64], name: str) -> NDArray[np.float64]:
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.stats import bootstrap_mean, mcnemar, paired_bootstrap, wilson
+from selfplay.stats import bootstrap_mean, mcnemar, paired_bootstrap, pass_at_k, wilson
 
 
 @pytest.mark.parametrize(
@@ -155,3 +156,34 @@ def test_mcnemar_is_the_binomial_tail(gained: int, lost: int) -> None:
 def test_mcnemar_refuses_what_cannot_be_paired() -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
         mcnemar([True], [True, False])
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))
+    )
+)
+def test_pass_at_k_is_the_closed_form(case: tuple[int, int, int]) -> None:
+    n, correct, k = case
+    closed = 1 - math.comb(n - correct, k) / math.comb(n, k)
+    assert pass_at_k(n, correct, k) == pytest.approx(closed, abs=1e-12)
+
+
+def test_pass_at_k_is_the_mean_over_all_draws_of_k() -> None:
+    outcomes = [True, False, False, True, False, False, False]
+    draws = [any(draw) for draw in itertools.combinations(outcomes, 3)]
+    assert pass_at_k(7, 2, 3) == pytest.approx(sum(draws) / len(draws))
+    assert pass_at_k(7, 2, 1) == pytest.approx(2 / 7)
+
+
+def test_pass_at_k_stays_exact_where_binomials_overflow_a_float() -> None:
+    # One sample of 2,000 passes: half of all draws of 1,000 hold it.
+    assert pass_at_k(2000, 1, 1000) == pytest.approx(0.5, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "correct", "k"), [(5, 6, 1), (5, -1, 1), (5, 2, 6), (5, 2, 0), (0, 0, 1)]
+)
+def test_pass_at_k_refuses_impossible_counts(n: int, correct: int, k: int) -> None:
+    with pytest.raises(ValueError, match="must lie between"):
+        pass_at_k(n, correct, k)
