@@ -47,7 +47,7 @@ def rows(run: Path) -> list[str]:
             interval(paired.get("regret_vs_random")),
             str(summary["steps"]),
             f"{summary['wall_seconds'] / 60:.1f}",
-            f"{summary['peak_rss_bytes'] / 1e9:.1f}",
+            f"{summary['peak_memory_bytes'] / 1e9:.1f}",
             f"{summary['groups_with_spread'] or 0:.0%}",
         ]
         lines.append("| " + " | ".join(cells) + " |")

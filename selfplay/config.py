@@ -115,6 +115,9 @@ class LearnerConfig(Section):
     advantage_scale: float = Field(1.0, gt=0)
     target_temperature: float = Field(0.1, gt=0)
     """`target`: temperature of the improved policy over rewards."""
+    target_prior: float = Field(0.0, ge=0, le=1)
+    """`target`: exponent of the policy's own probability in the improved policy: 0 spreads it over
+    all good actions, 1 keeps to those that the policy believes in. See prior.py."""
     importance_cap: float = Field(2.0, gt=0)
     """Truncated importance sampling: per-token cap of learner / sampler."""
     adaptive_entropy: bool = True
@@ -209,6 +212,16 @@ class RunConfig(Section):
             }
         )
         return self.model_copy(update={"engine": engine})
+
+    @model_validator(mode="after")
+    def _prior_has_a_target(self) -> RunConfig:
+        listed = self.learner.advantage == "target" and self.sampler.explore == "all_legal"
+        if self.learner.target_prior and not listed:
+            raise ValueError(
+                f"learner.target_prior={self.learner.target_prior} needs learner.advantage=target "
+                "and sampler.explore=all_legal: samples come with the policy's weight already"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batch_divides(self) -> RunConfig:

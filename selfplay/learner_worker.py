@@ -158,6 +158,7 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
         peft_config=_peft(config),
         batch_source=source,
         importance_cap=config.learner.importance_cap,
+        target_prior=config.learner.target_prior,
     )
 
 

@@ -79,7 +79,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
                 state.save(wait=False)
             seconds = time.time() - psutil.Process().create_time()
             summary = build_summary(
-                run_dir, status=status, wall_seconds=seconds, peak_rss_bytes=memory.peak_bytes
+                run_dir, status=status, wall_seconds=seconds, peak_memory_bytes=memory.peak_bytes
             )
             run_dir.write_summary(summary)
             build_report(run_dir)

@@ -1,11 +1,11 @@
-"""The learner's shared-prefix packing: G completions behind one prompt in one row.
+"""The learner's shared-prefix packing: a group's prompt and the tree of its completions in one row.
 
-A row of the packed batch is `[prompt without its last token | segment 1 | ... | segment G]`. A
-segment starts with a copy of the prompt's last token, followed by the completion without its last
-token, so the state at each of its T places predicts the completion token at that place. The 4-D
-mask lets a segment see the shared prompt and itself; positions restart behind the prompt. The
-prompt is forwarded once for the group where the usual layout forwards it G times, and the padding
-behind short completions is not forwarded at all.
+A row of the packed batch is `[prompt | nodes]`. Node 0 is the prompt's last token; every other one
+is a distinct beginning of the group's completions, the whole completions themselves left out: their
+last tokens are only predicted. A node's state predicts the next token of all completions that begin
+with it. The 4-D mask lets a node see the prompt, its ancestors and itself; positions follow depth.
+The usual layout forwards the prompt once per completion and a shared beginning as often; here each
+is forwarded once, and padding behind short completions not at all.
 """
 
 from __future__ import annotations
@@ -17,27 +17,48 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A packed micro-batch of P groups, N completion places each (the padding of rows left out).
+    """A packed micro-batch of P groups with up to M nodes each; L is the longest prompt.
 
-    input_ids and position_ids: (P, L-1 + N); attention_mask: bool (P, 1, W, W), True where a place
-    may look; keep: (N,) columns whose states predict completion tokens; labels: (P, N); place:
-    (P, N) index of each place in the flat (G*T) completions of its group; real: (P, N), False on
-    places that only fill up a group with fewer tokens.
+    input_ids and position_ids: (P, L-1 + M); attention_mask: bool (P, 1, W, W), True where a place
+    may look; keep: (M,) columns of the nodes; node: (P, G, T) the node whose state predicts each
+    completion token; labels: (P, G, T) those tokens; real: (P, G, T), False on padding.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
     attention_mask: torch.Tensor
     keep: torch.Tensor
+    node: torch.Tensor
     labels: torch.Tensor
-    place: torch.Tensor
     real: torch.Tensor
 
-    def unpack(self, values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-        """Return values (P, N) as rows (B, T), 0 where a completion has no token."""
-        flat = values.new_zeros(values.shape[0], shape[0] * shape[1] // values.shape[0])
-        kept = torch.where(self.real, values, 0.0)
-        return flat.scatter_add(1, self.place, kept).view(shape)
+
+@dataclass(slots=True)
+class _Tree:
+    """Distinct beginnings of one group's completions; parents come before their children."""
+
+    tokens: list[int]
+    parents: list[int]
+    depths: list[int]
+    node: list[list[int]]
+
+
+def _tree(rows: list[list[int]], lengths: list[int], root: int) -> _Tree:
+    """Return the tree of `rows`, of which the first `lengths` tokens are real."""
+    tree = _Tree([root], [-1], [0], [])
+    children: dict[tuple[int, int], int] = {}
+    for row, length in zip(rows, lengths, strict=True):
+        nodes = [0] * len(row)
+        for t in range(1, length):
+            edge = (nodes[t - 1], row[t - 1])
+            if edge not in children:
+                children[edge] = len(tree.tokens)
+                tree.tokens.append(row[t - 1])
+                tree.parents.append(edge[0])
+                tree.depths.append(t)
+            nodes[t] = children[edge]
+        tree.node.append(nodes)
+    return tree
 
 
 def pack_groups(
@@ -56,52 +77,52 @@ def pack_groups(
         ValueError: a group's rows do not share one prompt.
     """
     batch, width = input_ids.shape
-    steps, prompts = completion_length, width - completion_length
+    prompts = width - completion_length
     groups = batch // group_size
     ids = input_ids.view(groups, group_size, width)
     real = attention_mask.view(groups, group_size, width).bool()
     prompt, prompt_real = ids[:, 0, :prompts], real[:, 0, :prompts]
     if not bool((ids[:, :, :prompts] == prompt[:, None]).all()):
         raise ValueError("packing: the rows of a group must share one prompt")
-    completion = ids[:, :, prompts:]
-    last = prompt[:, None, -1:].expand(-1, group_size, -1)
-    segments = torch.cat([last, completion[:, :, :-1]], dim=2).reshape(groups, -1)
-    place, kept = _real_places(real[:, :, prompts:].reshape(groups, -1))
+    completion, kept = ids[:, :, prompts:], real[:, :, prompts:]
+    rows, counts = completion.tolist(), kept.sum(2).tolist()
+    roots = prompt[:, -1].tolist()
+    trees = [_tree(r, c, root) for r, c, root in zip(rows, counts, roots, strict=True)]
+    most = max(len(tree.tokens) for tree in trees)
+    device = input_ids.device
+
+    def stacked(lists: list[list[int]], fill: int) -> torch.Tensor:
+        return torch.tensor([x + [fill] * (most - len(x)) for x in lists], device=device)
+
     lengths = prompt_real.sum(1)
     shared = prompts - 1
-    device = input_ids.device
     head = (torch.arange(shared, device=device) - (prompts - lengths)[:, None]).clamp(min=0)
-    tail = lengths[:, None] - 1 + place % steps
+    depths = stacked([tree.depths for tree in trees], 0)
     return Packed(
-        input_ids=torch.cat([prompt[:, :shared], segments.gather(1, place)], dim=1),
-        position_ids=torch.cat([head, tail], dim=1),
-        attention_mask=_mask(prompt_real[:, :shared], place // steps),
-        keep=torch.arange(shared, shared + place.shape[1], device=device),
-        labels=completion.reshape(groups, -1).gather(1, place),
-        place=place,
+        input_ids=torch.cat([prompt[:, :shared], stacked([t.tokens for t in trees], 0)], dim=1),
+        position_ids=torch.cat([head, lengths[:, None] - 1 + depths], dim=1),
+        attention_mask=_mask(prompt_real[:, :shared], [tree.parents for tree in trees], most),
+        keep=torch.arange(shared, shared + most, device=device),
+        node=torch.tensor([tree.node for tree in trees], device=device),
+        labels=completion,
         real=kept,
     )
 
 
-def _real_places(real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the indices (P, N) of the True entries of `real` (P, G*T) in order, and which count.
-
-    N is the largest number of them in a row, at least 1; shorter rows are filled up with others.
-    """
-    counts = real.sum(1)
-    longest = max(int(counts.max()), 1)
-    place = torch.argsort(~real, dim=1, stable=True)[:, :longest]
-    return place, torch.arange(longest, device=real.device) < counts[:, None]
-
-
-def _mask(prompt_real: torch.Tensor, segment: torch.Tensor) -> torch.Tensor:
-    """Return the bool mask (P, 1, W, W) for W = shared + N; `segment` (P, N) numbers the rows."""
+def _mask(prompt_real: torch.Tensor, parents: list[list[int]], most: int) -> torch.Tensor:
+    """Return the bool mask (P, 1, W, W) for W = shared + most."""
     groups, shared = prompt_real.shape
-    width = shared + segment.shape[1]
     device = prompt_real.device
-    mask = torch.ones(width, width, dtype=torch.bool, device=device).tril().repeat(groups, 1, 1)
-    mask[:, shared:, shared:] &= segment[:, :, None] == segment[:, None, :]
+    width = shared + most
+    mask = torch.zeros(groups, width, width, dtype=torch.bool, device=device)
+    mask[:, :shared, :shared] = torch.ones(shared, shared, dtype=torch.bool, device=device).tril()
+    mask[:, shared:, :shared] = True
     mask[:, :, :shared] &= prompt_real[:, None, :]
+    ancestry = torch.eye(most, dtype=torch.bool).repeat(groups, 1, 1)
+    for group, tree in enumerate(parents):
+        for node, parent in enumerate(tree[1:], start=1):
+            ancestry[group, node] |= ancestry[group, parent]
+    mask[:, shared:, shared:] = ancestry.to(device)
     # A pad sees itself: a row of the softmax with nothing to look at would be NaN.
     pads = torch.arange(shared, device=device)
     mask[:, pads, pads] = True
@@ -109,10 +130,25 @@ def _mask(prompt_real: torch.Tensor, segment: torch.Tensor) -> torch.Tensor:
 
 
 def token_logprobs(
-    logits: torch.Tensor, labels: torch.Tensor, temperature: float
+    logits: torch.Tensor, packed: Packed, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the labels' log-probabilities and the entropies (nats), each shaped as `labels`."""
+    """Return the completion tokens' log-probabilities and entropies (nats), as rows (B, T).
+
+    Padding is 0.
+
+    Args:
+        logits: (P, M, V), of the nodes.
+        packed: the batch behind them.
+        temperature: divides the logits.
+    """
     scaled = logits.float() / temperature
     logprobs = torch.log_softmax(scaled, dim=-1)
     entropy = -(logprobs.exp() * logprobs).sum(-1)
-    return logprobs.gather(-1, labels[..., None])[..., 0], entropy
+    groups, size, steps = packed.node.shape
+    flat = packed.node.reshape(groups, -1)
+    which = torch.arange(groups, device=logits.device)[:, None]
+    labels = torch.where(packed.real, packed.labels, 0).reshape(groups, -1)
+    shape = (groups * size, steps)
+    real = packed.real.reshape(shape)
+    chosen = logprobs[which, flat, labels].view(shape)
+    return torch.where(real, chosen, 0.0), torch.where(real, entropy[which, flat].view(shape), 0.0)

@@ -18,7 +18,7 @@ SPREAD_STEPS = 10
 
 
 def build_summary(
-    run_dir: RunDir, *, status: str, wall_seconds: float, peak_rss_bytes: int
+    run_dir: RunDir, *, status: str, wall_seconds: float, peak_memory_bytes: int
 ) -> dict[str, Any]:
     """Return the content of summary.json from the run's evaluations and metrics.
 
@@ -29,7 +29,7 @@ def build_summary(
         run_dir: the run.
         status: how it ended ("finished", "stopped", "failed").
         wall_seconds: from the command's start to the end of the last evaluation.
-        peak_rss_bytes: summed over all processes of the run.
+        peak_memory_bytes: over all processes of the run, shared pages counted once (memory.py).
     """
     metrics = run_dir.read_metrics()
     return {
@@ -38,7 +38,7 @@ def build_summary(
         "steps": max((int(row["step"]) for row in metrics), default=0),
         "rollouts": run_dir.rollouts.count(),
         "wall_seconds": round(wall_seconds, 1),
-        "peak_rss_bytes": peak_rss_bytes,
+        "peak_memory_bytes": peak_memory_bytes,
         "groups_with_spread": spread_of(metrics),
         "suites": compare_evals(run_dir.read_evals()),
     }

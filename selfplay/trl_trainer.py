@@ -19,6 +19,7 @@ from trl import GRPOTrainer
 
 from selfplay.optim import MasterAdamW
 from selfplay.packing import pack_groups, token_logprobs
+from selfplay.prior import with_prior
 
 MicroBatch = dict[str, torch.Tensor]
 BatchSource = Callable[[int], list[MicroBatch]]
@@ -37,11 +38,17 @@ class PackedGRPOTrainer(GRPOTrainer):
     optimizer: torch.optim.Optimizer | None
 
     def __init__(
-        self, *args: Any, batch_source: BatchSource, importance_cap: float, **kwargs: Any
+        self,
+        *args: Any,
+        batch_source: BatchSource,
+        importance_cap: float,
+        target_prior: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._batch_source = batch_source
         self._importance_cap = importance_cap
+        self._target_prior = target_prior
         self._micro_batches: list[MicroBatch] = []
         self.mismatch: list[tuple[float, float, float, float]] = []
         self.last_loss: float | None = None
@@ -120,10 +127,17 @@ class PackedGRPOTrainer(GRPOTrainer):
                 logits_to_keep=packed.keep,
                 use_cache=False,
             ).logits
-        logps, entropies = token_logprobs(logits, packed.labels, self.temperature)
-        shape = (input_ids.size(0), logits_to_keep)
-        logps, entropies = packed.unpack(logps, shape), packed.unpack(entropies, shape)
-        self._correct_importance(logps.detach(), attention_mask[:, -logits_to_keep:])
+        logps, entropies = token_logprobs(logits, packed, self.temperature)
+        mask = attention_mask[:, -logits_to_keep:]
+        # TRL reads the advantages behind this call, so they may depend on the log-probs.
+        if self._target_prior:
+            self._inputs["advantages"] = with_prior(
+                self._inputs["advantages"],
+                (logps.detach() * mask).sum(1),
+                group,
+                self._target_prior,
+            )
+        self._correct_importance(logps.detach(), mask)
         return logps, entropies, None
 
     def _correct_importance(self, logps: torch.Tensor, mask: torch.Tensor) -> None:

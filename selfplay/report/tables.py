@@ -43,7 +43,7 @@ def facts_html(summary: dict[str, Any]) -> str:
         f"{summary.get('steps', 0)} steps",
         f"{summary.get('rollouts', 0)} rollouts",
         duration(summary.get("wall_seconds")),
-        f"peak memory {size(summary.get('peak_rss_bytes'))}",
+        f"peak memory {size(summary.get('peak_memory_bytes'))}",
         f"groups with spread at the end {number(spread, 2)}",
     ]
     return f"<p>{escape(' · '.join(facts))}</p>"

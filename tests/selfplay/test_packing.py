@@ -1,118 +1,124 @@
-"""The learner's packing: shapes, positions, labels, and the mask against a brute-force one."""
+"""The learner's packing: the tree, positions, labels, and the mask against a brute-force one."""
 
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 import torch
 
-from selfplay.packing import pack_groups, token_logprobs
+from selfplay.packing import Packed, pack_groups, token_logprobs
 
 
-def rows(lengths: list[int], size: int, prompts: int, steps: int) -> tuple[torch.Tensor, ...]:
-    """Rows as TRL lays them out; every id tells its group, row and place."""
-    ids = torch.zeros(len(lengths) * size, prompts + steps, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row in range(len(ids)):
-        group, length = row // size, lengths[row // size]
-        for place in range(length):
-            ids[row, prompts - length + place] = 1000 * (group + 1) + place
-        for step in range(steps):
-            ids[row, prompts + step] = 10_000 * (row + 1) + step
-        mask[row, prompts - length : prompts + 1 + row % steps] = 1
-    return ids, mask
+def rows(
+    prompts: list[list[int]], completions: list[list[list[int]]]
+) -> tuple[torch.Tensor, torch.Tensor, int, int]:
+    """Return ids and mask as TRL lays them out, the completions' width and the group's size."""
+    longest = max(map(len, prompts))
+    steps = max(len(c) for group in completions for c in group)
+    ids, mask = [], []
+    for prompt, group in zip(prompts, completions, strict=True):
+        for completion in group:
+            left, right = longest - len(prompt), steps - len(completion)
+            ids.append([0] * left + prompt + completion + [0] * right)
+            mask.append([0] * left + [1] * (len(prompt) + len(completion)) + [0] * right)
+    return torch.tensor(ids), torch.tensor(mask), steps, len(completions[0])
 
 
-def real_places(size: int, steps: int, group: int) -> list[tuple[int, int]]:
-    """The (segment, step) of a group's real completion tokens, as `rows` makes them."""
-    counts = [1 + (group * size + segment) % steps for segment in range(size)]
-    return [(segment, step) for segment in range(size) for step in range(counts[segment])]
+def random_rows(seed: int) -> tuple[list[list[int]], list[list[list[int]]]]:
+    """Ragged prompts, and completions over three tokens, so that beginnings are shared."""
+    rng = random.Random(seed)
+    prompts = [[rng.randint(10, 99) for _ in range(rng.randint(1, 5))] for _ in range(3)]
+    completions = [
+        [[rng.randint(1, 3) for _ in range(rng.randint(1, 4))] for _ in range(5)] for _ in prompts
+    ]
+    return prompts, completions
 
 
-@pytest.mark.parametrize(
-    ("lengths", "size", "prompts", "steps"),
-    [([3], 2, 3, 2), ([2, 4, 1], 3, 4, 2), ([5, 3], 2, 5, 1), ([1], 2, 1, 3), ([4, 6], 4, 6, 3)],
-)
-def test_mask_equals_brute_force(lengths: list[int], size: int, prompts: int, steps: int) -> None:
-    packed = pack_groups(*rows(lengths, size, prompts, steps), steps, size)
-    groups = len(lengths)
-    places = [real_places(size, steps, group) for group in range(groups)]
-    shared, most = prompts - 1, max(map(len, places))
+def beginnings(group: list[list[int]]) -> list[tuple[int, ...]]:
+    """The distinct proper beginnings of a group's completions, in the order of their first use."""
+    seen = {tuple(c[:t]): None for c in group for t in range(len(c))}
+    return list(seen)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mask_positions_and_ids_equal_brute_force(seed: int) -> None:
+    prompts, completions = random_rows(seed)
+    packed = pack_groups(*rows(prompts, completions))
+    shared = max(map(len, prompts)) - 1
+    most = max(len(beginnings(group)) for group in completions)
     width = shared + most
-    assert packed.attention_mask.shape == (groups, 1, width, width)
+    assert packed.attention_mask.shape == (3, 1, width, width)
     assert packed.attention_mask.dtype == torch.bool
     assert packed.attention_mask.any(-1).all(), "a place that sees nothing gives NaN"
-    for group, (length, mine) in enumerate(zip(lengths, places, strict=True)):
-        mask = packed.attention_mask[group, 0]
-        assert packed.real[group].tolist() == [i < len(mine) for i in range(most)]
-        for q, k in itertools.product(range(shared + len(mine)), range(width)):
-            if q == k:
-                expected = True
-            elif k > q:
-                expected = False
-            elif k < shared:
-                expected = k >= prompts - length
-            else:
-                expected = mine[q - shared][0] == mine[k - shared][0]
-            assert bool(mask[q, k]) is expected, (group, q, k)
+    assert packed.keep.tolist() == list(range(shared, width))
+    for g, (prompt, group) in enumerate(zip(prompts, completions, strict=True)):
+        nodes = beginnings(group)
+        pads = shared + 1 - len(prompt)
+        for i, node in enumerate(nodes):
+            row = packed.attention_mask[g, 0, shared + i]
+            seen = {nodes[j] for j in range(len(nodes)) if row[shared + j]}
+            assert seen == {node[:t] for t in range(len(node) + 1)}
+            assert row[:shared].tolist() == [k >= pads for k in range(shared)]
+            assert not row[shared + len(nodes) :].any()
+            assert packed.position_ids[g, shared + i] == len(prompt) - 1 + len(node)
+            assert packed.input_ids[g, shared + i] == (node[-1] if node else prompt[-1])
+        for q, k in itertools.product(range(shared), range(width)):
+            expected = q == k or pads <= k <= q
+            assert bool(packed.attention_mask[g, 0, q, k]) is expected, (g, q, k)
 
 
-def test_ids_positions_and_labels_line_up() -> None:
-    lengths, size, prompts, steps = [2, 4], 3, 4, 2
-    packed = pack_groups(*rows(lengths, size, prompts, steps), steps, size)
-    # Group 0 has completions of 1, 2 and 1 tokens, group 1 of 2, 1 and 2.
-    assert packed.input_ids.shape == packed.position_ids.shape == (2, 3 + 5)
-    assert packed.keep.tolist() == [3, 4, 5, 6, 7] and packed.labels.shape == (2, 5)
-    assert packed.real.tolist() == [[True] * 4 + [False], [True] * 5]
-    # A prompt of two tokens behind two pads; each segment begins with a copy of its last token.
-    assert packed.input_ids[0, :7].tolist() == [0, 0, 1000, 1001, 1001, 20_000, 1001]
-    assert packed.position_ids[0, :7].tolist() == [0, 0, 0, 1, 1, 2, 1]
-    assert packed.labels[0, :4].tolist() == [10_000, 20_000, 20_001, 30_000]
-    assert packed.input_ids[1].tolist() == [2000, 2001, 2002, 2003, 40_000, 2003, 2003, 60_000]
-    assert packed.position_ids[1].tolist() == [0, 1, 2, 3, 4, 3, 3, 4]
-    assert packed.labels[1].tolist() == [40_000, 40_001, 50_000, 60_000, 60_001]
-
-
-def test_unpacked_values_stand_at_their_tokens() -> None:
-    lengths, size, prompts, steps = [2, 4, 3], 3, 4, 3
-    ids, mask = rows(lengths, size, prompts, steps)
-    packed = pack_groups(ids, mask, steps, size)
-    values = packed.unpack(packed.labels.float(), (len(ids), steps))
-    assert torch.equal(values, (ids * mask)[:, prompts:].float())
-
-
-def test_gradients_flow_through_unpacking_to_real_places_alone() -> None:
-    packed = pack_groups(*rows([2, 4], 3, 4, 2), 2, 3)
-    values = torch.zeros(packed.labels.shape, requires_grad=True)
-    packed.unpack(values, (6, 2)).sum().backward()
-    assert values.grad is not None and torch.equal(values.grad, packed.real.float())
+def test_equal_beginnings_are_forwarded_once() -> None:
+    packed = pack_groups(*rows([[7, 8]], [[[1, 2, 3], [1, 2, 4], [1, 5], [1, 2, 3]]]))
+    # The prompt's 7; then the nodes 8, 1, 1 2: what ends a completion is only predicted.
+    assert packed.input_ids.tolist() == [[7, 8, 1, 2]]
+    assert packed.position_ids.tolist() == [[0, 1, 2, 3]]
+    assert packed.node.tolist() == [[[0, 1, 2], [0, 1, 2], [0, 1, 0], [0, 1, 2]]]
+    assert packed.labels[0, 2, :2].tolist() == [1, 5]
 
 
 def test_a_group_without_any_completion_token_packs() -> None:
-    ids, mask = rows([2, 3], 2, 3, 2)
-    mask[2:, 3:] = 0
-    packed = pack_groups(ids, mask, 2, 2)
+    ids, mask, steps, size = rows([[7, 8], [9]], [[[1], [2]], [[1], [2]]])
+    mask[2:, 2:] = 0
+    packed = pack_groups(ids, mask, steps, size)
     assert not packed.real[1].any() and packed.attention_mask.any(-1).all()
-    assert not packed.unpack(torch.ones(packed.labels.shape), (4, 2))[2:].any()
-    mask[:, 3:] = 0
-    assert pack_groups(ids, mask, 2, 2).labels.shape == (2, 1)
+    logprobs, entropies = token_logprobs(torch.randn(2, len(packed.keep), 11), packed, 1.0)
+    assert not logprobs[2:].any() and not entropies[2:].any() and logprobs[:2].all()
 
 
 def test_a_torn_group_is_refused() -> None:
-    ids, mask = rows([3, 2], 2, 3, 2)
+    ids, mask, steps, size = rows([[7, 8], [9]], [[[1], [2]], [[1], [2]]])
     order = [0, 2, 1, 3]
     with pytest.raises(ValueError, match="share one prompt"):
-        pack_groups(ids[order], mask[order], 2, 2)
+        pack_groups(ids[order], mask[order], steps, size)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_logprobs_and_entropy_follow_their_definition(temperature: float) -> None:
-    logits = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    labels = torch.tensor([[0, 6, 3], [2, 2, 5]])
-    logprobs, entropy = token_logprobs(logits, labels, temperature)
-    for i, j in itertools.product(range(2), range(3)):
-        weights = (logits[i, j] / temperature).exp()
-        p = weights / weights.sum()
-        assert float(logprobs[i, j]) == pytest.approx(float(p[labels[i, j]].log()), rel=1e-5)
-        assert float(entropy[i, j]) == pytest.approx(float(-(p * p.log()).sum()), rel=1e-5)
+    prompts, completions = random_rows(9)
+    packed = pack_groups(*rows(prompts, completions))
+    logits = torch.randn(3, len(packed.keep), 7, dtype=torch.float64)
+    logprobs, entropy = token_logprobs(logits, packed, temperature)
+    for g, group in enumerate(completions):
+        nodes = beginnings(group)
+        for i, completion in enumerate(group):
+            row = g * len(group) + i
+            assert not logprobs[row, len(completion) :].any()
+            assert not entropy[row, len(completion) :].any()
+            for t, token in enumerate(completion):
+                weights = (logits[g, nodes.index(tuple(completion[:t]))] / temperature).exp()
+                p = weights / weights.sum()
+                assert float(logprobs[row, t]) == pytest.approx(float(p[token].log()), rel=1e-5)
+                assert float(entropy[row, t]) == pytest.approx(float(-(p * p.log()).sum()))
+
+
+def test_gradients_reach_every_use_of_a_node() -> None:
+    packed: Packed = pack_groups(*rows([[7, 8]], [[[1, 2], [1, 3], [4]]]))
+    logits = torch.zeros(1, 2, 5, requires_grad=True)
+    logprobs, _ = token_logprobs(logits, packed, 1.0)
+    logprobs.sum().backward()
+    assert logits.grad is not None
+    # Node 0 predicts 1, 1 and 4; node 1 predicts 2 and 3; each log-softmax gives one-hot - 1/5.
+    assert logits.grad[0, 0].tolist() == pytest.approx([-0.6, 1.4, -0.6, -0.6, 0.4])
+    assert logits.grad[0, 1].tolist() == pytest.approx([-0.4, -0.4, 0.6, 0.6, -0.4])

@@ -15,9 +15,9 @@ from tests.selfplay.made_up import evaluation, filled_run, metrics_row, row
 
 def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     run = filled_run(tmp_path)
-    summary = build_summary(run, status="finished", wall_seconds=61.26, peak_rss_bytes=123)
+    summary = build_summary(run, status="finished", wall_seconds=61.26, peak_memory_bytes=123)
     assert list(summary) == [
-        "run", "status", "steps", "rollouts", "wall_seconds", "peak_rss_bytes",
+        "run", "status", "steps", "rollouts", "wall_seconds", "peak_memory_bytes",
         "groups_with_spread", "suites",
     ]  # fmt: skip
     assert (summary["run"], summary["steps"], summary["rollouts"]) == ("made-up", 20, 12)
@@ -52,11 +52,11 @@ def test_no_legal_move_gives_nulls() -> None:
 
 def test_a_partial_run_has_what_it_has(tmp_path: Path) -> None:
     run = RunDir.create(RunConfig(name="part", runs_dir=tmp_path))
-    empty = build_summary(run, status="failed", wall_seconds=1, peak_rss_bytes=0)
+    empty = build_summary(run, status="failed", wall_seconds=1, peak_memory_bytes=0)
     assert (empty["steps"], empty["groups_with_spread"], empty["suites"]) == (0, None, {})
     run.append_metrics(metrics_row(1, groups_with_spread=None))
     run.append_metrics(metrics_row(2, groups_with_spread=0.5))
     run.write_eval("base", evaluation("base", 0, [row(0, legal=True, regret=0.1)]))
-    part = build_summary(run, status="stopped", wall_seconds=1, peak_rss_bytes=0)
+    part = build_summary(run, status="stopped", wall_seconds=1, peak_memory_bytes=0)
     assert part["groups_with_spread"] == 0.5
     assert set(part["suites"]["chess/games"]) == {"base", "random_mover"}

@@ -102,6 +102,44 @@ def test_loss_and_gradients_equal_trl(
     assert_same(ours, theirs, ragged_batch(per_token))
 
 
+def test_shared_beginnings_equal_trl(tiny_model: Path, tmp_path: Path) -> None:
+    """Completions that begin alike meet in one node of the tree, where their gradients add up."""
+    batch = dict(ragged_batch(False))
+    ids = batch["completion_ids"].clone()
+    ids[1:4, :2] = ids[0, :2]
+    ids[6] = ids[5]
+    batch["completion_ids"] = ids
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    assert_same(ours, trainer(GRPOTrainer, tiny_model, tmp_path, loss_type="dapo"), batch)
+
+
+def test_the_prior_reweighs_by_the_policy(tiny_model: Path, tmp_path: Path) -> None:
+    """Like TRL's own loss on advantages that were reweighed by hand."""
+    batch = dict(ragged_batch(False))
+    batch["advantages"] = batch["advantages"].abs() + 0.1
+    real = batch["completion_mask"].bool()
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    with torch.no_grad():
+        logps, _, _ = theirs._get_per_token_logps_and_entropies(
+            theirs.model, ids, mask, real.shape[1]
+        )
+    weights = batch["advantages"] * torch.where(real, logps, 0.0).sum(1).exp()
+    by_hand = dict(batch)
+    sums = batch["advantages"].view(-1, SIZE).sum(1, keepdim=True)
+    shares = weights.view(-1, SIZE) / weights.view(-1, SIZE).sum(1, keepdim=True)
+    by_hand["advantages"] = (shares * sums).view(-1)
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
+    ours._target_prior = 1.0
+    loss, grads = loss_and_gradients(ours, batch)
+    expected, wanted = loss_and_gradients(theirs, by_hand)
+    assert loss == pytest.approx(expected, rel=1e-4)
+    norm = torch.stack([g.norm() for g in wanted.values()]).norm()
+    for name, gradient in wanted.items():
+        assert float((grads[name] - gradient).norm() / norm) < 1e-4, name
+
+
 def test_the_attention_of_gpus_equals_trl_too(tiny_model: Path, tmp_path: Path) -> None:
     ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, attention="sdpa")
     assert_same(ours, trainer(GRPOTrainer, tiny_model, tmp_path), ragged_batch(False))
