@@ -1,0 +1,155 @@
+"""AssertProcess: the process that runs a data set's test code, as its parent sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import envs.code.values
+from envs.code.values import MAX_BYTES
+
+SCRIPT = Path(__file__).with_name("assert_worker.py")
+VALUES = Path(envs.code.values.__file__)
+START_S = 30.0
+"""How long the process may take to come up, on a machine that is busy."""
+_ALARM_MARGIN_S = 5.0
+_LIVES = 5000
+"""Tests after which a new process is taken, so that no test's leftovers live for ever."""
+_CHUNK = 1 << 16
+_MAX_LINE = 4 * MAX_BYTES
+
+Call = Callable[[str, Any, Any], dict[str, Any]]
+"""Answers a call of the stub: name, encoded arguments, encoded keyword arguments."""
+
+
+class AssertProcessError(Exception):
+    """The process died, or wrote rubbish, in the middle of a test."""
+
+
+class AssertTimeoutError(Exception):
+    """The test was still busy at its deadline; the process is gone."""
+
+
+class AssertProcess:
+    """One process, started at the first test and again whenever it was lost.
+
+    Use it as a context manager or call `close`. Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._served = 0
+        self._rest = b""
+        self._lines: list[bytes] = []
+
+    def __enter__(self) -> AssertProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, test: dict[str, Any], call: Call, seconds: float) -> dict[str, Any]:
+        """Return the result of one test (assert_worker.py says what stands in both).
+
+        Raises AssertTimeoutError behind `seconds`, and AssertProcessError.
+        """
+        try:
+            popen = self._ready()
+            until = time.monotonic() + seconds
+            self._send(popen, test | {"alarm_s": seconds + _ALARM_MARGIN_S}, until)
+            while "call" in (message := self._receive(popen, until)):
+                reply = call(message["call"], message["args"], message["kwargs"])
+                self._send(popen, reply, until)
+        except (AssertProcessError, AssertTimeoutError):
+            self.close()
+            raise
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            self.close()
+            raise AssertProcessError(f"{type(error).__name__}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+        return message
+
+    def close(self) -> None:
+        """Kill and reap the process; the next test starts another."""
+        popen, self._popen = self._popen, None
+        if popen is None:
+            return
+        popen.kill()
+        popen.wait()
+        for stream in (popen.stdin, popen.stdout):
+            assert stream is not None
+            stream.close()
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        if self._popen is not None and (self._served >= _LIVES or self._popen.poll() is not None):
+            self.close()
+        if self._popen is None:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-s", "-S", "-P", "-B", str(SCRIPT), str(VALUES)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={"PYTHONHASHSEED": "0"},  # a test that walks a set does so in one order
+                start_new_session=True,
+            )
+            for stream in (self._popen.stdin, self._popen.stdout):
+                assert stream is not None
+                os.set_blocking(stream.fileno(), False)
+            self._served, self._rest, self._lines = 0, b"", []
+            self._receive(self._popen, time.monotonic() + START_S)
+        self._served += 1
+        return self._popen
+
+    def _send(self, popen: subprocess.Popen[bytes], message: dict[str, Any], until: float) -> None:
+        assert popen.stdin is not None
+        left = memoryview(json.dumps(message).encode() + b"\n")
+        descriptor = popen.stdin.fileno()
+        while left:
+            try:
+                left = left[os.write(descriptor, left) :]
+            except BlockingIOError:
+                _wait(descriptor, select.POLLOUT, until)
+
+    def _receive(self, popen: subprocess.Popen[bytes], until: float) -> dict[str, Any]:
+        assert popen.stdout is not None
+        descriptor = popen.stdout.fileno()
+        parts = [self._rest]
+        while not self._lines:
+            try:
+                chunk = os.read(descriptor, _CHUNK)
+            except BlockingIOError:
+                _wait(descriptor, select.POLLIN, until)
+                continue
+            if not chunk:
+                raise AssertProcessError(f"the tests' process ended with {popen.wait()}")
+            *lines, rest = chunk.split(b"\n")
+            if lines:
+                self._lines.append(b"".join([*parts, lines[0]]))
+                self._lines += lines[1:]
+                parts = []
+            parts.append(rest)
+            if sum(map(len, parts)) > _MAX_LINE:
+                raise AssertProcessError(f"a line of more than {_MAX_LINE} bytes")
+        self._rest = b"".join(parts)
+        message = json.loads(self._lines.pop(0))
+        if not isinstance(message, dict):
+            raise AssertProcessError("a message that is no object")
+        return message
+
+
+def _wait(descriptor: int, event: int, until: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    left = until - time.monotonic()
+    if left <= 0 or not poll.poll(left * 1000):
+        raise AssertTimeoutError("the test was still busy at its deadline")
