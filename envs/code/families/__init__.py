@@ -1,0 +1,103 @@
+"""Built-in families of small Python functions, made from (family, level, seed) and nothing else.
+
+Level 1 asks for one built-in operation, level 2 puts a step before or behind it, level 3 two.
+Training and held-out families are disjoint; no reference of a training family solves a held-out
+task, nor a task of HumanEval or of MBPP's validation split (tests run them against each other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from random import Random
+
+from envs.code.families import (
+    dicts,
+    list_maps,
+    list_parts,
+    lists,
+    number_facts,
+    numbers,
+    string_facts,
+    strings,
+    words,
+)
+from envs.code.families.base import Core
+from envs.code.families.cases import choose
+from envs.code.families.compose import draft
+from envs.code.task import CodeTask, Split
+from envs.errors import InputError
+
+LEVELS = (1, 2, 3)
+_ATTEMPTS = 200
+_MODULES = (
+    numbers, number_facts, lists, list_parts, list_maps, strings, string_facts, words, dicts
+)  # fmt: skip
+
+FAMILIES: dict[str, Core] = {core.family: core for module in _MODULES for core in module.CORES}
+"""Every family by name."""
+TRAIN = tuple(name for name, core in FAMILIES.items() if not core.heldout)
+HELDOUT = tuple(name for name, core in FAMILIES.items() if core.heldout)
+
+
+def split_of(family: str) -> Split:
+    """Return "train" or, for a held-out family, "test"; InputError for an unknown one."""
+    return "test" if _core(family).heldout else "train"
+
+
+@lru_cache(maxsize=512)
+def make(family: str, level: int, seed: int) -> CodeTask:
+    """Return the task that follows from family, level (1 to 3) and seed.
+
+    Raises InputError for an unknown family or level.
+    """
+    core = _core(family)
+    if level not in LEVELS:
+        raise InputError(f"families: level {level} is unknown; use one of {list(LEVELS)}")
+    rng = Random(f"{family}/{level}/{seed}")
+    for _ in range(_ATTEMPTS):
+        drawn = draft(rng, core, level)
+        tests = drawn and choose(rng, core, drawn)
+        if drawn and tests:
+            break
+    else:
+        raise RuntimeError(f"family {family}, level {level}, seed {seed}: no task can be drawn")
+    visible, hidden = tests
+    return CodeTask(
+        dataset="families",
+        key=f"families/{family}/{level}/{seed}",
+        split=split_of(family),
+        instruction=drawn.instruction,
+        kind="calls",
+        hidden=hidden,
+        visible=visible,
+        entry_point=drawn.name,
+        signature=drawn.signature,
+        reference=drawn.source,
+        family=family,
+        level=level,
+    )
+
+
+def suite(
+    split: Split, *, per_level: int = 1, levels: Sequence[int] = LEVELS, seed: int = 0
+) -> list[CodeTask]:
+    """Return `per_level` tasks for each family of `split` and each level, in a fixed order."""
+    names = {"train": TRAIN, "test": HELDOUT}.get(split)
+    if names is None:
+        raise InputError(f"families: no split {split!r}; use train or test")
+    return [
+        make(family, level, seed + i)
+        for family in names
+        for level in levels
+        for i in range(per_level)
+    ]
+
+
+def _core(family: str) -> Core:
+    if family not in FAMILIES:
+        close = get_close_matches(family, FAMILIES, 1)
+        mend = f"did you mean {close[0]!r}?" if close else "see `selfplay tasks list`"
+        raise InputError(f"families: {family!r:.60} is unknown; {mend}")
+    return FAMILIES[family]

@@ -1,0 +1,135 @@
+"""Families that compute a new list (or a pair) from the numbers of a list."""
+
+from __future__ import annotations
+
+from envs.code.families.base import train
+from envs.code.families.kinds import INTS, ITEM, MORE_INTS, B, member, same_length
+
+_AMOUNT = B.named("n", "k", "amount")
+
+CORES = (
+    train(
+        "double_each",
+        INTS,
+        "list[int]",
+        ("a list with every number of $a doubled", "the numbers of $a, each multiplied by 2"),
+        "[v * 2 for v in $a]",
+        "double_all doubled",
+    ),
+    train(
+        "square_each",
+        INTS,
+        "list[int]",
+        ("the squares of the numbers in $a", "a list with every number of $a squared"),
+        "[v ** 2 for v in $a]",
+        "squares square_all",
+    ),
+    train(
+        "negate_each",
+        INTS,
+        "list[int]",
+        ("the numbers of $a with their signs changed",),
+        "[-v for v in $a]",
+        "negate_all flip_signs",
+    ),
+    train(
+        "absolute_each",
+        INTS,
+        "list[int]",
+        ("the absolute values of the numbers in $a",),
+        "[abs(v) for v in $a]",
+        "absolute_values",
+    ),
+    train(
+        "add_to_each",
+        (INTS, _AMOUNT),
+        "list[int]",
+        ("the numbers of $a, each increased by $b", "a list with $b added to every number of $a"),
+        "[v + $b for v in $a]",
+        "add_to_all shift_all",
+    ),
+    train(
+        "multiply_each",
+        (INTS, _AMOUNT),
+        "list[int]",
+        ("the numbers of $a, each multiplied by $b",),
+        "[v * $b for v in $a]",
+        "scale_all",
+    ),
+    train(
+        "last_digits",
+        INTS,
+        "list[int]",
+        ("the remainders of the numbers in $a divided by $k",),
+        "[v % $k for v in $a]",
+        "remainders mod_all",
+        ks=(2, 3, 5, 10),
+    ),
+    train(
+        "running_sums",
+        INTS,
+        "list[int]",
+        ("the running sums of $a", "a list whose element i is the sum of $a up to index i"),
+        "[sum($a[:i + 1]) for i in range(len($a))]",
+        "cumulative_sums prefix_sums",
+    ),
+    train(
+        "differences",
+        INTS,
+        "list[int]",
+        ("the differences between each number of $a and the one before it",),
+        "[w - v for v, w in zip($a, $a[1:])]",
+        "neighbour_differences",
+    ),
+    train(
+        "duplicate_each",
+        INTS,
+        "list[int]",
+        ("a list in which every element of $a stands twice in a row",),
+        "[v for v in $a for _ in range(2)]",
+        "twice_each",
+    ),
+    train(
+        "positions_of",
+        (INTS, ITEM),
+        "list[int]",
+        ("the list of all indices at which $b stands in $a",),
+        "[i for i, v in enumerate($a) if v == $b]",
+        "all_indices",
+        adjust=member,
+    ),
+    train(
+        "add_pairwise",
+        (INTS, MORE_INTS),
+        "list[int]",
+        ("the sums of the pairs from $a and $b", "a list with $a and $b added element by element"),
+        "[v + w for v, w in zip($a, $b)]",
+        "add_lists sum_pairs",
+        adjust=same_length,
+    ),
+    train(
+        "larger_of_pairs",
+        (INTS, MORE_INTS),
+        "list[int]",
+        ("the larger number of each pair from $a and $b",),
+        "[max(v, w) for v, w in zip($a, $b)]",
+        "pairwise_max",
+        adjust=same_length,
+    ),
+    train(
+        "min_and_max",
+        INTS,
+        "tuple[int, int]",
+        ("a tuple of the smallest and the largest number in $a",),
+        "(min($a), max($a))",
+        "extremes smallest_and_largest",
+    ),
+    train(
+        "number_strings",
+        INTS,
+        "list[str]",
+        ("the numbers of $a as strings", "a list with every number of $a turned into a string"),
+        "[str(v) for v in $a]",
+        "to_strings as_strings",
+    ),
+)
