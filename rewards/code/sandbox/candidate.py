@@ -1,0 +1,196 @@
+"""Candidate: one program in a process of its own, driven by the parent through two pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from envs.code.values import Unsupported, decode, encode
+from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError, Sink
+from rewards.code.sandbox.process import Exit, Zygote
+from rewards.code.sandbox.types import (
+    DETAIL_CHARS,
+    GONE,
+    Limits,
+    Outcome,
+    SandboxError,
+    Status,
+    Usage,
+)
+
+_READY_S = 30.0
+_FROM_GUEST: frozenset[Status] = frozenset(
+    {"ok", "exception", "memory", "output", "unsupported", "missing", "syntax"}
+)
+
+
+@dataclass
+class Doing:
+    """What a sandbox is working on, shared with its candidates."""
+
+    text: str = "idle"
+
+
+class Candidate:
+    """A program loaded in a process of its own; a context manager that kills and reaps it."""
+
+    load: Outcome
+    """What came of executing the module's body."""
+
+    def __init__(self, zygote: Zygote, limits: Limits, doing: Doing, extra: list[int]) -> None:
+        """Fork. `extra`: a program's stdin and stdout, or nothing. Raises SandboxError."""
+        self._zygote, self._limits, self._doing = zygote, limits, doing
+        self._began = time.monotonic()
+        self._usage: Usage | None = None
+        self._exit: Exit | None = None
+        self._why = ""
+        request_read, request_write = os.pipe()
+        reply_read, reply_write = os.pipe()
+        try:
+            self._fork = zygote.fork(limits, [request_read, reply_write, *extra])
+        except BaseException:
+            os.close(request_write)
+            os.close(reply_read)
+            raise
+        finally:
+            os.close(request_read)
+            os.close(reply_write)
+        self._channel = Channel(request_write, reply_read, limits.output_bytes)
+        self.load = Outcome("missing", detail="not loaded")
+        try:
+            self._await_ready()
+        except BaseException:
+            with contextlib.suppress(SandboxError):
+                self.close()
+            raise
+
+    def __enter__(self) -> Candidate:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def load_source(self, source: str, seed: int) -> None:
+        """Execute the module's body; `load` says what came of it. Raises SandboxError."""
+        self._doing.text = f"loading a program of {len(source)} characters"
+        request = {"op": "load", "source": source, "seed": seed}
+        self.load = self._ask(request, self._limits.wall_s)
+
+    def run(self, source: str, seed: int, sink: Sink) -> Outcome:
+        """Run a whole program to its end, its stdout into the sink. Raises SandboxError."""
+        self._doing.text = f"running a program of {len(source)} characters"
+        request = {"op": "program", "source": source, "seed": seed}
+        outcome = self._ask(request, self._limits.wall_s, sink)
+        if outcome.status == "crash" and self._exit is not None and self._exit.code >= 0:
+            # os._exit, or a stray close of descriptors: for a program that is an end like others.
+            code = self._exit.code
+            detail = f"exit status {code}" if code else ""
+            return replace(outcome, status="exception" if code else "ok", detail=detail)
+        return outcome
+
+    def call(
+        self,
+        function: str,
+        args: list[Any],
+        kwargs: dict[str, Any] | None = None,
+        *,
+        wall_s: float | None = None,
+    ) -> Outcome:
+        """Call a function of the candidate's module, within `wall_s` seconds (limits.wall_s).
+
+        Raises SandboxError when the sandbox failed, Unsupported for arguments that cannot cross.
+        """
+        self._doing.text = f"calling {function} of a program"
+        request = {
+            "op": "call",
+            "function": function,
+            "args": encode(args),
+            "kwargs": encode(kwargs or {}),
+        }
+        return self._ask(request, self._limits.wall_s if wall_s is None else wall_s)
+
+    def close(self) -> Usage:
+        """Kill and reap the process, and say what it used; safe to call twice.
+
+        Raises SandboxError when the zygote, and so the candidate, was dead before.
+        """
+        if self._usage is None:
+            wall_s = time.monotonic() - self._began
+            self._usage = Usage(0.0, wall_s, 0.0)
+            self._channel.close()
+            self._exit = self._zygote.reap(self._fork)
+            self._usage = Usage(self._exit.cpu_s, wall_s, self._exit.max_rss_mb)
+        return self._usage
+
+    def _await_ready(self) -> None:
+        """Wait until the fork is confined. Raises SandboxError: no candidate can speak so early."""
+        try:
+            hello = json.loads(self._channel.receive(time.monotonic() + _READY_S))
+        except (DeadlineError, ClosedError, FloodError) as error:
+            raise SandboxError(f"a fork did not get ready ({type(error).__name__})") from error
+        if hello["status"] != "ready":
+            raise SandboxError(f"a fork could not be confined: {hello.get('detail')}")
+
+    def _ask(self, request: dict[str, Any], wall_s: float, sink: Sink | None = None) -> Outcome:
+        if self._usage is not None:
+            self._doing.text = "idle"
+            return Outcome("crash", detail=f"gone before: {self._why or 'closed'}")
+        began = time.monotonic()
+        text = json.dumps(request).encode("ascii")
+        try:
+            outcome = _parse(self._channel.ask(text, began + wall_s, sink))
+        except DeadlineError:
+            outcome = Outcome("timeout", detail=f"no answer in {wall_s:g} s")
+        except FloodError:
+            outcome = Outcome("output", detail=f"more than {self._limits.output_bytes} bytes")
+        except ClosedError as error:
+            outcome = Outcome("crash", detail=str(error))
+        finally:
+            self._doing.text = "idle"
+        outcome = replace(outcome, seconds=time.monotonic() - began)
+        if outcome.status in GONE:
+            self._why = outcome.status
+            self.close()
+            outcome = self._explained(outcome)
+        return outcome
+
+    def _explained(self, outcome: Outcome) -> Outcome:
+        """Say of a crash which signal it was, and whether that was the limit on CPU time."""
+        ended = self._exit
+        if outcome.status != "crash" or ended is None:
+            return outcome
+        if ended.code == -signal.SIGXCPU or ended.cpu_s >= self._limits.cpu_s:
+            detail = f"more than {self._limits.cpu_s:g} s of CPU"
+            return replace(outcome, status="timeout", detail=detail)
+        if ended.code < 0 and ended.code != -signal.SIGKILL:
+            return replace(outcome, detail=f"ended by {signal.strsignal(-ended.code)}")
+        return outcome
+
+
+def _parse(frame: bytes) -> Outcome:
+    """Return what a frame says; it may be a candidate's own invention."""
+    try:
+        reply = json.loads(frame)
+    except (ValueError, RecursionError):
+        return Outcome("crash", detail="answered no JSON")
+    status = reply.get("status") if type(reply) is dict else None
+    if type(status) is not str or status not in _FROM_GUEST:
+        return Outcome("crash", detail="answered out of turn")
+    if status == "ok":
+        try:
+            return Outcome("ok", decode(reply.get("value")))
+        except Unsupported as error:
+            return Outcome("unsupported", detail=str(error)[:DETAIL_CHARS])
+    detail = reply.get("detail")
+    return Outcome(status, detail=detail[:DETAIL_CHARS] if type(detail) is str else "")

@@ -1,0 +1,160 @@
+"""The candidate's side of the protocol: runs in the confined fork, beside hostile code.
+
+Frames are four bytes of length, big-endian, and JSON. Requests: `load`, `program`, `call`; one
+reply for each. Nothing here is a secret or a judge: whatever a candidate does to these functions,
+it can only change which values it answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import struct
+import sys
+import types
+from typing import Any
+
+from envs.code.values import Unsupported, decode, encode
+
+DETAIL_CHARS = 500
+_HEAD = struct.Struct(">I")
+_NAME = "solution"
+
+Reply = dict[str, Any]
+
+
+def make_streams() -> None:
+    """Open the standard streams anew, in the zygote, for the forks to inherit."""
+    streams = {
+        "stdin": os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False),
+        "stdout": os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False),
+        "stderr": os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False),
+    }
+    vars(sys).update(streams)
+    vars(sys).update({f"__{name}__": stream for name, stream in streams.items()})
+    sys.argv = ["program.py"]
+
+
+def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
+    """Answer requests until the parent closes its end or kills us."""
+    module = types.ModuleType(_NAME)
+    send(reply_fd, {"status": "ready"})
+    while (frame := _receive(request_fd)) is not None:
+        send(reply_fd, _answer(frame, module), output_bytes)
+
+
+def send(descriptor: int, reply: Reply, limit: int = 1 << 20) -> None:
+    """Write one frame; one beyond `limit` bytes only says so."""
+    try:
+        text = json.dumps(reply).encode("ascii")
+    except MemoryError:
+        text = b'{"status": "memory", "detail": "MemoryError"}'
+    if len(text) > limit:
+        text = json.dumps({"status": "output", "detail": f"{len(text)} bytes"}).encode("ascii")
+    view = memoryview(_HEAD.pack(len(text)) + text)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def describe(error: BaseException) -> str:
+    """Return `Type: message`, cut short, whatever the exception does to be printed."""
+    try:
+        name = str(type(error).__name__)
+    except BaseException:  # its metaclass may raise anything
+        name = "?"
+    try:
+        text = str(error)
+    except BaseException:  # its __str__ may raise anything
+        text = "(no message)"
+    return f"{name[:100]}: {text[:DETAIL_CHARS]}"[:DETAIL_CHARS] if text else name[:100]
+
+
+def _answer(frame: bytes, module: types.ModuleType) -> Reply:
+    try:
+        request = json.loads(frame)
+        operation = request["op"]
+        if operation == "load":
+            return _load(request, module)
+        if operation == "program":
+            return _program(request)
+        return _call(request, module)
+    except MemoryError:
+        return {"status": "memory", "detail": "MemoryError"}
+    except BaseException as error:  # SystemExit and what else a candidate may raise
+        return {"status": "exception", "detail": describe(error)}
+
+
+def _compile(source: str, filename: str) -> types.CodeType | Reply:
+    try:
+        return compile(source, filename, "exec", dont_inherit=True)
+    except MemoryError:
+        return {"status": "memory", "detail": "MemoryError in the parser"}
+    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
+        return {"status": "syntax", "detail": describe(error)}
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed(seed)
+
+
+def _load(request: dict[str, Any], module: types.ModuleType) -> Reply:
+    code = _compile(request["source"], f"{_NAME}.py")
+    if isinstance(code, dict):
+        return code
+    _seed(request["seed"])
+    sys.modules[_NAME] = module
+    exec(code, module.__dict__)
+    return {"status": "ok", "value": None}
+
+
+def _program(request: dict[str, Any]) -> Reply:
+    code = _compile(request["source"], "program.py")
+    if isinstance(code, dict):
+        return code
+    _seed(request["seed"])
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    reply: Reply = {"status": "ok", "value": None}
+    try:
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            reply = {"status": "exception", "detail": f"exit status {error.code!s:.100}"}
+    except MemoryError:
+        reply = {"status": "memory", "detail": "MemoryError"}
+    except BaseException as error:  # the end of the program, as the interpreter would have it
+        reply = {"status": "exception", "detail": describe(error)}
+    sys.stdout.flush()
+    os.close(1)
+    return reply
+
+
+def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:
+    function = module.__dict__.get(request["function"])
+    if not callable(function):
+        return {"status": "missing", "detail": f"no function {request['function']}"}
+    result = function(*decode(request["args"]), **decode(request["kwargs"]))
+    try:
+        return {"status": "ok", "value": encode(result)}
+    except Unsupported as error:
+        return {"status": "unsupported", "detail": str(error)[:DETAIL_CHARS]}
+    except RecursionError:
+        return {"status": "unsupported", "detail": "nested too deep"}
+
+
+def _receive(descriptor: int) -> bytes | None:
+    head = _read(descriptor, _HEAD.size)
+    return None if head is None else _read(descriptor, _HEAD.unpack(head)[0])
+
+
+def _read(descriptor: int, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        piece = os.read(descriptor, min(size - len(parts), 65536))
+        if not piece:
+            return None
+        parts += piece
+    return bytes(parts)
