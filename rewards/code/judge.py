@@ -1,0 +1,210 @@
+"""Judge: a program in, a Grade out. Tests and expected values stay on this side.
+
+The program runs in the sandbox, a process without the tests. Only calls go there and only plain
+values come back; comparison, clock and verdict are here, test code of the data set in a process of
+its own (assert_process.py). An exit status or a printed text is never a verdict.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from envs.code.task import CodeTask
+from envs.errors import InputError
+from rewards.code.assert_process import AssertProcess, AssertProcessError
+from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
+from rewards.code.runner import Runner
+from rewards.code.sandbox import Limits, Sandbox
+from rewards.code.trials import Budget
+
+IDLE = "idle"
+FACTOR = 4.0
+"""How many times as long as the reference a program may take (EvalPlus)."""
+REFERENCE_S = 60.0
+"""The longest that a reference may take for one test; all of its tests have twice that."""
+LOST = 0.25
+"""Share of its time that a visible test still has once the program was lost in the hidden ones."""
+_REMEASURE_S = 60.0
+_TIMINGS_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Wall-clock seconds for each hidden and each visible test, and for all of them together."""
+
+    hidden: tuple[float, ...]
+    visible: tuple[float, ...]
+    task_s: float
+
+    @classmethod
+    def equal(cls, task: CodeTask, test_s: float, task_s: float) -> Allowance:
+        """Return `test_s` for every test."""
+        return cls((test_s,) * len(task.hidden), (test_s,) * len(task.visible), task_s)
+
+    def exceeds(self, other: Allowance) -> bool:
+        """Return whether some limit is higher than in `other`."""
+        mine, theirs = (
+            (*allowed.hidden, *allowed.visible, allowed.task_s) for allowed in (self, other)
+        )
+        return any(one > another for one, another in zip(mine, theirs, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What came of one program under one allowance."""
+
+    hidden: list[Trial]
+    visible: list[Trial]
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+
+
+class Judge:
+    """Grades programs in a sandbox that the caller made and closes. Not thread-safe.
+
+    A test may take `limits.wall_s` and a program `task_s` seconds of wall clock, or FACTOR times
+    what the reference takes where that is more. The reference is measured only when a program ran
+    out of time, and then at once: on a machine that is busy at the moment both are slow.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, limits: Limits | None = None, *, task_s: float = 8.0
+    ) -> None:
+        """Start nothing yet. Raises InputError for a task_s that is no time."""
+        if not (math.isfinite(task_s) and task_s > 0):
+            raise InputError(f"sandbox.task_s={task_s}: must be above 0; give some seconds")
+        self._sandbox = sandbox
+        self._limits = limits or Limits(wall_s=4.0)
+        self._task_s = task_s
+        self._process = AssertProcess()
+        self._timings: dict[tuple[str, int, int], tuple[float, Allowance]] = {}
+        self._doing = IDLE
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process of the test code; the sandbox is the caller's."""
+        self._process.close()
+
+    @property
+    def doing(self) -> str:
+        """The task that is being graded; `idle` otherwise."""
+        return self._doing
+
+    def grade(self, task: CodeTask, program: str) -> Grade:
+        """Return the grade of a program: hidden tests first, they alone decide.
+
+        Raises SandboxError where the sandbox failed, InputError for a task that cannot be graded.
+        """
+        if not task.hidden:
+            raise InputError(f"task {task.key}: no hidden test; give at least one")
+        if task.kind != "program" and task.entry_point is None:
+            raise InputError(f"task {task.key}: no entry_point; name the function")
+        self._doing = f"task {task.key}"
+        try:
+            allowed = self._known(task)
+            run = self._run_twice(task, program, allowed)
+            if _timed_out(run) and task.reference is not None:
+                measured = self._measured(task, task.reference)
+                if measured.exceeds(allowed):
+                    self._doing = f"task {task.key}, again with more time"
+                    run = self._run_twice(task, program, measured)
+            return _grade(task, run)
+        finally:
+            self._doing = IDLE
+
+    def _known(self, task: CodeTask) -> Allowance:
+        if _name(task) in self._timings:
+            return self._timings[_name(task)][1]
+        return Allowance.equal(task, self._limits.wall_s, self._task_s)
+
+    def _measured(self, task: CodeTask, reference: str) -> Allowance:
+        """Run the reference and return what its time allows a program."""
+        when, known = self._timings.get(_name(task), (-math.inf, None))
+        if known is not None and time.monotonic() - when < _REMEASURE_S:
+            return known
+        self._doing = f"the reference of task {task.key}"
+        run = self._run_twice(task, reference, Allowance.equal(task, REFERENCE_S, 2 * REFERENCE_S))
+        spent = sum(trial.seconds for trial in (*run.hidden, *run.visible))
+        allowed = Allowance(
+            _scaled(run.hidden, len(task.hidden), self._limits.wall_s),
+            _scaled(run.visible, len(task.visible), self._limits.wall_s),
+            max(self._task_s, FACTOR * spent),
+        )
+        if len(self._timings) >= _TIMINGS_KEPT:
+            self._timings.clear()
+        self._timings[_name(task)] = (time.monotonic(), allowed)
+        return allowed
+
+    def _run_twice(self, task: CodeTask, program: str, allowed: Allowance) -> _Run:
+        """Run it, again where the test code's process failed.
+
+        Once that may be the machine; twice in a row it is what the program returns to the tests.
+        """
+        try:
+            return self._run(task, program, allowed)
+        except AssertProcessError:
+            try:
+                return self._run(task, program, allowed)
+            except AssertProcessError as error:
+                return _Run([Trial("error", detail=str(error))], [])
+
+    def _run(self, task: CodeTask, program: str, allowed: Allowance) -> _Run:
+        longest = max(*allowed.hidden, *allowed.visible, 0.0)
+        limits = replace(self._limits, wall_s=longest)
+        if allowed.task_s > self._task_s:
+            limits = replace(limits, cpu_s=max(limits.cpu_s, allowed.task_s))
+        budget = Budget.of(allowed.task_s)
+        with Runner(self._sandbox, self._process, task, program, limits, budget) as runner:
+            hidden = runner.trials(task.hidden, allowed.hidden)
+            share = LOST if runner.lost else 1.0
+            visible = runner.trials(task.visible, [share * limit for limit in allowed.visible])
+        return _Run(hidden, visible, runner.seconds, runner.memory_mb)
+
+
+def _name(task: CodeTask) -> tuple[str, int, int]:
+    """Return what stands for a task; keys of foreign data may be given twice."""
+    return task.key, len(task.hidden), len(task.visible)
+
+
+def _scaled(trials: Sequence[Trial], count: int, floor: float) -> tuple[float, ...]:
+    """Return the limit of each test; one the reference did not reach has the floor."""
+    seconds = [trial.seconds for trial in trials] + [0.0] * (count - len(trials))
+    return tuple(max(floor, FACTOR * second) for second in seconds)
+
+
+def _timed_out(run: _Run) -> bool:
+    return any(trial.status == "timeout" for trial in (*run.hidden, *run.visible))
+
+
+def _grade(task: CodeTask, run: _Run) -> Grade:
+    hidden, hidden_failure = tallied(run.hidden, len(task.hidden), hidden=True)
+    visible, visible_failure = tallied(run.visible, len(task.visible), hidden=False)
+    return Grade(
+        _verdict(hidden, hidden_failure),
+        hidden,
+        visible,
+        hidden_failure,
+        visible_failure,
+        run.seconds,
+        run.memory_mb,
+    )
+
+
+def _verdict(hidden: Tally, failure: Failure | None) -> Verdict:
+    if hidden.passed == hidden.total:
+        return "pass"
+    return "timeout" if failure is not None and failure.trial.status == "timeout" else "fail"
