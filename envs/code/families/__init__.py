@@ -12,33 +12,17 @@ from difflib import get_close_matches
 from functools import lru_cache
 from random import Random
 
-from envs.code.families import (
-    dicts,
-    list_maps,
-    list_parts,
-    lists,
-    number_facts,
-    numbers,
-    string_facts,
-    strings,
-    words,
-)
 from envs.code.families.base import Core
 from envs.code.families.cases import choose
 from envs.code.families.compose import draft
+from envs.code.families.registry import FAMILIES, HELDOUT, TRAIN, opponents
 from envs.code.task import CodeTask, Split
 from envs.errors import InputError
 
+__all__ = ["FAMILIES", "HELDOUT", "LEVELS", "TRAIN", "make", "split_of", "suite"]
+
 LEVELS = (1, 2, 3)
 _ATTEMPTS = 200
-_MODULES = (
-    numbers, number_facts, lists, list_parts, list_maps, strings, string_facts, words, dicts
-)  # fmt: skip
-
-FAMILIES: dict[str, Core] = {core.family: core for module in _MODULES for core in module.CORES}
-"""Every family by name."""
-TRAIN = tuple(name for name, core in FAMILIES.items() if not core.heldout)
-HELDOUT = tuple(name for name, core in FAMILIES.items() if core.heldout)
 
 
 def split_of(family: str) -> Split:
@@ -58,7 +42,7 @@ def make(family: str, level: int, seed: int) -> CodeTask:
     rng = Random(f"{family}/{level}/{seed}")
     for _ in range(_ATTEMPTS):
         drawn = draft(rng, core, level)
-        tests = drawn and choose(rng, core, drawn)
+        tests = drawn and choose(rng, core, drawn, opponents(family))
         if drawn and tests:
             break
     else:

@@ -53,7 +53,8 @@ class Core:
     """The operation that a family is about.
 
     `says` are noun phrases ("the sum of $a"), `names` what the function may be called, `result`
-    the annotation of the returned value, `ks` the constants to draw $k from.
+    the annotation of the returned value, `ks` the constants to draw $k from. `near` are wrong
+    expressions that some of the tests must catch.
     """
 
     family: str
@@ -65,6 +66,7 @@ class Core:
     ks: tuple[Any, ...] = ()
     adjust: Adjust | None = None
     imports: str = ""
+    near: tuple[str, ...] = ()
     heldout: bool = False
 
 

@@ -33,7 +33,7 @@ class _Case:
     args: list[Any]
     expected: Any
     caught: frozenset[int]
-    """The rivals that fail here."""
+    """The wrong programs that fail here."""
 
     @property
     def size(self) -> int:
@@ -41,30 +41,33 @@ class _Case:
 
 
 def choose(
-    rng: Random, core: Core, draft: Draft
+    rng: Random, core: Core, draft: Draft, opponents: Sequence[Callable[..., Any]]
 ) -> tuple[tuple[CallTest, ...], tuple[CallTest, ...]] | None:
     """Return visible (2-3) and hidden (8) tests, or None where the arguments drawn do not do.
 
-    All arguments differ. Every rival fails at least one visible and two hidden tests; no expected
-    value makes up more than half of the hidden ones.
+    All arguments differ. Every rival fails at least one visible and two hidden tests, every near
+    miss and every opponent one hidden test; no expected value makes up more than half of those.
     """
-    cases = _cases(rng, core, draft)
+    rivals = [compiled(source, draft.name) for source in draft.rivals]
+    near = [compiled(source, draft.name) for source in draft.near]
+    cases = _cases(rng, core, draft, [*rivals, *near, *opponents])
     count = rng.choice((2, 2, 3))
-    rivals = len(draft.rivals)
     short = [case for case in cases if case.size <= _SHORT]
-    visible = _pick(short, count, rivals, catches=1, most=1 if count == 2 else 2)
+    visible = _pick(short, count, [1] * len(rivals), most=1 if count == 2 else 2)
     if visible is None:
         return None
     rest = [case for case in cases if all(case is not other for other in visible)]
-    hidden = _pick(rest, HIDDEN, rivals, catches=2, most=_MOST_OF_ONE)
+    needs = [2] * len(rivals) + [1] * (len(near) + len(opponents))
+    hidden = _pick(rest, HIDDEN, needs, most=_MOST_OF_ONE)
     if hidden is None:
         return None
     return _tests(visible), _tests(hidden)
 
 
-def _cases(rng: Random, core: Core, draft: Draft) -> list[_Case]:
+def _cases(
+    rng: Random, core: Core, draft: Draft, wrong: Sequence[Callable[..., Any]]
+) -> list[_Case]:
     reference = compiled(draft.source, draft.name)
-    rivals = [compiled(source, draft.name) for source in draft.rivals]
     cases: list[_Case] = []
     seen: set[str] = set()
     for _ in range(_TRIES):
@@ -78,7 +81,7 @@ def _cases(rng: Random, core: Core, draft: Draft) -> list[_Case]:
         if repr(args) in seen or not _handy(expected) or len(repr(args)) > _LONGEST:
             continue
         seen.add(repr(args))
-        caught = frozenset(i for i, f in enumerate(rivals) if not _agrees(f, args, expected))
+        caught = frozenset(i for i, f in enumerate(wrong) if not _agrees(f, args, expected))
         cases.append(_Case(args, expected, caught))
         if len(cases) == _ENOUGH:
             break
@@ -99,25 +102,26 @@ def _agrees(rival: Callable[..., Any], args: list[Any], expected: Any) -> bool:
 
 
 def _pick(
-    cases: Sequence[_Case], count: int, rivals: int, *, catches: int, most: int
+    cases: Sequence[_Case], count: int, needs: Sequence[int], *, most: int
 ) -> list[_Case] | None:
-    """Return `count` cases with each rival caught `catches` times, or None."""
+    """Return `count` cases that catch each wrong program `needs` times, or None."""
     chosen: list[_Case] = []
     left = list(cases)
     values: Counter[str] = Counter()
-    caught: Counter[int] = Counter()
+    missing = dict(enumerate(needs))
     while len(chosen) < count:
-        open_rivals = {i for i in range(rivals) if caught[i] < catches}
         fitting = [case for case in left if values[repr(case.expected)] < most]
         if not fitting:
             return None
         # The first of those that catch most of what is still to be caught.
-        best = max(fitting, key=lambda case: len(case.caught & open_rivals))
+        best = max(fitting, key=lambda case: sum(missing.get(i, 0) > 0 for i in case.caught))
         left.remove(best)
         chosen.append(best)
         values[repr(best.expected)] += 1
-        caught.update(best.caught)
-    return chosen if all(caught[i] >= catches for i in range(rivals)) else None
+        for i in best.caught:
+            if i in missing:
+                missing[i] -= 1
+    return chosen if all(count <= 0 for count in missing.values()) else None
 
 
 def _tests(cases: Sequence[_Case]) -> tuple[CallTest, ...]:

@@ -22,7 +22,8 @@ _RESULT = "result"
 class Draft:
     """A program without its tests: what is asked, a right program and wrong ones near it.
 
-    `rivals` are programs that leave out a step or the core, or return their argument.
+    `rivals` are programs that leave out a step or the core, or return their argument; `near` are
+    those with one of the core's near misses in its place.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Draft:
     instruction: str
     source: str
     rivals: tuple[str, ...]
+    near: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,14 @@ def draft(rng: Random, core: Core, level: int) -> Draft | None:
         rivals.append(source(before, behind, names[0]))
     rivals += [source(_without(before, i), behind) for i in range(len(before))]
     rivals += [source(before, _without(behind, i)) for i in range(len(behind))]
+    near = [source(before, behind, Template(miss).substitute(placed)) for miss in core.near]
     text = instruction(
         rng,
         noun,
         [stage.says(rng, names[0]) for stage in before],
         [stage.says(rng, "the result") for stage in behind],
     )
-    return Draft(name, signature, text, source(before, behind), tuple(rivals))
+    return Draft(name, signature, text, source(before, behind), tuple(rivals), tuple(near))
 
 
 def compiled(source: str, name: str) -> Callable[..., Any]:

@@ -28,6 +28,7 @@ CORES = (
         "$a.get($b, 0)",
         "lookup value_or_zero",
         adjust=key_inside,
+        near=("$a.get($b)",),
     ),
     heldout(
         "sum_values",
@@ -61,6 +62,7 @@ CORES = (
         "sum(v > $b for v in $a.values())",
         "values_above",
         adjust=value_inside,
+        near=("sum(v >= $b for v in $a.values())",),
     ),
     train(
         "key_of_smallest",
@@ -69,6 +71,7 @@ CORES = (
         ("the key of $a with the smallest value, the first one if there are several",),
         "min($a, key=$a.get)",
         "min_key",
+        near=("min($a)",),
     ),
     heldout(
         "key_of_largest",
@@ -77,6 +80,7 @@ CORES = (
         ("the key of $a with the largest value, the first one if there are several",),
         "max($a, key=$a.get)",
         "max_key",
+        near=("max($a)",),
     ),
     train(
         "has_key",
@@ -103,6 +107,7 @@ CORES = (
         ("the keys of $a in alphabetical order",),
         "sorted($a.keys())",
         "keys_in_order",
+        near=("list($a.keys())",),
     ),
     train(
         "key_list",
@@ -128,6 +133,7 @@ CORES = (
         "[k for k, v in $a.items() if v > $b]",
         "keys_over",
         adjust=value_inside,
+        near=("[k for k, v in $a.items() if v >= $b]",),
     ),
     heldout(
         "keys_with_value",
@@ -145,6 +151,7 @@ CORES = (
         ("a dict with the entries of $a and $b, where $b wins if both have a key",),
         "{**$a, **$b}",
         "merge combine",
+        near=("{**$b, **$a}",),
     ),
     train(
         "remove_key",
@@ -178,6 +185,7 @@ CORES = (
         ("the entries of $a whose value is greater than 0, as a dict",),
         "{k: v for k, v in $a.items() if v > 0}",
         "keep_positive_values",
+        near=("{k: v for k, v in $a.items() if v >= 0}",),
     ),
     train(
         "count_letters",
@@ -186,6 +194,7 @@ CORES = (
         ("a dict from each character of $a to how often it occurs",),
         "{c: $a.count(c) for c in $a}",
         "letter_counts",
+        near=("{c: 1 for c in $a}",),
     ),
     train(
         "lengths_by_word",
@@ -202,6 +211,7 @@ CORES = (
         ("a dict from each word of $a to how often it occurs",),
         "{w: $a.split().count(w) for w in $a.split()}",
         "word_counts",
+        near=("{w: 1 for w in $a.split()}",),
     ),
     train(
         "dict_from_lists",

@@ -131,8 +131,8 @@ def multiple(rng: Random, args: list[Any]) -> list[Any]:
 def bounds(rng: Random, args: list[Any]) -> list[Any]:
     """Put the second and third argument in order, around the first or near it."""
     low, high = sorted(args[1:3])
-    if rng.random() < 0.4:
-        args[0] = rng.randint(low, high)
+    if rng.random() < 0.6:
+        args[0] = rng.choice((rng.randint(low, high), low, high))
     return [args[0], low, high]
 
 
@@ -183,6 +183,8 @@ def palindrome_half(rng: Random, args: list[Any]) -> list[Any]:
     """Make the text a palindrome half of the time."""
     if rng.random() < 0.5:
         args[0] = args[0] + args[0][::-1][rng.randint(0, 1) :]
+    elif rng.random() < 0.5:
+        args[0] = args[0] + args[0][0]
     return args
 
 

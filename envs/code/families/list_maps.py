@@ -123,6 +123,7 @@ CORES = (
         ("a tuple of the smallest and the largest number in $a",),
         "(min($a), max($a))",
         "extremes smallest_and_largest",
+        near=("($a[0], $a[-1])",),
     ),
     train(
         "number_strings",

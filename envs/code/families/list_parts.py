@@ -101,6 +101,7 @@ CORES = (
         ("the first len($a) // 2 elements of $a",),
         "$a[:len($a) // 2]",
         "front_half",
+        near=("$a[: len($a) // 2 + 1]",),
     ),
     train(
         "without_ends",
@@ -117,6 +118,7 @@ CORES = (
         ("$a with its first element moved to the end",),
         "$a[1:] + $a[:1]",
         "first_to_end",
+        near=("$a[1:]",),
     ),
     train(
         "rotate_right",
@@ -149,6 +151,7 @@ CORES = (
         ("the odd numbers in $a", "a list of the odd numbers of $a"),
         "[v for v in $a if v % 2 == 1]",
         "odd_numbers odds",
+        near=("[v for v in $a if v % 2 == 1 and v > 0]",),
     ),
     heldout(
         "keep_positive",
@@ -157,6 +160,7 @@ CORES = (
         ("the positive numbers in $a", "the numbers in $a that are greater than 0"),
         "[v for v in $a if v > 0]",
         "positive_numbers positives",
+        near=("[v for v in $a if v >= 0]",),
     ),
     train(
         "keep_greater",
@@ -166,6 +170,7 @@ CORES = (
         "[v for v in $a if v > $b]",
         "above greater_than",
         adjust=member,
+        near=("[v for v in $a if v >= $b]",),
     ),
     train(
         "keep_multiples",
@@ -184,6 +189,7 @@ CORES = (
         "[v for v in $a if v != $b]",
         "without remove_all",
         adjust=member,
+        near=("[v for i, v in enumerate($a) if v != $b or i > $a.index($b)]",),
     ),
     train(
         "replace_value",
@@ -202,6 +208,7 @@ CORES = (
         "list(dict.fromkeys($a))",
         "unique_in_order",
         adjust=repeated,
+        near=("sorted(set($a))",),
     ),
     heldout(
         "unique_sorted",
@@ -211,6 +218,7 @@ CORES = (
         "sorted(set($a))",
         "sorted_unique",
         adjust=repeated,
+        near=("sorted($a)",),
     ),
     train(
         "repeat_list",
@@ -246,5 +254,6 @@ CORES = (
         "sorted(set($a) & set($b))",
         "sorted_common",
         adjust=overlapping,
+        near=("[v for v in $a if v in $b]",),
     ),
 )

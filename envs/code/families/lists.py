@@ -82,6 +82,7 @@ CORES = (
         "$a.index($b)",
         "find_index position_of",
         adjust=member,
+        near=("$a.count($b)",),
     ),
     heldout(
         "mean_list",
@@ -90,6 +91,7 @@ CORES = (
         ("the mean of $a", "the average of the numbers in $a"),
         "sum($a) / len($a)",
         "mean average_of_list",
+        near=("sum($a) // len($a)",),
     ),
     heldout(
         "spread",
@@ -107,6 +109,7 @@ CORES = (
         "math.prod($a)",
         "product multiply_all",
         imports="import math",
+        near=("sum($a)",),
     ),
     heldout(
         "count_even",
@@ -124,6 +127,7 @@ CORES = (
         "sum(v > $b for v in $a)",
         "count_above",
         adjust=member,
+        near=("sum(v >= $b for v in $a)",),
     ),
     train(
         "count_negative",
@@ -157,6 +161,7 @@ CORES = (
         "sum(v for v in $a if v > $b)",
         "total_above",
         adjust=member,
+        near=("sum(v for v in $a if v >= $b)",),
     ),
     heldout(
         "second_largest",
@@ -165,6 +170,7 @@ CORES = (
         ("the second largest of the different numbers in $a",),
         "sorted(set($a))[-2]",
         "runner_up",
+        near=("sorted($a)[-2]",),
     ),
     train(
         "position_of_min",
@@ -176,6 +182,7 @@ CORES = (
         ),
         "$a.index(min($a))",
         "index_of_min",
+        near=("$a.index(max($a))",),
     ),
     train(
         "first_plus_last",
@@ -224,6 +231,7 @@ CORES = (
         ),
         "all(v > 0 for v in $a)",
         "only_positive",
+        near=("all(v >= 0 for v in $a)",),
     ),
     heldout(
         "any_negative",
@@ -235,6 +243,7 @@ CORES = (
         ),
         "any(v < 0 for v in $a)",
         "has_negative",
+        near=("any(v <= 0 for v in $a)",),
     ),
     train(
         "is_long",
@@ -244,6 +253,7 @@ CORES = (
         "len($a) > $k",
         "more_than",
         ks=(2, 3, 4),
+        near=("len($a) >= $k",),
     ),
     train(
         "has_duplicates",
@@ -253,6 +263,7 @@ CORES = (
         "len(set($a)) < len($a)",
         "repeats",
         adjust=repeated,
+        near=("$a[0] in $a[1:]",),
     ),
     train(
         "same_ends",
@@ -262,6 +273,7 @@ CORES = (
         "$a[0] == $a[-1]",
         "ends_equal",
         adjust=same_ends_half,
+        near=("$a[0] == $a[len($a) // 2]",),
     ),
     heldout(
         "below_threshold",
@@ -273,6 +285,7 @@ CORES = (
         ),
         "all(v < $b for v in $a)",
         "all_below",
+        near=("all(v <= $b for v in $a)",),
     ),
     heldout(
         "is_sorted",
@@ -282,5 +295,6 @@ CORES = (
         "$a == sorted($a)",
         "sorted_already",
         adjust=sorted_half,
+        near=("$a[:1] <= $a[-1:]",),
     ),
 )

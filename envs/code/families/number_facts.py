@@ -16,6 +16,7 @@ CORES = (
         ("whether $a is even", "True if $a is an even number and False otherwise"),
         "$a % 2 == 0",
         "even check_even",
+        near=("$a % 4 == 0",),
     ),
     heldout(
         "is_divisible",
@@ -33,6 +34,7 @@ CORES = (
         ("whether $a is greater than zero", "True if $a is positive and False otherwise"),
         "$a > 0",
         "positive above_zero",
+        near=("$a >= 0",),
     ),
     train(
         "is_greater",
@@ -41,6 +43,7 @@ CORES = (
         ("whether $a is greater than $b", "True if $a is larger than $b and False otherwise"),
         "$a > $b",
         "greater exceeds",
+        near=("$a >= $b",),
     ),
     train(
         "is_between",
@@ -53,6 +56,10 @@ CORES = (
         "$b <= $a <= $c",
         "in_range within",
         adjust=bounds,
+        near=(
+            "$b < $a <= $c",
+            "$b <= $a < $c",
+        ),
     ),
     train(
         "digits",
@@ -77,6 +84,7 @@ CORES = (
         ("$a written in binary, without a prefix", "the binary digits of $a as a string"),
         "bin($a)[2:]",
         "binary in_binary",
+        near=("bin($a)",),
     ),
     train(
         "count_up",
@@ -85,6 +93,7 @@ CORES = (
         ("the list of the numbers from 1 to $a", "a list that counts from 1 up to $a"),
         "list(range(1, $a + 1))",
         "one_to_n numbers_to",
+        near=("list(range($a))",),
     ),
     train(
         "count_down",
@@ -102,6 +111,7 @@ CORES = (
         "list(range($a, $b + 1))",
         "numbers_between",
         adjust=ordered,
+        near=("list(range($a, $b))",),
     ),
     train(
         "divisors",
@@ -113,6 +123,7 @@ CORES = (
         ),
         "[d for d in range(1, $a + 1) if $a % d == 0]",
         "find_divisors factors",
+        near=("list(range(1, $a + 1))",),
     ),
     train(
         "multiples",

@@ -53,6 +53,10 @@ CORES = (
         ("how many times $b fits into $a", "$a divided by $b, rounded down"),
         "$a // $b",
         "divide whole_part",
+        near=(
+            "$a / $b",
+            "$a % $b",
+        ),
     ),
     train(
         "remainder",
@@ -61,6 +65,7 @@ CORES = (
         ("the remainder of $a divided by $b", "what is left when $a is divided by $b"),
         "$a % $b",
         "modulo rest",
+        near=("$a // $b",),
     ),
     train(
         "larger",
@@ -69,6 +74,7 @@ CORES = (
         ("the larger of $a and $b", "the maximum of $a and $b"),
         "max($a, $b)",
         "max_of_two bigger",
+        near=("$a",),
     ),
     train(
         "smaller",
@@ -77,6 +83,7 @@ CORES = (
         ("the smaller of $a and $b", "the minimum of $a and $b"),
         "min($a, $b)",
         "min_of_two lesser",
+        near=("$a",),
     ),
     train(
         "largest_of_three",
@@ -93,6 +100,7 @@ CORES = (
         ("the absolute value of $a", "$a without its sign"),
         "abs($a)",
         "absolute_value magnitude",
+        near=("max($a, 0)",),
     ),
     train(
         "square",
@@ -117,6 +125,7 @@ CORES = (
         ("$a to the power of $b", "$a raised to $b"),
         "$a ** $b",
         "raise_to pow_int",
+        near=("$a * $b",),
     ),
     train(
         "distance",
@@ -125,6 +134,7 @@ CORES = (
         ("the distance between $a and $b", "the absolute difference of $a and $b"),
         "abs($a - $b)",
         "gap abs_difference",
+        near=("$a - $b",),
     ),
     heldout(
         "average_of_two",
@@ -133,6 +143,7 @@ CORES = (
         ("the average of $a and $b", "the mean of $a and $b"),
         "($a + $b) / 2",
         "average midpoint",
+        near=("($a + $b) // 2",),
     ),
     train(
         "perimeter",
@@ -158,6 +169,10 @@ CORES = (
         "max($b, min($a, $c))",
         "limit keep_within",
         adjust=bounds,
+        near=(
+            "min($a, $c)",
+            "max($b, $a)",
+        ),
     ),
     train(
         "sign",
@@ -166,6 +181,7 @@ CORES = (
         ("1 if $a is positive, -1 if it is negative and 0 if it is zero",),
         "1 if $a > 0 else -1 if $a < 0 else 0",
         "sign_of signum",
+        near=("1 if $a > 0 else -1",),
     ),
     train(
         "last_digit",
@@ -174,6 +190,7 @@ CORES = (
         ("the last digit of $a", "the ones digit of $a"),
         "$a % 10",
         "ones_digit final_digit",
+        near=("$a",),
     ),
     train(
         "count_digits",
@@ -206,5 +223,6 @@ CORES = (
         ("the sum of the numbers from 1 to $a", "the sum of all whole numbers from 1 up to $a"),
         "sum(range(1, $a + 1))",
         "sum_up_to total_to",
+        near=("sum(range($a))",),
     ),
 )

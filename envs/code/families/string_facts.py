@@ -44,6 +44,7 @@ CORES = (
         "$a.find($b)",
         "find_letter",
         adjust=letter,
+        near=("$a.rfind($b)",),
     ),
     heldout(
         "count_words",
@@ -60,6 +61,7 @@ CORES = (
         ("how many vowels (a, e, i, o, u in either case) $a has",),
         'sum(c in "aeiouAEIOU" for c in $a)',
         "vowel_count",
+        near=('sum(c in "aeiou" for c in $a)',),
     ),
     train(
         "count_upper",
@@ -72,13 +74,14 @@ CORES = (
     train(
         "count_spaces", TEXT, "int", ("the number of spaces in $a",), '$a.count(" ")', "space_count"
     ),
-    train(
+    heldout(
         "count_distinct",
         TEXT,
         "int",
         ("how many different characters $a has",),
         "len(set($a))",
         "distinct_chars",
+        near=("len($a)",),
     ),
     train(
         "first_code",
@@ -104,6 +107,7 @@ CORES = (
         "$b in $a",
         "has_substring",
         adjust=part,
+        near=("$a.startswith($b)",),
     ),
     heldout(
         "starts_with",
@@ -113,6 +117,10 @@ CORES = (
         "$a.startswith($b)",
         "has_prefix",
         adjust=part,
+        near=(
+            "$b in $a",
+            "$a[0] == $b[0]",
+        ),
     ),
     train(
         "ends_with",
@@ -122,6 +130,10 @@ CORES = (
         "$a.endswith($b)",
         "has_suffix",
         adjust=part,
+        near=(
+            "$b in $a",
+            "$a[-1] == $b[-1]",
+        ),
     ),
     train(
         "is_digits",
@@ -131,6 +143,7 @@ CORES = (
         "$a.isdigit()",
         "all_digits",
         adjust=digits_half,
+        near=("any(c.isdigit() for c in $a)",),
     ),
     train(
         "has_digit",
@@ -139,6 +152,7 @@ CORES = (
         ("whether $a contains a digit", "True if some character of $a is a digit, otherwise False"),
         "any(c.isdigit() for c in $a)",
         "contains_digit",
+        near=("$a.isdigit()",),
     ),
     train(
         "is_upper_case",
@@ -148,6 +162,7 @@ CORES = (
         "$a.isupper()",
         "all_caps",
         adjust=lambda rng, args: [rng.choice((str.upper, str.capitalize, str.lower))(args[0])],
+        near=("any(c.isupper() for c in $a)",),
     ),
     heldout(
         "is_palindrome",
@@ -160,6 +175,7 @@ CORES = (
         "$a == $a[::-1]",
         "palindrome",
         adjust=palindrome_half,
+        near=("$a[0] == $a[-1]",),
     ),
     train(
         "is_longer",
@@ -168,6 +184,7 @@ CORES = (
         ("whether $a is longer than $b", "True if $a has more characters than $b, otherwise False"),
         "len($a) > len($b)",
         "longer_than",
+        near=("$a > $b",),
     ),
     heldout(
         "same_chars",
@@ -177,6 +194,7 @@ CORES = (
         "set($a) == set($b)",
         "equal_letters",
         adjust=alike,
+        near=("sorted($a) == sorted($b)",),
     ),
     heldout(
         "is_anagram",
@@ -189,6 +207,10 @@ CORES = (
         "sorted($a) == sorted($b)",
         "anagram",
         adjust=alike,
+        near=(
+            "set($a) == set($b)",
+            "len($a) == len($b)",
+        ),
     ),
     train(
         "same_first_char",
@@ -218,6 +240,7 @@ CORES = (
         "$a.split($b)",
         "split_on",
         adjust=letter,
+        near=("$a.split()",),
     ),
     heldout(
         "letter_list",

@@ -44,6 +44,10 @@ CORES = (
         ("$a with upper case turned into lower case and lower into upper",),
         "$a.swapcase()",
         "invert_case",
+        near=(
+            "$a.upper()",
+            "$a.lower()",
+        ),
     ),
     train(
         "capitalize_text",
@@ -52,6 +56,10 @@ CORES = (
         ("$a with its first letter in upper case and the rest in lower case",),
         "$a.capitalize()",
         "capitalise",
+        near=(
+            "$a.title()",
+            "$a[:1].upper() + $a[1:]",
+        ),
     ),
     train(
         "title_case",
@@ -60,6 +68,7 @@ CORES = (
         ("$a with the first letter of every word in upper case",),
         "$a.title()",
         "title",
+        near=("$a.capitalize()",),
     ),
     train(
         "reverse_string",
@@ -106,6 +115,7 @@ CORES = (
         ("the last $b characters of $a (all of it if it is shorter)",),
         "$a[max(0, len($a) - $b):]",
         "tail_of",
+        near=("$a[-$b:]",),
     ),
     heldout(
         "every_second_char",
@@ -206,6 +216,10 @@ CORES = (
         "$a.strip()",
         "trim strip_text",
         adjust=padded,
+        near=(
+            "$a.lstrip()",
+            "$a.rstrip()",
+        ),
     ),
     heldout(
         "remove_vowels",
@@ -214,6 +228,7 @@ CORES = (
         ("$a without its vowels (a, e, i, o, u in either case)",),
         '"".join(c for c in $a if c not in "aeiouAEIOU")',
         "drop_vowels",
+        near=('"".join(c for c in $a if c not in "aeiou")',),
     ),
     train(
         "only_digits",
@@ -266,6 +281,7 @@ CORES = (
         ("the longest word in $a, the first one if there are several",),
         "max($a.split(), key=len)",
         "longest",
+        near=("max($a.split())",),
     ),
     heldout(
         "reverse_words",
@@ -274,6 +290,7 @@ CORES = (
         ("$a with its words in reverse order",),
         '" ".join($a.split()[::-1])',
         "words_backwards",
+        near=("$a[::-1]",),
     ),
     train(
         "initials",
@@ -291,6 +308,7 @@ CORES = (
         "$a if $a.endswith($b) else $a + $b",
         "ensure_suffix",
         adjust=part,
+        near=("$a + $b",),
     ),
     train(
         "pad_left",

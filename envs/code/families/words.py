@@ -29,7 +29,7 @@ CORES = (
         ('the strings of $a joined with "$k" between them',),
         '"$k".join($a)',
         "join_with",
-        ks=(", ", "-", "/", "; "),
+        ks=(", ", " and ", "/", "; "),
     ),
     heldout(
         "longest_string",
@@ -38,6 +38,7 @@ CORES = (
         ("the longest string in $a, the first one if there are several",),
         "max($a, key=len)",
         "longest",
+        near=("max($a)",),
     ),
     train(
         "shortest_string",
@@ -46,6 +47,7 @@ CORES = (
         ("the shortest string in $a, the first one if there are several",),
         "min($a, key=len)",
         "shortest",
+        near=("min($a)",),
     ),
     heldout(
         "last_string",
@@ -57,6 +59,7 @@ CORES = (
         ),
         "max($a)",
         "alphabetical_last",
+        near=("max($a, key=len)",),
     ),
     train(
         "first_letters",
@@ -82,7 +85,7 @@ CORES = (
         "sum(len(w) for w in $a)",
         "total_chars",
     ),
-    train(
+    heldout(
         "longest_length",
         STRS,
         "int",
@@ -98,6 +101,7 @@ CORES = (
         "sum(w.startswith($b) for w in $a)",
         "starting_with",
         adjust=letter,
+        near=("sum($b in w for w in $a)",),
     ),
     train(
         "count_longer",
@@ -107,6 +111,7 @@ CORES = (
         "sum(len(w) > $k for w in $a)",
         "long_words",
         ks=(2, 3, 4, 5),
+        near=("sum(len(w) >= $k for w in $a)",),
     ),
     heldout(
         "keep_with_prefix",
@@ -116,6 +121,7 @@ CORES = (
         "[w for w in $a if w.startswith($b)]",
         "with_prefix",
         adjust=part,
+        near=("[w for w in $a if $b in w]",),
     ),
     heldout(
         "keep_containing",
@@ -125,6 +131,7 @@ CORES = (
         "[w for w in $a if $b in w]",
         "containing",
         adjust=part,
+        near=("[w for w in $a if w.startswith($b)]",),
     ),
     train(
         "keep_ending",
@@ -134,6 +141,7 @@ CORES = (
         "[w for w in $a if w.endswith($b)]",
         "with_ending",
         adjust=part,
+        near=("[w for w in $a if $b in w]",),
     ),
     train(
         "keep_longer",
@@ -143,6 +151,7 @@ CORES = (
         "[w for w in $a if len(w) > $k]",
         "longer_strings",
         ks=(2, 3, 4, 5),
+        near=("[w for w in $a if len(w) >= $k]",),
     ),
     train(
         "drop_empty",
@@ -185,6 +194,7 @@ CORES = (
         ("the strings of $a from shortest to longest, equal lengths in the given order",),
         "sorted($a, key=len)",
         "by_length",
+        near=("sorted($a)",),
     ),
     train(
         "parse_numbers",
@@ -211,8 +221,9 @@ CORES = (
         "all(len(w) <= $k for w in $a)",
         "short_only",
         ks=(4, 5, 6),
+        near=("all(len(w) < $k for w in $a)",),
     ),
-    train(
+    heldout(
         "count_distinct_words",
         STRS,
         "int",
