@@ -1,0 +1,147 @@
+"""CodeScorer: completions in, RewardResults out; one sandbox and one judge behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, get_args
+
+from envs.code.extract import extract
+from envs.code.task import CodeTask
+from envs.errors import InputError
+from envs.task import Task
+from rewards.code.grade import Grade, clean
+from rewards.code.judge import IDLE, Judge
+from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
+from rewards.result import RewardResult
+
+Shape = Literal["all", "fraction"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+"""`all`: 1 when all hidden tests pass, else 0; `fraction`: the share of them that pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """One completion of one code task, to be scored."""
+
+    task: Task
+    completion: str
+
+
+class CodeScorer:
+    """Scores programs; the hidden tests alone decide the value."""
+
+    def __init__(
+        self,
+        *,
+        shape: str = "all",
+        limits: Limits | None = None,
+        task_s: float = 8.0,
+        bubblewrap: bool | None = None,
+        allow_weak: bool = False,
+    ) -> None:
+        """Start the sandbox, which attacks itself and prints its tier.
+
+        `limits.wall_s` is for one test, `task_s` for all of a program's; both grow where the
+        reference is slow (`Judge`). `bubblewrap` None takes it where it works. Raises InputError
+        for settings that cannot be used, and where only rlimits hold unless `allow_weak`.
+        """
+        if shape not in SHAPES:
+            raise InputError(f"reward.shape={shape}: unknown; take one of {', '.join(SHAPES)}")
+        self.shape = shape
+        limits = limits or Limits(wall_s=4.0)
+        self._sandbox = Sandbox(limits, bubblewrap=bubblewrap, allow_weak=allow_weak)
+        try:
+            self._judge = Judge(self._sandbox, limits, task_s=task_s)
+        except BaseException:
+            self._sandbox.close()
+            raise
+
+    def __enter__(self) -> CodeScorer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def tier(self) -> Tier:
+        """How much stands between a program and the machine."""
+        return self._sandbox.tier
+
+    @property
+    def doing(self) -> str:
+        """What is being worked on, for whoever wonders why it takes so long; `idle` otherwise."""
+        judged = self._judge.doing
+        return IDLE if judged == IDLE else f"{judged}; sandbox: {self._sandbox.doing}"
+
+    def close(self) -> None:
+        """Kill the sandbox and the process of the test code."""
+        self._judge.close()
+        self._sandbox.close()
+
+    def score(self, requests: list[ScoreRequest]) -> list[RewardResult]:
+        """Return one result for each request, in order; equal programs are graded once.
+
+        A sandbox that failed gives `infra_error` and is used again for the next. Raises InputError
+        for a task that is no code task or cannot be graded.
+        """
+        tasks = {request.task.id: request.task for request in requests}
+        views = {key: CodeTask.of(task) for key, task in tasks.items()}
+        graded: dict[tuple[str, str], RewardResult] = {}
+        results: list[RewardResult] = []
+        for request in requests:
+            task = views[request.task.id]
+            parsed = extract(request.completion, task)
+            if parsed.status != "ok" or parsed.action is None:
+                evidence = _evidence(task, None, parsed.status, parsed.detail)
+                results.append(RewardResult(0.0, "unparsable", {}, evidence))
+                continue
+            asked = (request.task.id, parsed.action)
+            known = graded.get(asked)
+            if known is None or known.verdict == "infra_error":
+                graded[asked] = self.score_program(task, parsed.action)
+            results.append(graded[asked])
+        return results
+
+    def score_program(self, task: CodeTask, program: str) -> RewardResult:
+        """Return the result of a whole program, which is graded as it stands."""
+        try:
+            return self._result(task, program, self._judge.grade(task, program))
+        except SandboxError as error:
+            evidence = _evidence(task, program, "infra_error", str(error))
+            return RewardResult(0.0, "infra_error", {}, evidence)
+
+    def grade(self, task: CodeTask, program: str) -> Grade:
+        """Return the judge's grade of a whole program. Raises SandboxError and InputError."""
+        return self._judge.grade(task, program)
+
+    def _result(self, task: CodeTask, program: str, grade: Grade) -> RewardResult:
+        share = grade.hidden.share or 0.0
+        value = share if self.shape == "fraction" else float(grade.verdict == "pass")
+        parts = {"hidden": share, "seconds": grade.seconds, "memory_mb": grade.memory_mb}
+        if grade.visible.share is not None and grade.hack_gap is not None:
+            parts |= {"visible": grade.visible.share, "hack_gap": grade.hack_gap}
+        failure, decisive = grade.failure, grade.hidden_failure
+        detail = decisive.trial.detail if decisive else ""
+        evidence = _evidence(task, program, grade.status, detail)
+        evidence |= {
+            "failed": failure.as_dict() if failure else None,
+            "hidden": [grade.hidden.passed, grade.hidden.run, grade.hidden.total],
+            "visible": [grade.visible.passed, grade.visible.run, grade.visible.total],
+            "sandbox": self.tier.value,
+        }
+        return RewardResult(value, grade.verdict, parts, evidence)
+
+
+def _evidence(task: CodeTask, action: str | None, status: str, detail: str) -> dict[str, Any]:
+    return {
+        "key": task.key,
+        "action": None if action is None else clean(action),
+        "status": status,
+        "detail": clean(detail),
+    }
