@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
@@ -135,7 +136,7 @@ def _code_trial(
 
     request = {
         "kind": task.kind,
-        "setup": task.setup,
+        "setup": _setup(task.setup, task.prefix if task.kind == "check" else None),
         "reference": task.reference,
         "entry": name,
         "code": test.code,
@@ -160,6 +161,22 @@ def _code_trial(
         str(result.get("detail", "")),
         seconds,
     )
+
+
+@lru_cache(maxsize=1024)
+def _setup(setup: str, prefix: str | None) -> str:
+    """Return the code that stands before the tests.
+
+    HumanEval's checks use helpers that the prompt defines (`poly`, `encode_cyclic`). They are taken
+    from the data set's prompt and never from the program, which could redefine them.
+    """
+    if prefix is None:
+        return setup
+    try:
+        compile(prefix, "<prefix>", "exec")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return setup  # it breaks off in the middle of something, where no helper can be used
+    return f"{setup}\n{prefix}"
 
 
 def program_trials(
