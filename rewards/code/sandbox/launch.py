@@ -31,8 +31,11 @@ _SOURCES = (
     f"{_ROOM}.zygote",
 )
 """What the zygote runs, handed over as text: it needs to see no file of this checkout."""
+# Hooks after fork (random's new seed, threading's new locks) dirty a hundred pages in each fork and
+# do nothing for a process without threads whose `random` the guest seeds.
 _BOOT = """
-import importlib.abc, importlib.util, json, sys
+import importlib.abc, importlib.util, json, os, sys
+os.register_at_fork = lambda **hooks: None
 with open(int(sys.argv[1]), "rb") as given:
     config = json.load(given)
 sources = config.pop("sources")

@@ -161,13 +161,16 @@ class Filter:
             *(_SockFilter(one.code, one.jt, one.jf, one.k) for one in instructions)
         )
         self._program = _SockFprog(len(instructions), self._array)
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self._arguments = [
+            ctypes.c_ulong(one)
+            for one in (_SECCOMP_MODE_FILTER, ctypes.addressof(self._program), 0, 0)
+        ]
 
     def apply(self) -> None:
         """Put the filter on the calling process, for good; it must have no_new_privs.
 
         Raises OSError.
         """
-        program = ctypes.byref(self._program)
-        if self._libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0) != 0:
+        if self._prctl(_PR_SET_SECCOMP, *self._arguments) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")

@@ -37,6 +37,8 @@ typing unicodedata urllib.parse uuid warnings weakref zlib
 """
 """Loaded before the fork: an import of these costs a candidate nothing and opens no file."""
 
+_NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random")
+
 
 def main(config: dict[str, Any]) -> None:
     """Serve the socket on descriptor 0 until its other end closes."""
@@ -53,6 +55,7 @@ def main(config: dict[str, Any]) -> None:
     os.closerange(3, _CONTROL_FD)
     control = socket.socket(fileno=_CONTROL_FD)
     confinement = Confinement(config)
+    guest.rehearse()
     gc.collect()
     gc.disable()
     gc.freeze()
@@ -74,7 +77,8 @@ def _import_numpy(path: str | None) -> None:
     if path is None:
         return
     sys.path.append(path)
-    importlib.import_module("numpy")
+    for name in _NUMPY:
+        importlib.import_module(name)
 
 
 def _forget_ourselves() -> None:
