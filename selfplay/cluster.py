@@ -40,6 +40,9 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
     else:
         # A watcher for spot machines that are taken away: on one machine only 200 MB of memory.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        # Actors inherit it: glibc asks for huge pages, without which a tenth of an update on the
+        # CPU goes into faulting activations in, page by page.
+        os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
         cores = config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
         ray.init(
             address="local",
