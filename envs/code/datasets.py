@@ -106,30 +106,36 @@ def load_humaneval(path: Path | str | None = None) -> list[CodeTask]:
     The docstring's examples are in the prompt; there are no other visible tests. Raises InputError
     where no file is found or a row is broken.
     """
-    tasks = []
-    for where, row in read_rows(Path(path) if path is not None else humaneval_path()):
-        try:
-            prefix, name = row["prompt"], row["entry_point"]
-            reference, test, key = row["canonical_solution"], row["test"], row["task_id"]
-        except KeyError as error:
-            raise InputError(f"{where}: {error} is missing; give HumanEval's own file") from None
-        tasks.append(
-            from_payload(
-                {
-                    "dataset": "humaneval",
-                    "key": key,
-                    "split": "test",
-                    "instruction": f"Complete the function {name}.",
-                    "entry_point": name,
-                    "prefix": prefix,
-                    "kind": "check",
-                    "hidden": [{"code": test}],
-                    "reference": f"{prefix}{reference}",
-                },
-                where,
-            )
+    rows = read_rows(Path(path) if path is not None else humaneval_path())
+    return [humaneval_task(row, where) for where, row in rows]
+
+
+def humaneval_task(row: dict[str, Any], where: str) -> CodeTask:
+    """Return the task of one row of HumanEval; InputError if a field is missing.
+
+    A row without `canonical_solution` (a sample file's) gives a task without reference.
+    """
+    try:
+        prefix, name, test, key = (
+            row[field] for field in ("prompt", "entry_point", "test", "task_id")
         )
-    return tasks
+    except KeyError as error:
+        raise InputError(f"{where}: {error} is missing; give HumanEval's own file") from None
+    solution = row.get("canonical_solution")
+    return from_payload(
+        {
+            "dataset": "humaneval",
+            "key": key,
+            "split": "test",
+            "instruction": f"Complete the function {name}.",
+            "entry_point": name,
+            "prefix": prefix,
+            "kind": "check",
+            "hidden": [{"code": test}],
+            "reference": None if solution is None else f"{prefix}{solution}",
+        },
+        where,
+    )
 
 
 def humaneval_path() -> Path:

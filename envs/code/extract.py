@@ -50,7 +50,7 @@ def extract(completion: str, task: CodeTask) -> Parsed:
     if task.answer == "literal":
         return _literal(text, task)
     if task.kind == "program":
-        return _found(_fenced(text, None) or _dedented(text))
+        return _found(fenced_block(text) or _dedented(text))
     if _continues(text, task):
         return _found(_continued(text, task))
     program = _fenced(text, task) or _bare(text, task)
@@ -73,6 +73,11 @@ def defines(program: str, name: str | None) -> bool:
     if name is None:
         return bool(re.search(r"^(?:async )?def\s", program, re.MULTILINE))
     return bool(re.search(rf"^(?:async )?def\s+{re.escape(name)}\s*\(", program, re.MULTILINE))
+
+
+def fenced_block(text: str) -> str | None:
+    """Return the first fenced block that is not empty, or None."""
+    return next((block for block in _FENCE.findall(text) if block.strip()), None)
 
 
 def _found(program: str | None) -> Parsed:
@@ -106,11 +111,9 @@ def _continued(text: str, task: CodeTask) -> str | None:
     return header + body
 
 
-def _fenced(text: str, task: CodeTask | None) -> str | None:
+def _fenced(text: str, task: CodeTask) -> str | None:
     """Return the first fenced block with the function in it, or else the first that continues."""
     blocks = [block for block in _FENCE.findall(text) if block.strip()]
-    if task is None:
-        return blocks[0] if blocks else None
     for block in blocks:
         dedented = _dedented(block)
         if defines(dedented, task.entry_point):
@@ -163,8 +166,7 @@ def _dedented(text: str) -> str:
 
 
 def _literal(text: str, task: CodeTask) -> Parsed:
-    fenced = _fenced(text, None)
-    lines = [line.strip() for line in (fenced or text).split("\n") if line.strip()]
+    lines = [line.strip() for line in (fenced_block(text) or text).split("\n") if line.strip()]
     source = lines[0].removesuffix(".") if lines else ""
     if len(source) > MAX_LITERAL:
         return Parsed("unparsable", None, f"a literal of more than {MAX_LITERAL} characters")

@@ -40,7 +40,7 @@ def load_jsonl(path: Path | str) -> list[CodeTask]:
     tasks: dict[str, CodeTask] = {}
     for where, row in read_rows(path):
         number = where.rsplit(":", 1)[-1]
-        task = _jsonl_task(row, f"{path.stem}/{number}", where)
+        task = jsonl_task(row, f"{path.stem}/{number}", where)
         if task.key in tasks:
             raise InputError(f"{where}: key {task.key!r:.80} came before; give each row its own")
         tasks[task.key] = task
@@ -49,7 +49,8 @@ def load_jsonl(path: Path | str) -> list[CodeTask]:
     return list(tasks.values())
 
 
-def _jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
+def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
+    """Return the task of one row; `key` names it where the row does not."""
     for known, dataset in (("test_list", "mbpp"), ("canonical_solution", "humaneval")):
         if known in row:
             raise InputError(f"{where}: a row of {dataset}; name its file under code.{dataset}")

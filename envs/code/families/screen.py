@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from envs.code.families.compose import compiled
@@ -21,10 +21,15 @@ class Screen:
 
     def __init__(self, evaluation: Iterable[CodeTask]) -> None:
         self._tests: dict[tuple[str, ...], list[list[CallTest]]] = {}
+        self._functions: dict[tuple[str, ...], list[Callable[..., Any]]] = {}
         for task in evaluation:
             if task.dataset == "families" and task.family in FAMILIES:
                 tests = [test for test in task.hidden if isinstance(test, CallTest)]
-                self._tests.setdefault(types(FAMILIES[task.family]), []).append(tests)
+                shape = types(FAMILIES[task.family])
+                self._tests.setdefault(shape, []).append(tests)
+                function = compiled(task.reference or "", task.entry_point or "")
+                outer = tuple(annotation.split("[")[0] for annotation in shape)
+                self._functions.setdefault(outer, []).append(function)
 
     def gives_away(self, task: CodeTask) -> bool:
         """Return whether the reference of a family task passes all tests of an evaluation task."""
@@ -33,6 +38,16 @@ class Screen:
         against = self._tests.get(types(FAMILIES[task.family]), [])
         function = compiled(task.reference, task.entry_point)
         return any(all(_passes(function, test) for test in tests) for tests in against)
+
+    def agrees(self, cases: Sequence[CallTest]) -> bool:
+        """Return whether some evaluation task's reference gives all these results.
+
+        The cases may come from anybody; their arguments must be small (`proposer.parse` sees to
+        it), since a reference may loop over them or multiply them out.
+        """
+        shapes = {tuple(type(arg).__name__ for arg in case.args) for case in cases}
+        functions = self._functions.get(shapes.pop(), []) if len(shapes) == 1 else []
+        return any(all(_passes(function, case) for case in cases) for function in functions)
 
 
 def _passes(function: Callable[..., Any], test: CallTest) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envs.code.body import body_end
@@ -59,6 +59,7 @@ pieces = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pieces)
 def test_an_end_once_seen_stays_as_the_text_grows(parts: list[str]) -> None:
     text, end = "", None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envs.code.extract import MAX_CHARS, extract, joined
@@ -206,6 +206,7 @@ words = st.sampled_from(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(), st.lists(words, max_size=40).map("".join)), st.sampled_from(ALL))
 def test_no_answer_breaks_it(completion: str, task: CodeTask) -> None:
     parsed = extract(completion, task)
