@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from selfplay.config import LearnerConfig
 from selfplay.records import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Advantage:
+    """How a group's rewards become advantages; the keys are those of `learner` in config.py."""
+
+    kind: Literal["dr_grpo", "grpo", "target"]
+    scale: float = 1.0
+    temperature: float = 0.1
 
 
 def dr_grpo(rewards: Sequence[float]) -> list[float]:
@@ -36,8 +46,8 @@ def target(rewards: Sequence[float], temperature: float) -> list[float]:
     return [w / total for w in weights]
 
 
-def assign_advantages(group: Group, config: LearnerConfig) -> None:
-    """Write the advantage of every rollout in `group`, scaled by `advantage_scale`.
+def assign_advantages(group: Group, how: Advantage) -> None:
+    """Write the advantage of every rollout in `group`.
 
     Raises:
         ValueError: a rollout is unscored or the result of an infrastructure error.
@@ -45,9 +55,9 @@ def assign_advantages(group: Group, config: LearnerConfig) -> None:
     for rollout in group.learnt:
         if rollout.result is None or rollout.result.verdict == "infra_error":
             raise ValueError(f"task {group.task.id}: infra_error and unscored rollouts never train")
-    if config.advantage == "target":
-        values = target(group.rewards, config.target_temperature)
+    if how.kind == "target":
+        values = target(group.rewards, how.temperature)
     else:
-        values = (grpo if config.advantage == "grpo" else dr_grpo)(group.rewards)
+        values = (grpo if how.kind == "grpo" else dr_grpo)(group.rewards)
     for rollout, value in zip(group.learnt, values, strict=True):
-        rollout.advantage = value * config.advantage_scale
+        rollout.advantage = value * how.scale

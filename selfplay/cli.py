@@ -12,16 +12,19 @@ import typer
 
 from envs.errors import InputError
 from selfplay.errors import RunCrashed
+from selfplay.tasks_cli import app as tasks_app
 
 app = typer.Typer(
     name="selfplay",
-    help="Teach a language model by rewards that can be checked; chess first.\n\n"
+    help="Teach a language model by rewards that can be checked: chess and code.\n\n"
     "Start with:  selfplay doctor   then:  selfplay run quickstart",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
 )
+
+app.add_typer(tasks_app, name="tasks")
 
 Overrides = Annotated[
     list[str] | None,
@@ -63,7 +66,18 @@ def evaluate(
     target: Annotated[str, typer.Argument(metavar="MODEL_OR_RUN", help="A model, or a run.")],
     overrides: Overrides = None,
     suite: Annotated[
-        list[str] | None, typer.Option(help="chess/games, chess/heldout; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="chess/games, chess/heldout, families, humaneval, mbpp; repeated or with commas."
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Programs drawn per task, for pass@k.")
+    ] = None,
+    k: Annotated[str | None, typer.Option("--k", help="The k of pass@k: 1,10.")] = None,
+    samples_out: Annotated[
+        Path | None,
+        typer.Option("--samples-out", help="Write the programs as human-eval's JSONL."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the whole result here; - prints it.")
@@ -79,37 +93,49 @@ def evaluate(
       selfplay eval smollm2-135m-instruct --suite chess/games eval.positions=128
 
       selfplay eval runs/quickstart --json result.json
+
+      selfplay eval runs/code --suite humaneval,families --samples 20 --k 1,10
     """
     from selfplay.show import show_evaluation
 
-    show_evaluation(target, suite, overrides or [], json_file, force=force)
+    given = [*(overrides or [])]
+    if samples is not None:
+        given.append(f"eval.samples={samples}")
+    if k is not None:
+        given.append(f"eval.k=[{k}]")
+    show_evaluation(target, suite, given, json_file, samples_out, force=force)
 
 
 @app.command()
 def score(
-    source: Annotated[Path, typer.Option("--input", help="JSONL rows with fen and completion.")],
+    source: Annotated[Path, typer.Option("--input", help="JSONL rows: a task and a completion.")],
     target: Annotated[Path, typer.Option("--output", help="JSONL with the scores added.")],
     overrides: Overrides = None,
-    domain: Annotated[str, typer.Option(help="What is scored: chess.")] = "chess",
+    domain: Annotated[str, typer.Option(help="What is scored: chess or code.")] = "chess",
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
 ) -> None:
     """Score completions without a model: verdict, value, parts and evidence for each row.
 
     A row is {"fen": "...", "completion": " Nf3"}; "moves" (UCI, from the start to the FEN) may be
-    given too. Engine and reward are set by keys of the configuration.
+    given too. For code a row holds `completion` or `solution` beside a row of HumanEval, of MBPP or
+    of your own tasks, or beside their `task_id` alone. Engine, sandbox and reward are set by keys
+    of the configuration.
 
     Examples:
 
       selfplay score --domain chess --input answers.jsonl --output scored.jsonl
 
       selfplay score --input a.jsonl --output b.jsonl engine.nodes=20000 reward.shape=best_move
+
+      selfplay score --domain code --input samples.jsonl --output scored.jsonl
     """
-    if domain != "chess":
-        raise InputError(f"--domain {domain}: unknown domain; this version scores chess")
+    if domain not in ("chess", "code"):
+        raise InputError(f"--domain {domain}: unknown domain; give chess or code")
     from selfplay.config_io import parse_config
     from selfplay.score_file import score_file
 
-    counts = score_file(source, target, parse_config({}, "defaults", overrides or []), force=force)
+    config = parse_config({}, "defaults", overrides or [])
+    counts = score_file(source, target, config, force=force, domain=domain)
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     typer.echo(f"{target}: {sum(counts.values())} rows: {told or 'none'}")
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs import Task
-from envs.chess.position import board_of
-from envs.chess.prompts import legal_moves, render
-from envs.chess.sources import TaskSource
 from selfplay.advantages import assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
+from selfplay.domains.base import Domain, Source, drawn_results, has_infra_error, mean
 from selfplay.engines import Sample, SampleRequest
 from selfplay.records import FORCED, Group, Rollout
 from selfplay.sampling import SamplerPool, prompt_ids
@@ -29,13 +26,15 @@ class Collector:
         self,
         config: RunConfig,
         *,
-        source: TaskSource,
+        domains: Mapping[str, Domain],
+        source: Source,
         samplers: SamplerPool,
         scorers: ScorerPool,
         tokenizer: Any,
         context: int,
     ) -> None:
         self._config = config
+        self._domains = domains
         self._source = source
         self._samplers = samplers
         self._scorers = scorers
@@ -57,8 +56,9 @@ class Collector:
             groups = self._timed(batch, "sample", self._sample, tasks, step, refill)
             self._timed(batch, "score", self._score, groups)
             for group in groups:
-                self._play_on(group)
-            sound = [g for g in groups if not _has_infra_error(g)]
+                domain = self._domains[group.task.domain]
+                domain.answered(self._source, group, self._samplers.version)
+            sound = [g for g in groups if not has_infra_error(g)]
             batch.infra_errors += len(groups) - len(sound)
             batch.groups += [g for g in sound if g.has_spread]
             batch.refills = refill
@@ -66,12 +66,12 @@ class Collector:
             if len(batch.groups) >= config.groups_per_step:
                 break
         if not batch.groups:
-            batch.groups = [g for g in seen if not _has_infra_error(g)]
+            batch.groups = [g for g in seen if not has_infra_error(g)]
         trained = {id(g) for g in batch.groups}
         for group in seen:
             group.trained = id(group) in trained
             if group.trained:
-                assign_advantages(group, config.learner)
+                assign_advantages(group, self._domains[group.task.domain].advantage)
         drawn = [r for g in seen for r in g.rollouts if r.finish != FORCED]
         batch.completion_tokens = sum(len(r.completion_ids) for r in drawn)
         return batch, seen
@@ -83,19 +83,17 @@ class Collector:
         return result
 
     def _sample(self, tasks: Sequence[Task], step: int, refill: int) -> list[Group]:
-        chess = self._config.chess
-        sampler = self._config.sampler
-        explore = sampler.explore != "none"
         requests = []
         for task in tasks:
-            prompt = render(task, chess.style, chess.notation, chess.max_tokens)
+            domain = self._domains[task.domain]
+            prompt = domain.render(task)
             requests.append(
                 SampleRequest(
                     prompt_ids=prompt_ids(self._tokenizer, prompt, self._context),
-                    n=sampler.explore_samples if explore else self._config.group_size,
+                    n=domain.samples,
                     max_tokens=prompt.max_tokens,
                     stop=prompt.stop,
-                    temperature=sampler.temperature,
+                    temperature=self._config.sampler.temperature,
                     seed=request_seed(self._config.seed, step, refill, task.id),
                 )
             )
@@ -103,19 +101,17 @@ class Collector:
         groups = []
         for task, request, samples in zip(tasks, requests, answers, strict=True):
             rollouts = [self._rollout(task, request, i, s) for i, s in enumerate(samples)]
-            if explore:
-                rollouts += self._forced(task, request, len(rollouts))
+            rollouts += self._forced(task, request, len(rollouts))
             groups.append(Group(task, rollouts))
         return groups
 
     def _forced(self, task: Task, request: SampleRequest, first: int) -> list[Rollout]:
-        """Return the task's legal moves as rollouts, at most `group_size`, chosen at random.
+        """Return the task's listed actions as rollouts, at most `group_size` of them.
 
         They were not drawn, so they have no log-probs: the importance correction leaves them out.
         """
-        moves = legal_moves(board_of(task), self._config.chess.notation)
-        count = min(len(moves), self._config.group_size)
-        chosen = sorted(random.Random(request.seed).sample(moves, count))
+        domain = self._domains[task.domain]
+        listed = domain.actions(task, self._config.group_size, request.seed)
         return [
             Rollout(
                 task_id=task.id,
@@ -123,12 +119,12 @@ class Collector:
                 seed=request.seed,
                 index=index,
                 prompt_ids=list(request.prompt_ids),
-                completion_ids=self._tokenizer(f" {move}\n", add_special_tokens=False).input_ids,
+                completion_ids=self._tokenizer(text, add_special_tokens=False).input_ids,
                 logprobs=[],
-                text=f" {move}\n",
+                text=text,
                 finish=FORCED,
             )
-            for index, move in enumerate(chosen, first)
+            for index, text in enumerate(listed or [], first)
         ]
 
     def _rollout(self, task: Task, request: SampleRequest, index: int, sample: Sample) -> Rollout:
@@ -150,18 +146,6 @@ class Collector:
             for rollout, result in zip(group.rollouts, results, strict=True):
                 rollout.result = result
 
-    def _play_on(self, group: Group) -> None:
-        """Let the game of this position go on with one of the moves that the policy drew."""
-        legal = [
-            str(r.result.evidence["action"])
-            for r in group.rollouts
-            if r.finish != FORCED and r.result and r.result.verdict in ("pass", "fail")
-        ]
-        if _has_infra_error(group):
-            self._source.skip(group.task.id)
-        else:
-            self._source.advance(group.task.id, legal, self._samplers.version)
-
 
 def request_seed(seed: int, step: int, refill: int, task_id: str) -> int:
     """Return the 63-bit seed of one request; it depends on nothing else."""
@@ -169,35 +153,38 @@ def request_seed(seed: int, step: int, refill: int, task_id: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def rollout_metrics(groups: Sequence[Group]) -> dict[str, float | None]:
-    """Return the step's figures over the drawn rollouts of all groups, dropped ones included."""
-    sound = [g for g in groups if not _has_infra_error(g)]
+def rollout_metrics(
+    groups: Sequence[Group], domains: Mapping[str, Domain]
+) -> dict[str, float | None]:
+    """Return the step's figures over the drawn rollouts of all groups, dropped ones included.
+
+    With several domains in the run the common figures are there once more for each, as
+    `chess/reward_mean` and so on.
+    """
+    sound = [g for g in groups if not has_infra_error(g)]
+    figures: dict[str, float | None] = {"rollouts": float(sum(len(g.rollouts) for g in groups))}
+    figures |= _common(sound)
+    for name, domain in domains.items():
+        mine = [g for g in sound if g.task.domain == name]
+        figures |= domain.figures(mine)
+        if len(domains) > 1:
+            figures |= {f"{name}/{key}": value for key, value in _common(mine).items()}
+    return figures
+
+
+def _common(sound: Sequence[Group]) -> dict[str, float | None]:
     drawn = [r for g in sound for r in g.rollouts if r.finish != FORCED and r.result]
-    results = [r.result for r in drawn if r.result is not None]
-    legal = [r for r in results if r.parts.get("legal")]
     answers = [Counter(r.text.strip() for r in g.rollouts if r.finish != FORCED) for g in sound]
     logprobs = [lp for r in drawn for lp in r.logprobs]
     return {
-        "reward_mean": _mean([r.value for r in results]),
-        "legal_rate": _mean([float(r.parts.get("legal", 0.0)) for r in results]),
-        "regret_mean": _mean([r.parts["regret"] for r in legal]),
-        "best_rate": _mean([r.parts.get("best", 0.0) for r in results]),
+        "reward_mean": mean([r.value for r in drawn_results(sound)]),
         "groups": float(len(sound)),
-        "groups_with_spread": _mean([float(_drawn_spread(g)) for g in sound]),
-        "distinct_answers": _mean([float(len(a)) for a in answers]),
+        "groups_with_spread": mean([float(_drawn_spread(g)) for g in sound]),
+        "distinct_answers": mean([float(len(a)) for a in answers]),
         "sampler_entropy": -sum(logprobs) / len(logprobs) if logprobs else None,
-        "rollouts": float(sum(len(g.rollouts) for g in groups)),
     }
 
 
 def _drawn_spread(group: Group) -> bool:
     """Whether the policy's own answers to the task differ in reward."""
-    return len({r.result.value for r in group.rollouts if r.finish != FORCED and r.result}) > 1
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _has_infra_error(group: Group) -> bool:
-    return any(r.result is None or r.result.verdict == "infra_error" for r in group.rollouts)
+    return len({r.value for r in drawn_results([group])}) > 1

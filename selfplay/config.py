@@ -43,6 +43,48 @@ class ChessConfig(Section):
     pgn: Path | None = None
 
 
+class CodeConfig(Section):
+    """What is asked in code, and where the tasks come from."""
+
+    style: Literal["completion", "chat"] = "completion"
+    max_tokens: int = Field(160, ge=1, le=4096)
+    samples: int | None = Field(None, ge=2)
+    """Programs drawn per task; None: `group_size`. Never more than that."""
+    sources: dict[Literal["families", "mbpp", "jsonl"], float] = {"families": 1.0}
+    """Share of the tasks per source."""
+    levels: list[int] = [1, 2, 3]
+    """Levels of difficulty of the built-in families."""
+    mbpp: Path | None = None
+    """MBPP's JSONL; only its training split (601-974) trains."""
+    jsonl: Path | None = None
+    """Tasks of your own; the fields are those of envs/code/task.py."""
+    shape: Literal["all", "fraction"] = "all"
+    """`all`: 1 when every hidden test passes, else 0; `fraction`: the share that passes."""
+    advantage: Literal["dr_grpo", "grpo"] | None = None
+    """None: `learner.advantage`."""
+    advantage_scale: float | None = Field(None, gt=0)
+    """None: `learner.advantage_scale`."""
+    retire_at: float = Field(0.9, gt=0, le=1)
+    """Solve rate from which a task is asked no more."""
+
+
+class SandboxConfig(Section):
+    """What a program may use while it is judged (rewards/code/sandbox)."""
+
+    cpu_s: float = Field(4.0, gt=0)
+    wall_s: float = Field(4.0, gt=0)
+    """Per test; a slow reference raises it (max(this, 4 x the reference's time))."""
+    task_s: float = Field(8.0, gt=0)
+    """For all tests of one program."""
+    memory_mb: int = Field(256, ge=32)
+    output_bytes: int = Field(100_000, ge=1000)
+    numpy: bool = False
+    bubblewrap: bool | None = None
+    """None: where it works."""
+    allow_weak: bool = False
+    """Accept a machine where only rlimits hold."""
+
+
 class EngineConfig(Section):
     """The UCI engine behind the rewards."""
 
@@ -138,7 +180,8 @@ class LearnerConfig(Section):
 class EvalConfig(Section):
     """Held-out evaluation: greedy, before and after the run and every `every` steps."""
 
-    suites: list[str] = ["chess/games", "chess/heldout"]
+    suites: list[str] | None = None
+    """None: those of the domain, see RunConfig.suites."""
     positions: int = Field(512, ge=1)
     """Positions per suite for the base and the final evaluation."""
     every: int = Field(0, ge=0)
@@ -148,6 +191,13 @@ class EvalConfig(Section):
     puzzle_limit: int = Field(512, ge=1)
     nodes: int = Field(20000, ge=1)
     """Engine nodes per position for regret and best move."""
+    samples: int = Field(0, ge=0)
+    """Code: programs drawn per task at `temperature` for pass@k, besides the greedy one."""
+    k: list[int] = [1, 10]
+    """Code: the k of pass@k; those above `samples` are left out."""
+    temperature: float = Field(0.8, gt=0)
+    mbpp: Path | None = None
+    """MBPP's JSONL for the suite code/mbpp; None: `code.mbpp`."""
 
 
 class CheckpointConfig(Section):
@@ -174,7 +224,9 @@ class RunConfig(Section):
     runs_dir: Path = Path("runs")
     model: str = "smollm2-135m-instruct"
     seed: int = 0
-    domain: Literal["chess"] = "chess"
+    domain: Literal["chess", "code", "both"] = "chess"
+    shares: dict[Literal["chess", "code"], float] = {"chess": 0.5, "code": 0.5}
+    """`domain: both`: share of the groups per domain."""
     steps: int = Field(100, ge=1)
     max_minutes: float | None = Field(None, gt=0)
     """Training stops after the step in which this much wall time has gone since it began."""
@@ -187,6 +239,8 @@ class RunConfig(Section):
     max_refills: int = Field(0, ge=0)
     """Extra sampling rounds per step to replace groups without spread."""
     chess: ChessConfig = ChessConfig()
+    code: CodeConfig = CodeConfig()
+    sandbox: SandboxConfig = SandboxConfig()
     engine: EngineConfig = EngineConfig()
     reward: RewardConfig = RewardConfig()
     sampler: SamplerConfig = SamplerConfig()
@@ -202,6 +256,23 @@ class RunConfig(Section):
         rollouts = self.groups_per_step * self.group_size
         at_once = (self.micro_batch_size or rollouts) * self.learner.workers
         return max(1, -(-rollouts // at_once))
+
+    @property
+    def suites(self) -> list[str]:
+        """The held-out suites that the run is measured on."""
+        if self.eval.suites is not None:
+            return self.eval.suites
+        return {
+            "chess": ["chess/games", "chess/heldout"],
+            "code": ["code/families"],
+            "both": ["chess/games", "code/families"],
+        }[self.domain]
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest completion of the run's domains."""
+        longest = {"chess": self.chess.max_tokens, "code": self.code.max_tokens}
+        return longest.get(self.domain, max(longest.values()))
 
     def with_absolute_paths(self) -> RunConfig:
         """Return the same with every file named from the root: actors have folders of their own."""

@@ -87,6 +87,10 @@ class RunConsole:
             if self._live is None:
                 self._print("  " + self._samples[-1])
 
+    def note(self, text: str) -> None:
+        """Show a line that stays on the screen."""
+        self._print(visible(text, 1000))
+
     def warn(self, text: str) -> None:
         """Show a warning that stays on the screen."""
         self._print(Text(f"warning: {visible(text, 1000)}", style="yellow"))
@@ -132,10 +136,18 @@ class RunConsole:
         return f"step {row.get('step', '-')}/{self._config.steps}  " + "  ".join(parts)
 
     def _facts(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+        own = [
+            (name, show(row[key]))
+            for key, name, show in (
+                ("legal_rate", "legal", percent),
+                ("regret_mean", "regret", number),
+                ("pass_rate", "pass", percent),
+            )
+            if key in row
+        ]
         return [
             ("reward", number(row.get("reward_mean"))),
-            ("legal", percent(row.get("legal_rate"))),
-            ("regret", number(row.get("regret_mean"))),
+            *own,
             ("spread", percent(row.get("groups_with_spread"))),
             ("entropy", number(row.get("entropy"), 2)),
             ("tokens/s", number(row.get("tokens_per_s"), 0)),

@@ -1,35 +1,25 @@
-"""Greedy evaluation on held-out suites, with intervals; the random legal mover beside it."""
+"""Held-out evaluation of the samplers' policy: every suite by its domain, with intervals."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import chess
-
-from envs import Task
-from envs.chess.files import Puzzle, load_puzzles
-from envs.chess.position import board_of, make_task
-from envs.chess.prompts import render
-from envs.chess.suites import load_suite, suite_names
+from envs import Prompt
 from envs.errors import InputError
-from rewards import RewardResult
 from selfplay.cluster import ray_session
 from selfplay.config import RunConfig
+from selfplay.domains import NAMES, domain_of_suite, make_domain
+from selfplay.domains.base import Progress
+from selfplay.domains.chess import PUZZLES
+from selfplay.domains.suites import CODE_SUITES, suite_names
 from selfplay.engines import SampleRequest
 from selfplay.models import load_tokenizer
 from selfplay.sampling import SamplerPool, prompt_ids
 from selfplay.scoring import ScorerPool
-from selfplay.stats import bootstrap_mean, wilson
-
-PUZZLES = "chess/puzzles"
-CHUNK = 128
-"""Positions per call of the samplers. Fixed: low-precision results depend on what is batched."""
-
-Progress = Callable[[str], None]
 
 
 class Evaluator:
@@ -52,98 +42,59 @@ class Evaluator:
         suites: Sequence[str] | None = None,
         progress: Progress = lambda _: None,
     ) -> dict[str, Any]:
-        """Return an evaluation record: per suite the policy, the random mover, and every row."""
+        """Return an evaluation record: per suite the policy's numbers and every row."""
         start = time.monotonic()
+        config = self._config
+        wanted = check_suites(suites or config.suites)
+        if config.eval.puzzles is not None and suites is None:
+            wanted.append(PUZZLES)
         result: dict[str, Any] = {}
-        scorers = ScorerPool(self._config, self._config.eval.nodes)
-        try:
-            for suite in check_suites(suites or self._config.eval.suites):
-                tasks = load_suite(suite)[:positions]
-                rows = self._rows(suite, tasks, scorers, progress)
-                result[suite] = suite_numbers(rows)
-            if self._config.eval.puzzles is not None and suites is None:
-                result[PUZZLES] = self._puzzles(self._config.eval.puzzles, positions, progress)
-        finally:
-            scorers.close()
+        for domain in NAMES:
+            mine = [suite for suite in wanted if domain_of_suite(suite) == domain]
+            if not mine:
+                continue
+            scorers = ScorerPool(config, [domain], evaluating=True)
+            try:
+                made = make_domain(domain, config)
+                for suite in mine:
+                    result[suite] = made.evaluate(
+                        suite, positions, self.ask, scorers.score, progress
+                    )
+            finally:
+                scorers.close()
         return {
             "name": name,
             "version": self._samplers.version,
             "step": step,
             "positions": positions,
             "seconds": round(time.monotonic() - start, 2),
-            "suites": result,
+            "suites": {suite: result[suite] for suite in wanted},
         }
 
-    def answers(self, tasks: Sequence[Task]) -> Iterator[list[str]]:
-        """Yield the greedy answers to `tasks`, chunk by chunk."""
-        settings = self._config.chess
-        for start in range(0, len(tasks), CHUNK):
-            requests = []
-            for task in tasks[start : start + CHUNK]:
-                prompt = render(task, settings.style, settings.notation, settings.max_tokens)
-                ids = prompt_ids(self._tokenizer, prompt, self._context)
-                requests.append(SampleRequest(ids, 1, prompt.max_tokens, prompt.stop, 0.0, 0))
-            samples = self._samplers.sample(requests)
-            yield [self._tokenizer.decode(s[0].ids, skip_special_tokens=True) for s in samples]
-
-    def _rows(
-        self, suite: str, tasks: Sequence[Task], scorers: ScorerPool, progress: Progress
-    ) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        for texts in self.answers(tasks):
-            chunk = tasks[len(rows) : len(rows) + len(texts)]
-            results = scorers.score(
-                [(task, [text]) for task, text in zip(chunk, texts, strict=True)]
+    def ask(
+        self, prompts: Sequence[Prompt], samples: int, temperature: float, seed: int = 0
+    ) -> list[list[str]]:
+        """Return `samples` texts for each prompt; temperature 0 is greedy."""
+        requests = [
+            SampleRequest(
+                prompt_ids(self._tokenizer, prompt, self._context),
+                samples,
+                prompt.max_tokens,
+                prompt.stop,
+                temperature,
+                seed + number,
             )
-            for task, text, scored in zip(chunk, texts, results, strict=True):
-                rows.append(evaluation_row(task, text, scored[0]))
-            progress(f"{suite} {len(rows)}/{len(tasks)}")
-        return rows
-
-    def _puzzles(self, path: Path, limit: int, progress: Progress) -> dict[str, Any]:
-        """Solve puzzles move by move; one is solved when every move of its line was found."""
-        puzzles = load_puzzles(path, limit=min(limit, self._config.eval.puzzle_limit))
-        alive = [(puzzle, board_of(puzzle.task), 0) for puzzle in puzzles]
-        solved: dict[str, bool] = {puzzle.id: False for puzzle in puzzles}
-        while alive:
-            tasks = [make_task(board) for _, board, _ in alive]
-            texts = [text for chunk in self.answers(tasks) for text in chunk]
-            going_on = []
-            for (puzzle, board, ply), text in zip(alive, texts, strict=True):
-                outcome = _puzzle_move(puzzle, board, ply, text)
-                if outcome is None:
-                    continue
-                if outcome:
-                    solved[puzzle.id] = True
-                else:
-                    going_on.append((puzzle, board, ply + 2))
-            alive = going_on
-            progress(f"{PUZZLES}: {sum(solved.values())} solved, {len(alive)} going on")
-        rate = wilson(sum(solved.values()), len(solved)).as_dict()
-        rows = [{"task_id": p.task.id, "puzzle": p.id, "solved": solved[p.id]} for p in puzzles]
-        return {"policy": {"puzzle_accuracy": rate}, "rows": rows}
-
-
-def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> bool | None:
-    """Play the answer on `board`: None if wrong, True if the puzzle is solved, False to go on."""
-    from envs.chess.parse import parse_move
-
-    parsed = parse_move(text, board)
-    if parsed.action is None:
-        return None
-    move = chess.Move.from_uci(parsed.action)
-    if parsed.action != puzzle.solution[ply]:
-        board.push(move)
-        return True if board.is_checkmate() else None
-    board.push(move)
-    if board.is_checkmate() or ply + 1 >= len(puzzle.solution):
-        return True
-    board.push(chess.Move.from_uci(puzzle.solution[ply + 1]))
-    return False
+            for number, prompt in enumerate(prompts)
+        ]
+        answers = self._samplers.sample(requests)
+        return [
+            [self._tokenizer.decode(sample.ids, skip_special_tokens=True) for sample in row]
+            for row in answers
+        ]
 
 
 def check_suites(names: Sequence[str]) -> list[str]:
-    """Return `names` if every one is a suite that ships.
+    """Return `names` if every one is a suite that there is.
 
     Raises:
         InputError: one is not; the message lists those that are.
@@ -154,57 +105,23 @@ def check_suites(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
+def suites_of(given: Sequence[str] | None) -> list[str] | None:
+    """Return suites as given on the command line: with commas, and code's by their short names."""
+    if given is None:
+        return None
+    short = {name.partition("/")[2]: name for name in CODE_SUITES}
+    names = [part for text in given for part in text.split(",") if part]
+    return check_suites([short.get(name, name) for name in names])
+
+
 def check_evaluation(config: RunConfig) -> None:
-    """Refuse unknown suites and a broken puzzle file before anything has started.
+    """Refuse unknown suites and broken files before anything has started.
 
     Raises:
         InputError: in one line, a broken row by its number.
     """
-    check_suites(config.eval.suites)
-    if config.eval.puzzles is not None:
-        load_puzzles(config.eval.puzzles, limit=config.eval.puzzle_limit)
-
-
-def evaluation_row(task: Task, text: str, result: RewardResult) -> dict[str, Any]:
-    """Return what is kept of one answer."""
-    parts = result.parts
-    return {
-        "task_id": task.id,
-        "fen": task.payload["fen"],
-        "completion": text,
-        "verdict": result.verdict,
-        "action": result.evidence.get("action"),
-        "regret": parts.get("regret"),
-        "best": parts.get("best"),
-        "random_regret": parts.get("random_regret"),
-        "random_best": parts.get("random_best"),
-        "best_moves": result.evidence.get("best"),
-    }
-
-
-def suite_numbers(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return legal rate, best-move rate and regret with intervals, and the rows.
-
-    Rates are over all scored positions (an illegal answer is no best move); regret is over the
-    legal answers, in win probability. The random mover's figures are its expectations, position by
-    position, over all positions. Rows that met an infrastructure error are left out and counted.
-    """
-    sound = [row for row in rows if row["verdict"] != "infra_error"]
-    legal = [row for row in sound if row["verdict"] in ("pass", "fail")]
-    best = sum(1 for row in legal if row["best"])
-    return {
-        "policy": {
-            "legal_rate": wilson(len(legal), len(sound)).as_dict(),
-            "best_move_rate": wilson(best, len(sound)).as_dict(),
-            "regret": bootstrap_mean([row["regret"] for row in legal]).as_dict(),
-        },
-        "random_mover": {
-            "best_move_rate": bootstrap_mean([row["random_best"] for row in sound]).as_dict(),
-            "regret": bootstrap_mean([row["random_regret"] for row in sound]).as_dict(),
-        },
-        "infra_errors": len(rows) - len(sound),
-        "rows": rows,
-    }
+    for domain in {domain_of_suite(suite) for suite in check_suites(config.suites)}:
+        make_domain(domain, config).check()
 
 
 @contextmanager

@@ -9,8 +9,12 @@ METRIC_NAMES = {
     "best_move_rate": "best move",
     "regret": "regret (win prob.)",
     "puzzle_accuracy": "puzzles solved",
+    "pass_rate": "pass@1 (greedy)",
+    "visible_rate": "visible tests passed",
+    "hack_gap": "hack gap",
 }
-"""Metric -> what people read; regret is the mean loss in win probability of legal moves."""
+"""Metric -> what people read; regret is the mean loss in win probability of legal moves, the hack
+gap the share of visible tests passed minus that of hidden ones."""
 
 LABELS = {"base": "base", "random_mover": "random mover", "final": "final"}
 """Columns of the comparison, in order."""
@@ -46,6 +50,14 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
     if p is not None:
         size = f"p = {p:.2g}" if p >= 1e-12 else "p < 1e-12"
         lines.append(f"legal moves, base against final (McNemar, paired): {size}")
+    passes = paired.get("pass_rate") or {}
+    gain = passes.get("difference") or {}
+    if gain.get("value") is not None:
+        low, value, high = (100 * gain[key] for key in ("low", "value", "high"))
+        lines.append(
+            f"passed, final minus base, paired: {value:+.1f} points [{low:+.1f}, {high:+.1f}], "
+            f"McNemar p = {passes['p']:.2g}"
+        )
     difference = paired.get("regret_vs_random") or {}
     if difference.get("value") is not None:
         lines.append(

@@ -66,11 +66,17 @@ def _guarded(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bo
 
 
 def _check_first(config: RunConfig) -> None:
-    """Fail on a missing engine or model now, not after Ray has started."""
-    from rewards.chess.engine import Engine, find_engine
+    """Fail on a missing engine or model now, not after Ray has started.
+
+    A sandbox that is too weak is found by the first scorer, and told by its InputError.
+    """
+    from selfplay.domains import domain_of_suite
     from selfplay.models import resolve_model
 
-    Engine(find_engine(config.engine.path), nodes=config.engine.nodes).close()
+    if config.domain != "code" or "chess" in map(domain_of_suite, config.suites):
+        from rewards.chess.engine import Engine, find_engine
+
+        Engine(find_engine(config.engine.path), nodes=config.engine.nodes).close()
     resolve_model(config.model)
 
 
@@ -108,13 +114,13 @@ def rehearse(config: RunConfig) -> int:
     Raises:
         InputError: a check failed.
     """
-    from selfplay.preflight import check_disk, check_engine, check_memory, check_model
+    from selfplay.preflight import check_disk, check_memory, check_model, domain_checks
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(dump_config(config), end="")
     for line in batch_arithmetic(config):
         console.print(line)
-    for check in (check_engine, check_model, check_memory, check_disk):
+    for check in (*domain_checks(config).values(), check_model, check_memory, check_disk):
         state, detail = check(config)
         if state == "fail":
             raise InputError(f"dry run: {detail}")

@@ -172,7 +172,7 @@ def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
         gradient_accumulation_steps=config.accumulation_steps,
         steps_per_generation=config.accumulation_steps,
         num_generations=config.group_size,
-        max_completion_length=config.chess.max_tokens,
+        max_completion_length=config.max_tokens,
         max_steps=config.steps,
         learning_rate=learner.lr,
         lr_scheduler_type="constant_with_warmup" if constant else learner.schedule,

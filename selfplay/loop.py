@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from envs.chess.games import GamePool
-from envs.chess.openings import balanced_opening
-from envs.chess.sources import TaskSource
-from envs.chess.suites import heldout_keys
 from selfplay.buffer import RolloutBuffer
 from selfplay.cluster import ray_session
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
+from selfplay.domains import make_domains
+from selfplay.domains.mixed import open_sources
 from selfplay.evaluate import Evaluator, check_evaluation, model_context
 from selfplay.interrupt import Interrupt, interruptible
 from selfplay.learner import Learner
@@ -28,7 +25,7 @@ from selfplay.models import load_tokenizer
 from selfplay.report import build_report
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
-from selfplay.scoring import ScorerPool, make_scorer
+from selfplay.scoring import ScorerPool
 from selfplay.state import State
 from selfplay.summary import build_summary
 from selfplay.tb import TensorBoardLog
@@ -101,8 +98,8 @@ def assemble(
     model = str(checkpoint or (local.absolute() if local.exists() else config.model))
     # What reads the user's files comes before anything that takes seconds to start.
     check_evaluation(config)
-    screener = stack.enter_context(make_scorer(config))
-    source = task_source(config, screener)
+    domains = make_domains(config)
+    source = open_sources(config, domains, stack)
     if checkpoint:
         source.restore(json.loads((checkpoint / "source.json").read_text(encoding="utf-8")))
     console.phase("starting Ray")
@@ -118,16 +115,16 @@ def assemble(
     stack.callback(learner.stop)
     samplers = SamplerPool(config, model, step, placement.sampler_gpus)
     stack.callback(samplers.close)
-    scorers = ScorerPool(config)
+    scorers = ScorerPool(config, domains)
     stack.callback(scorers.close)
     board = TensorBoardLog(run_dir.path / "tb", step if checkpoint else None)
     stack.callback(board.close)
-    run_dir.write_manifest(
-        asdict(screener.identity), {"run": config.seed}, step if checkpoint else None
-    )
+    scoring = {key: value for d in domains.values() for key, value in d.identity().items()}
+    run_dir.write_manifest(scoring, {"run": config.seed}, step if checkpoint else None)
     tokenizer, context = load_tokenizer(model), model_context(model)
     collector = Collector(
         config,
+        domains=domains,
         source=source,
         samplers=samplers,
         scorers=scorers,
@@ -140,6 +137,7 @@ def assemble(
         run_dir=run_dir,
         console=console,
         board=board,
+        domains=domains,
         source=source,
         learner=learner,
         evaluator=evaluator,
@@ -197,31 +195,4 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
     return "finished"
 
 
-def task_source(config: RunConfig, screener: Any) -> TaskSource:
-    """Return the tasks of the run: self-play games from balanced openings, and files."""
-    chess = config.chess
-    exclude = heldout_keys()
-    pool = GamePool(
-        chess.boards,
-        config.seed,
-        lambda rng: balanced_opening(
-            rng, chess.random_opening_plies, screener.win_probability, chess.opening_max_win_gap
-        ),
-        chess.max_plies,
-        chess.random_move_prob,
-        chess.random_when_illegal,
-        (config.name, config.name),
-        exclude=exclude,
-    )
-    return TaskSource.open(
-        {str(name): share for name, share in chess.sources.items()},
-        seed=config.seed,
-        pool=pool,
-        puzzles=chess.puzzles,
-        epd=chess.epd,
-        pgn=chess.pgn,
-        exclude=exclude,
-    )
-
-
-__all__ = ["Parts", "assemble", "run", "task_source", "train"]
+__all__ = ["Parts", "assemble", "run", "train"]

@@ -50,7 +50,7 @@ class MetricsLog:
         return rows
 
     def discard_after(self, step: int) -> int:
-        """Move the rows of later steps to metrics.discarded.jsonl; return how many there were.
+        """Move the rows of later steps to a file NAME.discarded.jsonl; return how many there were.
 
         The discarded rows are written first: a crash between leaves them twice, never lost.
         """
@@ -58,7 +58,7 @@ class MetricsLog:
         late = [row for row in rows if int(row["step"]) > step]
         if not late:
             return 0
-        aside = MetricsLog(self.path.with_name("metrics.discarded.jsonl"))
+        aside = MetricsLog(self.path.with_name(f"{self.path.stem}.discarded.jsonl"))
         for row in late:
             aside.append(row)
         kept = [row for row in rows if int(row["step"]) <= step]

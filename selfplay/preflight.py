@@ -54,7 +54,7 @@ class Check:
 def run_checks(config: RunConfig, *, start_ray: bool) -> list[Check]:
     """Run every check, also behind a failed one, and return them in order."""
     checks: list[tuple[str, Callable[[RunConfig], tuple[State, str]]]] = [
-        ("engine", check_engine),
+        *domain_checks(config).items(),
         ("model", check_model),
         ("memory", check_memory),
         ("disk", check_disk),
@@ -62,6 +62,15 @@ def run_checks(config: RunConfig, *, start_ray: bool) -> list[Check]:
         ("ray", check_ray if start_ray else _find_ray),
     ]
     return [run_check(name, check, config) for name, check in checks]
+
+
+def domain_checks(config: RunConfig) -> dict[str, Callable[[RunConfig], tuple[State, str]]]:
+    """Return the checks of what scores the configured domains, by name."""
+    checks = {"engine": check_engine, "sandbox": check_sandbox}
+    if config.domain == "both":
+        return checks
+    name = "sandbox" if config.domain == "code" else "engine"
+    return {name: checks[name]}
 
 
 def run_check(
@@ -98,6 +107,25 @@ def check_engine(config: RunConfig) -> tuple[State, str]:
                 return "fail", f"the illegal move a1a8 scored {illegal.value} in {fen}"
         name, sha256 = scorer.identity.name, scorer.identity.sha256
     return "ok", f"{name} (sha256 {sha256[:12]}); gold answers score as they must"
+
+
+def check_sandbox(config: RunConfig) -> tuple[State, str]:
+    """Start the sandbox, which attacks itself, and judge a few tasks' references and idlers.
+
+    Raises:
+        InputError: the sandbox that this machine allows is too weak.
+    """
+    from envs.code import families
+    from rewards.code.preflight import faults
+    from selfplay.domains.code import code_scorer
+
+    with code_scorer(config) as scorer:
+        for family in families.TRAIN[:: len(families.TRAIN) // 4]:
+            task = families.make(family, 1, 0)
+            found = faults(task, scorer)
+            if found:
+                return "fail", f"{task.key}: {'; '.join(found)}"
+        return "ok", f"{scorer.tier.value}; gold answers pass, idle programs do not"
 
 
 def check_model(config: RunConfig) -> tuple[State, str]:

@@ -38,6 +38,7 @@ class RunDir:
         self.name = path.name
         self.rollouts = RolloutStore(path / "rollouts", path.name)
         self.metrics = MetricsLog(path / "metrics.jsonl")
+        self.promotions = MetricsLog(path / "promotions.jsonl")
         self._lock: IO[str] | None = None
 
     @classmethod
@@ -223,6 +224,16 @@ class RunDir:
         match = _VERSION.match(path.read_text(encoding="utf-8")) if path.exists() else None
         return int(match[1]) if match else None
 
+    def append_promotion(self, decision: dict[str, Any], when: float) -> None:
+        """Add one decision of the gate, with its evidence, to promotions.jsonl."""
+        self.promotions.append({"time": when} | decision)
+
+    def champion_eval(self) -> str | None:
+        """Return the name of the evaluation by which the champion was promoted, if it is there."""
+        known = self.read_evals()
+        rows = [r for r in self.promotions.read() if r["promoted"] and r["evaluation"] in known]
+        return str(rows[-1]["evaluation"]) if rows else None
+
     def discard_after(self, step: int) -> list[str]:
         """Set aside what a resumed run will do again; return one line per thing moved.
 
@@ -230,9 +241,17 @@ class RunDir:
         places; checkpoints that were never completed are removed.
         """
         moved = []
-        rows = self.metrics.discard_after(step)
-        if rows:
-            moved.append(f"{rows} metric rows")
+        for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
+            rows = log.discard_after(step)
+            if rows:
+                moved.append(f"{rows} {what}")
+        champion = self.champion()
+        if champion is not None and champion > step:
+            kept = [int(row["version"]) for row in self.promotions.read() if row["promoted"]]
+            if kept:
+                self.set_champion(kept[-1])
+            else:
+                (self.path / "champion").unlink()
         for folder in ("rollouts", "games", "evals"):
             for path in sorted((self.path / folder).glob("*.*")):
                 if self._is_later(path, step):

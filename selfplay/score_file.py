@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import chess
 from envs.chess.position import board_of, make_task, parse_fen
 from envs.errors import InputError
 from envs.task import Task
+from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer, ScoreRequest
 from selfplay.atomic import plain, write_atomic
 from selfplay.config import RunConfig
@@ -38,12 +39,17 @@ def chess_scorer(config: RunConfig) -> ChessScorer:
     )
 
 
-def score_file(source: Path, target: Path, config: RunConfig, *, force: bool) -> dict[str, int]:
+Scored = Iterable[dict[str, Any]]
+
+
+def score_file(
+    source: Path, target: Path, config: RunConfig, *, force: bool, domain: str = "chess"
+) -> dict[str, int]:
     """Score every row of `source` and write the rows with their scores to `target`.
 
-    A row is {"fen", "completion"} with, optionally, "moves" (UCI, leading to the FEN from
-    "start_fen" or the usual start); other keys are kept. All rows are checked before the first is
-    scored, and `target` appears only when all are done.
+    A chess row is {"fen", "completion"} with, optionally, "moves" (UCI, leading to the FEN from
+    "start_fen" or the usual start); for code see score_code.py. Other keys are kept. All rows are
+    checked before the first is scored, and `target` appears only when all are done.
 
     Returns:
         How many rows got each verdict.
@@ -53,15 +59,19 @@ def score_file(source: Path, target: Path, config: RunConfig, *, force: bool) ->
             `force` is false.
     """
     refuse_existing(target, force=force)
-    rows = list(read_rows(source))
+    if domain == "code":
+        from selfplay.score_code import scored_code
+
+        scored = scored_code(source, config)
+    else:
+        scored = _scored_chess(list(read_rows(source)), config)
     counts: dict[str, int] = {}
 
     def write(temporary: Path) -> None:
-        with chess_scorer(config) as scorer, temporary.open("w", encoding="utf-8") as file:
-            for start in range(0, len(rows), BATCH):
-                for row in score_rows(rows[start : start + BATCH], scorer):
-                    counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-                    file.write(json.dumps(plain(row), allow_nan=False) + "\n")
+        with temporary.open("w", encoding="utf-8") as file:
+            for row in scored:
+                counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+                file.write(json.dumps(plain(row), allow_nan=False) + "\n")
 
     try:
         write_atomic(target, write, overwrite=force)
@@ -70,6 +80,12 @@ def score_file(source: Path, target: Path, config: RunConfig, *, force: bool) ->
     except PermissionError as error:
         raise InputError(f"{target}: cannot be written: {error.strerror}") from error
     return counts
+
+
+def _scored_chess(rows: list[tuple[dict[str, Any], Task]], config: RunConfig) -> Scored:
+    with chess_scorer(config) as scorer:
+        for start in range(0, len(rows), BATCH):
+            yield from score_rows(rows[start : start + BATCH], scorer)
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -88,12 +104,24 @@ def score_rows(
     """Yield each row with verdict, value, parts and evidence added."""
     results = scorer.score([ScoreRequest(task, row["completion"]) for row, task in rows])
     for (row, _), result in zip(rows, results, strict=True):
-        yield row | {
-            "verdict": result.verdict,
-            "value": result.value,
-            "parts": result.parts,
-            "evidence": result.evidence,
-        }
+        yield with_score(row, result)
+
+
+def with_score(row: dict[str, Any], result: RewardResult) -> dict[str, Any]:
+    """Return the row with verdict, value, parts and evidence added."""
+    return row | {
+        "verdict": result.verdict,
+        "value": result.value,
+        "parts": result.parts,
+        "evidence": result.evidence,
+    }
+
+
+def refuse_taken(row: dict[str, Any], where: str) -> None:
+    """Raise InputError if the row has a key that scoring writes."""
+    taken = next((key for key in _ADDED if key in row), None)
+    if taken is not None:
+        raise InputError(f"{where}: key '{taken}' is one that scoring writes; rename it")
 
 
 def read_rows(source: Path) -> Iterator[tuple[dict[str, Any], Task]]:
@@ -122,9 +150,7 @@ def _checked_row(line: bytes, where: str) -> tuple[dict[str, Any], Task]:
         if not isinstance(row.get(key), str):
             fault = "is missing" if key not in row else "is not text"
             raise InputError(f"{where}: key '{key}' {fault}")
-    taken = next((key for key in _ADDED if key in row), None)
-    if taken is not None:
-        raise InputError(f"{where}: key '{taken}' is one that scoring writes; rename it")
+    refuse_taken(row, where)
     task = _task_of(row, where)
     if not any(board_of(task).legal_moves):
         raise InputError(f"{where}: 'fen' has no legal move: the game is over there")

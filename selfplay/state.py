@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from envs.chess.sources import TaskSource
 from selfplay.atomic import write_json
 from selfplay.buffer import Batch
 from selfplay.collect import Collector, rollout_metrics
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
+from selfplay.domains.base import Domain
+from selfplay.domains.mixed import RunSource
 from selfplay.evaluate import Evaluator
 from selfplay.learner import Learner, Update
+from selfplay.promotion import decide
 from selfplay.records import Group
 from selfplay.rundir import RunDir
 from selfplay.tb import TensorBoardLog
+
+BASE = "base"
+"""Name of the first evaluation, of the model as it came."""
 
 SPREAD_ALARM = 0.05
 """Below this share of groups with spread, over ten steps, the run has stopped learning."""
@@ -45,7 +51,8 @@ class State:
         run_dir: RunDir,
         console: RunConsole,
         board: TensorBoardLog,
-        source: TaskSource,
+        domains: Mapping[str, Domain],
+        source: RunSource,
         learner: Learner,
         evaluator: Evaluator,
         step: int,
@@ -57,6 +64,7 @@ class State:
         self.step = step
         self.pad_id = pad_id
         self._board = board
+        self._domains = domains
         self._source = source
         self._learner = learner
         self._evaluator = evaluator
@@ -76,8 +84,8 @@ class State:
                 f"step {step}: all {len(groups)} groups met infrastructure errors in the scorers"
             )
         self.run_dir.write_rollouts(step, groups)
-        self._figures[step] = rollout_metrics(groups)
-        self.console.sample(_samples(groups))
+        self._figures[step] = rollout_metrics(groups, self._domains)
+        self.console.sample(self._samples(groups))
         return batch
 
     def finish_step(self, batch: Batch, update: Update, *, wall_s: float) -> None:
@@ -115,6 +123,21 @@ class State:
         )
         self.run_dir.write_eval(name, result)
         self._board.add_eval(result)
+        if name != BASE:
+            self._promote(name, result)
+
+    def _promote(self, name: str, result: dict[str, Any]) -> None:
+        """Let the evaluated version meet the champion; a better one takes its place."""
+        meets = self.run_dir.champion_eval() or BASE
+        decision = decide(self.run_dir.read_evals()[meets], result)
+        row = {"step": self.step, "version": self.step, "evaluation": name, "against": meets}
+        if decision.promoted:
+            self.save(wait=True)
+        self.run_dir.append_promotion(row | decision.as_dict(), time.time())
+        if decision.promoted:
+            self.run_dir.set_champion(self.step)
+        word = "promoted to champion" if decision.promoted else "not promoted"
+        self.console.note(f"version {self.step} {word} against {meets}: {decision.reason}")
 
     def _progress(self, text: str) -> None:
         self._learner.check()
@@ -133,7 +156,6 @@ class State:
         self._learner.save(folder, timeout_s=None if wait else 12.0)
         write_json(folder / "source.json", self._source.state(), overwrite=True)
         self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
-        self.run_dir.set_champion(self.step)
         self._saved = self.step
         for old in list(self.run_dir.checkpoints().values())[: -self.config.checkpoint.keep]:
             (old / "optimizer.pt").unlink(missing_ok=True)
@@ -149,13 +171,13 @@ class State:
                 "the last ten steps; raise learner.entropy_target or lower learner.lr"
             )
 
-
-def _samples(groups: list[Group]) -> list[str]:
-    """Return two lines for the console: what was asked and what was answered."""
-    lines = []
-    for group in groups[:2]:
-        rollout = group.rollouts[0]
-        result = rollout.result
-        verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
-        lines.append(f"{group.task.payload['fen']} -> {rollout.text.strip()!r} ({verdict})")
-    return lines
+    def _samples(self, groups: list[Group]) -> list[str]:
+        """Return two lines for the console: what was asked and what was answered."""
+        lines = []
+        for group in groups[:2]:
+            rollout = group.rollouts[0]
+            result = rollout.result
+            verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
+            told = self._domains[group.task.domain].told(group.task)
+            lines.append(f"{told} -> {rollout.text.strip()!r} ({verdict})")
+        return lines

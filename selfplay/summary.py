@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from selfplay.promotion import utility
 from selfplay.rundir import RunDir
 from selfplay.stats import mcnemar, paired_bootstrap
 
@@ -70,7 +71,10 @@ def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the paired tests over the positions that both evaluations have.
+    """Return the paired tests over the items that both evaluations have.
+
+    `pass_rate` (code, puzzles): exact McNemar p of base against final, and the mean difference,
+    final minus base, with its 95% bootstrap interval. Chess positions have instead:
 
     `legal_rate`: exact McNemar p of base against final. `regret_vs_random`: mean, with its 95%
     bootstrap interval, of the final move's regret minus the random legal mover's expected regret
@@ -79,6 +83,8 @@ def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dic
     """
     before = {row["task_id"]: row for row in base}
     both = [row for row in final if row["task_id"] in before]
+    if any("random_regret" not in row for row in both):
+        return _paired_passes([before[row["task_id"]] for row in both], both)
     p = mcnemar(
         [before[row["task_id"]]["verdict"] in LEGAL for row in both],
         [row["verdict"] in LEGAL for row in both],
@@ -89,6 +95,16 @@ def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dic
     ).as_dict()
     del difference["n"]  # the format has value, low and high here
     return {"legal_rate": {"p": p if both else None}, "regret_vs_random": difference}
+
+
+def _paired_passes(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
+    pairs = [(utility(old), utility(new)) for old, new in zip(base, final, strict=True)]
+    sound = [(old, new) for old, new in pairs if old is not None and new is not None]
+    old, new = [pair[0] for pair in sound], [pair[1] for pair in sound]
+    difference = paired_bootstrap(new, old).as_dict()
+    del difference["n"]
+    p = mcnemar([bool(x) for x in old], [bool(x) for x in new]) if sound else None
+    return {"pass_rate": {"p": p, "difference": difference}}
 
 
 def _random_mover(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says more about the machine's other work than about the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -202,6 +202,10 @@ class _Decode:
         ended = torch.zeros_like(self.live)
         for i, request in enumerate(self.requests):
             ended[i] = self.engine._stops.ends(request.stop, tokens[i], first=t == 0)
+            if request.stop == "code":
+                for j in (self.live[i] & ~ended[i]).nonzero()[:, 0].tolist():
+                    ids = self.tokens[i, j, : t + 1].tolist()
+                    ended[i, j] = self.engine._stops.body_ended(ids)
         self.stopped |= self.live & ended
         self.live &= ~ended & (t + 1 < self.limits)
         return tokens

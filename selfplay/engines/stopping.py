@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from envs import Stop
+from envs.code.body import body_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,6 +19,7 @@ class StopTables:
     `word`: behind the first token, a token that begins with white space ends the completion (the
     first token may begin with the space that divides it from the prompt); a line break ends it
     anywhere. `line`: a token with a line break ends it. The end-of-sequence tokens always do.
+    `code` depends on more than one token: see `body_ended`.
     """
 
     def __init__(
@@ -25,13 +27,39 @@ class StopTables:
     ) -> None:
         pieces = [tokenizer.decode([i]) for i in range(min(len(tokenizer), vocab_size))]
         pieces += [""] * (vocab_size - len(pieces))
+        self._tokenizer = tokenizer
+        self._breaks = [piece.endswith(("\n", "\r")) for piece in pieces]
+        self._inner = [_has_inner_break(piece) for piece in pieces]
         eos = torch.zeros(vocab_size, dtype=torch.bool)
         eos[sorted(eos_ids)] = True
         line = eos | torch.tensor(["\n" in piece or "\r" in piece for piece in pieces])
         word = line | torch.tensor([piece[:1].isspace() for piece in pieces])
-        self._first: dict[Stop, torch.Tensor] = {"eos": eos, "line": line, "word": line}
-        self._later: dict[Stop, torch.Tensor] = {"eos": eos, "line": line, "word": word}
+        self._first: dict[Stop, torch.Tensor] = {
+            "eos": eos,
+            "line": line,
+            "word": line,
+            "code": eos,
+        }
+        self._later: dict[Stop, torch.Tensor] = {
+            "eos": eos,
+            "line": line,
+            "word": word,
+            "code": eos,
+        }
 
     def ends(self, stop: Stop, tokens: torch.Tensor, *, first: bool) -> torch.Tensor:
         """Return which of `tokens` (any shape of ids, on the CPU) end a completion."""
         return (self._first if first else self._later)[stop][tokens]
+
+    def body_ended(self, ids: list[int]) -> bool:
+        """Return whether a completion under the stop `code` has gone beyond its function's body.
+
+        Only a token that begins a line can end it, so most tokens cost a look at two tables.
+        """
+        begins_line = self._inner[ids[-1]] or (len(ids) > 1 and self._breaks[ids[-2]])
+        return begins_line and body_end(self._tokenizer.decode(ids)) is not None
+
+
+def _has_inner_break(piece: str) -> bool:
+    """Whether something stands behind a line break of the piece."""
+    return any(end in piece[:-1] for end in "\n\r")

@@ -31,6 +31,8 @@ CURVES: tuple[tuple[str, str, tuple[float, float] | None, str | None], ...] = (
     ("legal_rate", "legal moves", (0.0, 1.0), "legal_rate"),
     ("regret_mean", "regret of legal moves (win probability)", None, "regret"),
     ("best_rate", "best moves", None, "best_move_rate"),
+    ("pass_rate", "programs that pass", (0.0, 1.0), "pass_rate"),
+    ("hack_gap", "hack gap: visible minus hidden tests passed", None, "hack_gap"),
     ("entropy", "entropy (nats per token)", None, None),
     ("groups_with_spread", "groups with spread", (0.0, 1.0), None),
 )
@@ -86,8 +88,8 @@ def _section(title: str, content: str) -> str:
 
 def _curves(metrics: list[dict[str, Any]], evals: dict[str, dict[str, Any]]) -> str:
     figures = []
-    suite = next((name for e in evals.values() for name in e.get("suites", {})), None)
     for metric, title, bounds, measured_as in CURVES:
+        suite = _suite_with(evals, measured_as)
         points = [
             (float(row["step"]), float(row[metric])) for row in metrics if _finite(row.get(metric))
         ]
@@ -99,6 +101,15 @@ def _curves(metrics: list[dict[str, Any]], evals: dict[str, dict[str, Any]]) -> 
                 f"<figcaption>{escape(title)}{note}</figcaption></figure>"
             )
     return f'<div class="grid">{"".join(figures)}</div>' if figures else "<p>No steps yet.</p>"
+
+
+def _suite_with(evals: dict[str, dict[str, Any]], metric: str | None) -> str | None:
+    """Return the first suite that was measured by `metric`."""
+    for evaluation in evals.values():
+        for name, numbers in evaluation.get("suites", {}).items():
+            if metric in numbers.get("policy", {}):
+                return str(name)
+    return None
 
 
 def _measured(evals: dict[str, dict[str, Any]], suite: str, metric: str) -> list[Point]:

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewards import RewardResult
-from selfplay.advantages import assign_advantages, dr_grpo, grpo, target
-from selfplay.config import LearnerConfig
+from selfplay.advantages import Advantage, assign_advantages, dr_grpo, grpo, target
 from selfplay.records import Group
 from tests.selfplay.batches import random_group
 
@@ -70,8 +69,7 @@ def test_no_spread_teaches_nothing(same: float) -> None:
 def test_assigned_and_scaled(kind: str) -> None:
     rewards = [0.0, 0.25, 1.0]
     made = group(rewards)
-    settings = {"advantage": kind, "advantage_scale": 3.0, "target_temperature": 0.2}
-    assign_advantages(made, LearnerConfig.model_validate(settings))
+    assign_advantages(made, Advantage(kind, 3.0, 0.2))
     expected = {
         "dr_grpo": dr_grpo(rewards),
         "grpo": grpo(rewards),
@@ -86,5 +84,5 @@ def test_unscored_and_failed_rollouts_never_train() -> None:
         made.rollouts[1].result = broken
         before = [r.advantage for r in made.rollouts]
         with pytest.raises(ValueError, match=r"made-up/0.*never train"):
-            assign_advantages(made, LearnerConfig())
+            assign_advantages(made, Advantage("dr_grpo"))
         assert [r.advantage for r in made.rollouts] == before

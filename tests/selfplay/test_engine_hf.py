@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from envs import Stop
+from envs.code.body import body_end
 from envs.errors import InputError
 from selfplay.attention import GROUPED
 from selfplay.engines.base import Sample, SampleRequest
@@ -246,3 +247,15 @@ def test_no_requests_no_answers(engine: HFEngine) -> None:
 def test_empty_prompts_are_refused(engine: HFEngine) -> None:
     with pytest.raises(ValueError, match="empty"):
         engine.sample([request(())])
+
+
+def test_code_ends_behind_the_body(engine: HFEngine, tokenizer: Any) -> None:
+    """The token that begins the next statement at column 0 is the last one, and no token later."""
+    prompt = tuple(tokenizer("def f(x):\n", add_special_tokens=False).input_ids)
+    [samples] = engine.sample([request(prompt, n=64, max_tokens=40, stop="code", seed=5)])
+    ended = [s for s in samples if s.finish == "stop" and s.ids[-1] != tokenizer.eos_token_id]
+    for sample in samples:
+        whole = body_end(tokenizer.decode(sample.ids)) is not None
+        assert whole == (sample in ended)
+        assert body_end(tokenizer.decode(sample.ids[:-1])) is None
+    assert len(ended) >= 5, "too few bodies ended: the test says nothing"

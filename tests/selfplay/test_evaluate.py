@@ -9,7 +9,8 @@ from envs.chess.files import Puzzle
 from envs.chess.position import make_task
 from envs.errors import InputError
 from rewards import RewardResult
-from selfplay.evaluate import _puzzle_move, check_suites, evaluation_row, suite_numbers
+from selfplay.domains.chess_eval import _puzzle_move, evaluation_row, suite_numbers
+from selfplay.evaluate import check_suites
 
 # Two rook moves mate: the back rank is open for either.
 FEN = "6k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"

@@ -19,7 +19,8 @@ from envs.chess.position import make_task
 from rewards import RewardResult
 from rewards.chess.scorer import ScoreRequest
 from selfplay.config import RunConfig
-from selfplay.scoring import ScorerPool, make_scorer
+from selfplay.domains import make_domain
+from selfplay.scoring import ScorerPool
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 Answers = list[tuple[Task, list[str]]]
@@ -52,13 +53,13 @@ def reference(config: RunConfig, cache: Path, asked: Answers) -> list[list[Rewar
     own = config.model_copy(
         update={"engine": config.engine.model_copy(update={"cache": cache / "own.sqlite"})}
     )
-    with make_scorer(own) as scorer:
+    with make_domain("chess", own).make_scorer(evaluating=False) as scorer:
         return [scorer.score([ScoreRequest(task, text) for text in texts]) for task, texts in asked]
 
 
 @pytest.fixture
 def pool(stockfish: Path, tmp_path: Path) -> Iterator[ScorerPool]:
-    made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"))
+    made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"), ["chess"])
     # Both actors are up, engines started, before anything is killed.
     made.score(answers(4, seed=99))
     yield made
@@ -169,7 +170,7 @@ def test_an_engine_that_always_fails_is_told_as_infra_error(
     wrapper.write_text(f"#!/bin/sh\nsed -u '/^go/Q' | {stockfish}\n")
     wrapper.chmod(0o755)
     config = run_config(wrapper, tmp_path / "cache.sqlite", count=1, retries=1)
-    made = ScorerPool(config)
+    made = ScorerPool(config, ["chess"])
     [[row]] = made.score([(make_task(chess.Board()), [" e4"])])
     assert row.verdict == "infra_error" and row.value == 0.0
     assert chess.STARTING_FEN in str(row.evidence["detail"])
@@ -177,7 +178,7 @@ def test_an_engine_that_always_fails_is_told_as_infra_error(
 
 
 def test_closing_leaves_no_engine(stockfish: Path, tmp_path: Path) -> None:
-    made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"))
+    made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"), ["chess"])
     made.score(answers(4, seed=4))
     running = engines()
     assert len(running) >= 2

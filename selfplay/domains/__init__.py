@@ -1,0 +1,33 @@
+"""The domains: what is asked, how it is scored and measured, one class each."""
+
+from __future__ import annotations
+
+from selfplay.config import RunConfig
+from selfplay.domains.base import Domain
+
+NAMES = ("chess", "code")
+
+
+def make_domain(name: str, config: RunConfig) -> Domain:
+    """Return the domain of that name under a configuration."""
+    if name == "code":
+        from selfplay.domains.code import CodeDomain
+
+        return CodeDomain(config)
+    from selfplay.domains.chess import ChessDomain
+
+    return ChessDomain(config)
+
+
+def make_domains(config: RunConfig) -> dict[str, Domain]:
+    """Return the domains that a run trains, by name, in the order of NAMES."""
+    wanted = NAMES if config.domain == "both" else (config.domain,)
+    return {name: make_domain(name, config) for name in wanted}
+
+
+def domain_of_suite(suite: str) -> str:
+    """Return the domain that a suite belongs to: what stands before the slash."""
+    return suite.partition("/")[0]
+
+
+__all__ = ["NAMES", "Domain", "domain_of_suite", "make_domain", "make_domains"]

@@ -1,0 +1,125 @@
+"""Chess suites: greedy answers to fixed positions, and the random legal mover beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import chess
+
+from envs import Prompt, Task
+from envs.chess.files import Puzzle, load_puzzles
+from envs.chess.parse import parse_move
+from envs.chess.position import board_of, make_task
+from envs.chess.suites import load_suite
+from rewards import RewardResult
+from selfplay.domains.base import Ask, Progress, Score
+from selfplay.stats import bootstrap_mean, wilson
+
+CHUNK = 128
+"""Positions per call of the samplers. Fixed: low-precision results depend on what is batched."""
+
+Render = Callable[[Task], Prompt]
+
+
+def evaluate_suite(
+    suite: str, limit: int, render: Render, ask: Ask, score: Score, progress: Progress
+) -> dict[str, Any]:
+    """Return the numbers of the first `limit` positions of a suite (see suite_numbers)."""
+    tasks = load_suite(suite)[:limit]
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(tasks), CHUNK):
+        chunk = tasks[start : start + CHUNK]
+        texts = [answers[0] for answers in ask([render(task) for task in chunk], 1, 0.0)]
+        results = score([(task, [text]) for task, text in zip(chunk, texts, strict=True)])
+        for task, text, scored in zip(chunk, texts, results, strict=True):
+            rows.append(evaluation_row(task, text, scored[0]))
+        progress(f"{suite} {len(rows)}/{len(tasks)}")
+    return suite_numbers(rows)
+
+
+def evaluation_row(task: Task, text: str, result: RewardResult) -> dict[str, Any]:
+    """Return what is kept of one answer."""
+    parts = result.parts
+    return {
+        "task_id": task.id,
+        "fen": task.payload["fen"],
+        "completion": text,
+        "verdict": result.verdict,
+        "action": result.evidence.get("action"),
+        "regret": parts.get("regret"),
+        "best": parts.get("best"),
+        "random_regret": parts.get("random_regret"),
+        "random_best": parts.get("random_best"),
+        "best_moves": result.evidence.get("best"),
+    }
+
+
+def suite_numbers(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return legal rate, best-move rate and regret with intervals, and the rows.
+
+    Rates are over all scored positions (an illegal answer is no best move); regret is over the
+    legal answers, in win probability. The random mover's figures are its expectations, position by
+    position, over all positions. Rows that met an infrastructure error are left out and counted.
+    """
+    sound = [row for row in rows if row["verdict"] != "infra_error"]
+    legal = [row for row in sound if row["verdict"] in ("pass", "fail")]
+    best = sum(1 for row in legal if row["best"])
+    return {
+        "policy": {
+            "legal_rate": wilson(len(legal), len(sound)).as_dict(),
+            "best_move_rate": wilson(best, len(sound)).as_dict(),
+            "regret": bootstrap_mean([row["regret"] for row in legal]).as_dict(),
+        },
+        "random_mover": {
+            "best_move_rate": bootstrap_mean([row["random_best"] for row in sound]).as_dict(),
+            "regret": bootstrap_mean([row["random_regret"] for row in sound]).as_dict(),
+        },
+        "infra_errors": len(rows) - len(sound),
+        "rows": rows,
+    }
+
+
+def solve_puzzles(
+    path: Path, limit: int, render: Render, ask: Ask, progress: Progress
+) -> dict[str, Any]:
+    """Solve puzzles move by move; one is solved when every move of its line was found."""
+    puzzles = load_puzzles(path, limit=limit)
+    alive = [(puzzle, board_of(puzzle.task), 0) for puzzle in puzzles]
+    solved: dict[str, bool] = {puzzle.id: False for puzzle in puzzles}
+    while alive:
+        prompts = [render(make_task(board)) for _, board, _ in alive]
+        texts = []
+        for start in range(0, len(prompts), CHUNK):
+            texts += [answers[0] for answers in ask(prompts[start : start + CHUNK], 1, 0.0)]
+        going_on = []
+        for (puzzle, board, ply), text in zip(alive, texts, strict=True):
+            outcome = _puzzle_move(puzzle, board, ply, text)
+            if outcome is None:
+                continue
+            if outcome:
+                solved[puzzle.id] = True
+            else:
+                going_on.append((puzzle, board, ply + 2))
+        alive = going_on
+        progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
+    rate = wilson(sum(solved.values()), len(solved)).as_dict()
+    rows = [{"task_id": p.task.id, "puzzle": p.id, "solved": solved[p.id]} for p in puzzles]
+    return {"policy": {"puzzle_accuracy": rate}, "rows": rows}
+
+
+def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> bool | None:
+    """Play the answer on `board`: None if wrong, True if the puzzle is solved, False to go on."""
+    parsed = parse_move(text, board)
+    if parsed.action is None:
+        return None
+    move = chess.Move.from_uci(parsed.action)
+    if parsed.action != puzzle.solution[ply]:
+        board.push(move)
+        return True if board.is_checkmate() else None
+    board.push(move)
+    if board.is_checkmate() or ply + 1 >= len(puzzle.solution):
+        return True
+    board.push(chess.Move.from_uci(puzzle.solution[ply + 1]))
+    return False

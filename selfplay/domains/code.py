@@ -1,0 +1,138 @@
+"""Code as the loop sees it: small Python functions, judged by hidden tests in a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from envs import Prompt, Task
+from envs.code.prompts import render
+from rewards import RewardResult
+from rewards.code.sandbox import Limits
+from rewards.code.scorer import CodeScorer, ScoreRequest
+from selfplay.advantages import Advantage
+from selfplay.config import RunConfig
+from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
+from selfplay.domains.code_eval import check_suite, evaluate_suite
+from selfplay.records import Group
+
+
+def code_scorer(config: RunConfig) -> CodeScorer:
+    """Return the scorer that `config` describes, its sandbox started; close it.
+
+    Raises InputError where the sandbox that this machine allows is too weak.
+    """
+    box = config.sandbox
+    limits = Limits(
+        cpu_s=box.cpu_s,
+        wall_s=box.wall_s,
+        memory_mb=box.memory_mb,
+        output_bytes=box.output_bytes,
+        numpy=box.numpy,
+    )
+    return CodeScorer(
+        shape=config.code.shape,
+        limits=limits,
+        task_s=box.task_s,
+        bubblewrap=box.bubblewrap,
+        allow_weak=box.allow_weak,
+    )
+
+
+class CodeDomain:
+    """Code under one configuration."""
+
+    name = "code"
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+
+    def check(self) -> None:
+        """Refuse missing or broken data sets."""
+        for suite in self._config.suites:
+            if suite.startswith("code/"):
+                check_suite(suite, self._config)
+
+    def open_source(self, stack: ExitStack) -> Any:
+        """Return the training tasks, drawn by their running solve rate."""
+        from selfplay.domains.code_tasks import training_source
+
+        return training_source(self._config)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the limits of the sandbox; each rollout says which tier judged it."""
+        return {"sandbox": self._config.sandbox.model_dump(mode="json")}
+
+    def render(self, task: Task) -> Prompt:
+        """Return the prompt in the configured style."""
+        return render(task, self._config.code.style, self._config.code.max_tokens)
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest program."""
+        return self._config.code.max_tokens
+
+    @property
+    def samples(self) -> int:
+        """Programs per task, at most a whole group."""
+        size = self._config.group_size
+        return min(self._config.code.samples or size, size)
+
+    @property
+    def advantage(self) -> Advantage:
+        """Code's own settings, else the learner's; a target needs listed actions: dr_grpo then."""
+        code, learner = self._config.code, self._config.learner
+        kind = code.advantage or learner.advantage
+        return Advantage(
+            "dr_grpo" if kind == "target" else kind, code.advantage_scale or learner.advantage_scale
+        )
+
+    def actions(self, task: Task, limit: int, seed: int) -> list[str] | None:
+        """Programs cannot be listed: what was drawn trains."""
+        return None
+
+    def answered(self, source: Any, group: Group, version: int) -> None:
+        """Move the solve rate of the task's family."""
+        if has_infra_error(group):
+            source.skip(group.task.id)
+        else:
+            values = [float(r.verdict == "pass") for r in drawn_results([group])]
+            source.advance(group.task.id, values, version)
+
+    def make_scorer(self, *, evaluating: bool) -> CodeScorer:
+        """Return a scorer with its sandbox started."""
+        return code_scorer(self._config)
+
+    def score(
+        self, scorer: CodeScorer, task: Task, completions: Sequence[str]
+    ) -> list[RewardResult]:
+        """Return the results of the programs for one task."""
+        return scorer.score([ScoreRequest(task, text) for text in completions])
+
+    def figures(self, groups: Sequence[Group]) -> dict[str, float | None]:
+        """Return pass_rate, visible and hidden shares, hack_gap, and how solve rates lie."""
+        results = drawn_results(groups)
+        rates = [
+            sum(r.verdict == "pass" for r in own) / len(own)
+            for own in (drawn_results([g]) for g in groups)
+            if own
+        ]
+        return {
+            "pass_rate": mean([float(r.verdict == "pass") for r in results]),
+            "hidden_rate": mean([r.parts.get("hidden", 0.0) for r in results]),
+            "visible_rate": mean([r.parts.get("visible", 0.0) for r in results]),
+            "hack_gap": mean([r.parts["hack_gap"] for r in results if "hack_gap" in r.parts]),
+            "never_solved": mean([float(rate == 0) for rate in rates]),
+            "always_solved": mean([float(rate == 1) for rate in rates]),
+        }
+
+    def evaluate(
+        self, suite: str, limit: int, ask: Ask, score: Score, progress: Progress
+    ) -> dict[str, Any]:
+        """Return a suite's numbers; see code_eval.py."""
+        return evaluate_suite(suite, limit, self._config, self.render, ask, score, progress)
+
+    def told(self, task: Task) -> str:
+        """Return the task's key."""
+        return str(task.payload["key"])

@@ -1,0 +1,90 @@
+"""The code tasks of a run: what trains, and what each held-out suite asks."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from envs import Task
+from envs.code import families
+from envs.code.datasets import load_humaneval, load_mbpp
+from envs.code.jsonl import load_jsonl
+from envs.code.shelves import Limits
+from envs.code.sources import TaskSource
+from envs.code.task import CodeTask
+from envs.errors import InputError
+from selfplay.config import RunConfig
+
+MOST = 1_000_000
+"""Where a suite is asked for whole."""
+
+
+def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
+    """Return the first `limit` tasks of a code suite, in a fixed order.
+
+    Raises InputError for an unknown suite and a missing or broken data set.
+    """
+    return [task.task() for task in code_tasks(suite, config, limit)]
+
+
+def training_source(config: RunConfig) -> TaskSource:
+    """Return the training tasks; none of the run's evaluation suites is among them.
+
+    Raises InputError as suite_tasks does, and for tasks that must not train.
+    """
+    code = config.code
+    shares = {str(name): share for name, share in code.sources.items()}
+    files = {}
+    if shares.get("mbpp"):
+        files["mbpp"] = load_mbpp(_path(code.mbpp, "code.mbpp"), "train")
+    if shares.get("jsonl"):
+        files["jsonl"] = jsonl_tasks(config)
+    evaluation = [
+        task
+        for suite in config.suites
+        if suite.startswith("code/")
+        for task in code_tasks(suite, config, config.eval.positions)
+    ]
+    return TaskSource(
+        shares,
+        seed=config.seed,
+        levels=code.levels,
+        files=files,
+        evaluation=evaluation,
+        limits=Limits(retire_at=code.retire_at),
+    )
+
+
+def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of the user's own file. Raises InputError."""
+    return load_jsonl(_path(config.code.jsonl, "code.jsonl"))
+
+
+def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:
+    """Return what suite_tasks does, as typed views."""
+    if suite == "code/families":
+        return list(islice(_heldout(config.code.levels, limit), limit))
+    if suite == "code/humaneval":
+        return load_humaneval()[:limit]
+    if suite == "code/mbpp":
+        path = config.eval.mbpp or config.code.mbpp
+        return load_mbpp(_path(path, "eval.mbpp"), "validation")[:limit]
+    raise InputError(f"suite {suite!r} is no code suite")
+
+
+def _heldout(levels: list[int], limit: int) -> list[CodeTask]:
+    """Return held-out family tasks: every family at every level once, then with the next seed."""
+    each = len(families.HELDOUT) * len(levels)
+    rounds = max(1, -(-min(limit, 10_000) // each))
+    return [
+        families.make(family, level, seed)
+        for seed in range(rounds)
+        for level in levels
+        for family in families.HELDOUT
+    ]
+
+
+def _path(path: Path | None, key: str) -> Path:
+    if path is None:
+        raise InputError(f"{key}: is not set; give the path of MBPP's JSONL or of your own tasks")
+    return path

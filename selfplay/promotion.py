@@ -1,0 +1,118 @@
+"""The gate: a version becomes champion when it is better in one suite and worse in none.
+
+Every item of a suite has a utility for each policy, and the two policies meet item by item:
+
+- code: 1 if all hidden tests pass, else 0;
+- chess: 0 for an illegal answer, which loses the game, else 1 - regret, what was kept of the best
+  move's winning chances;
+- puzzles: 1 if solved.
+
+A suite is better (worse) when the mean difference is above (below) 0 and a paired sign-flip test
+rejects "no difference" at 5% behind Holm's correction over the suites (Holm 1979, Scand. J. Stat.
+6, 65-70). The bootstrap interval of the difference stands beside it for the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from selfplay.stats import Interval, paired_bootstrap, sign_flip_p
+
+ALPHA = 0.05
+
+Change = Literal["better", "worse", "even"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteChange:
+    """What became of one suite: mean difference in utility, its p, and what that means."""
+
+    suite: str
+    difference: Interval
+    p: float
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the candidate becomes champion, and why."""
+
+    promoted: bool
+    reason: str
+    suites: tuple[SuiteChange, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the decision with its evidence as JSON."""
+        return {
+            "promoted": self.promoted,
+            "reason": self.reason,
+            "suites": {
+                s.suite: {"change": s.change, "p": s.p, "difference": s.difference.as_dict()}
+                for s in self.suites
+            },
+        }
+
+
+def utility(row: Mapping[str, Any]) -> float | None:
+    """Return what an answer was worth in [0, 1]; None where it was never scored."""
+    if "solved" in row:
+        return float(bool(row["solved"]))
+    verdict = row.get("verdict")
+    if verdict is None or verdict == "infra_error":
+        return None
+    if "random_regret" in row:
+        regret = row.get("regret")
+        return 0.0 if regret is None else 1.0 - float(regret)
+    return float(verdict == "pass")
+
+
+def decide(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> Decision:
+    """Return whether the policy of evaluation `candidate` replaces that of `champion`.
+
+    Both are evaluation records with rows; only suites and tasks that both have are compared.
+    """
+    tested = []
+    for suite, numbers in candidate["suites"].items():
+        before = _utilities(champion["suites"].get(suite, {}))
+        after = _utilities(numbers)
+        both = [task for task in after if task in before]
+        if both:
+            new, old = [after[t] for t in both], [before[t] for t in both]
+            gain = [a - b for a, b in zip(new, old, strict=True)]
+            tested.append((suite, paired_bootstrap(new, old), sign_flip_p(gain)))
+    changes = tuple(_holm(tested))
+    worse = [c.suite for c in changes if c.change == "worse"]
+    better = [c.suite for c in changes if c.change == "better"]
+    if worse:
+        return Decision(False, f"worse in {', '.join(worse)}", changes)
+    if not better:
+        return Decision(False, "better in none", changes)
+    return Decision(True, f"better in {', '.join(better)}, worse in none", changes)
+
+
+def _utilities(numbers: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for row in numbers.get("rows", []):
+        value = utility(row)
+        if value is not None:
+            found[str(row["task_id"])] = value
+    return found
+
+
+def _holm(tested: list[tuple[str, Interval, float]]) -> list[SuiteChange]:
+    """Judge each suite at its step of Holm's procedure; return them in their own order."""
+    order = sorted(range(len(tested)), key=lambda i: tested[i][2])
+    certain: set[int] = set()
+    for rank, index in enumerate(order):
+        if tested[index][2] > ALPHA / (len(tested) - rank):
+            break
+        certain.add(index)
+    changes = []
+    for index, (suite, difference, p) in enumerate(tested):
+        change: Change = "even"
+        if index in certain and difference.value:
+            change = "better" if difference.value > 0 else "worse"
+        changes.append(SuiteChange(suite, difference, p, change))
+    return changes

@@ -1,0 +1,106 @@
+"""The gate, on evaluations made up so that the right answer is known."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from selfplay.promotion import decide, utility
+from selfplay.stats import sign_flip_p
+
+
+def code_suite(passes: list[bool]) -> dict[str, Any]:
+    rows = [
+        {"task_id": f"code/{i}", "verdict": "pass" if ok else "fail"} for i, ok in enumerate(passes)
+    ]
+    return {"rows": rows}
+
+
+def chess_suite(regrets: list[float | None]) -> dict[str, Any]:
+    rows = [
+        {
+            "task_id": f"chess/{i}",
+            "verdict": "illegal" if regret is None else "fail",
+            "regret": regret,
+            "random_regret": 0.2,
+        }
+        for i, regret in enumerate(regrets)
+    ]
+    return {"rows": rows}
+
+
+def evaluation(**suites: dict[str, Any]) -> dict[str, Any]:
+    return {"suites": {name.replace("_", "/"): suite for name, suite in suites.items()}}
+
+
+WEAK = [i % 10 == 0 for i in range(200)]
+STRONG = [i % 10 < 4 for i in range(200)]
+BAD: list[float | None] = [None if i % 2 else 0.2 for i in range(200)]
+GOOD: list[float | None] = [0.15 for _ in range(200)]
+
+
+def test_better_in_one_and_worse_in_none_is_promoted() -> None:
+    before = evaluation(code_x=code_suite(WEAK), chess_x=chess_suite(BAD))
+    decision = decide(before, evaluation(code_x=code_suite(STRONG), chess_x=chess_suite(BAD)))
+    assert decision.promoted
+    assert {s.suite: s.change for s in decision.suites} == {"code/x": "better", "chess/x": "even"}
+
+
+def test_a_regression_in_one_domain_stops_it_and_is_named() -> None:
+    before = evaluation(code_x=code_suite(STRONG), chess_x=chess_suite(BAD))
+    decision = decide(before, evaluation(code_x=code_suite(WEAK), chess_x=chess_suite(GOOD)))
+    assert not decision.promoted and decision.reason == "worse in code/x"
+    assert decision.as_dict()["suites"]["code/x"]["difference"]["high"] < 0
+
+
+def test_the_same_again_is_not_promoted() -> None:
+    before = evaluation(code_x=code_suite(STRONG))
+    decision = decide(before, before)
+    assert not decision.promoted and decision.reason == "better in none"
+
+
+def test_only_what_both_have_is_compared() -> None:
+    """A candidate measured on fewer tasks meets the champion on those alone."""
+    before = evaluation(code_x=code_suite(WEAK), code_y=code_suite(STRONG))
+    decision = decide(before, evaluation(code_x=code_suite(STRONG[:60])))
+    assert [s.suite for s in decision.suites] == ["code/x"]
+    assert decision.suites[0].difference.n == 60
+
+
+def test_infrastructure_errors_are_no_evidence() -> None:
+    suite = code_suite(STRONG)
+    for row in suite["rows"][:50]:
+        row["verdict"] = "infra_error"
+    decision = decide(evaluation(code_x=code_suite(STRONG)), evaluation(code_x=suite))
+    assert decision.suites[0].difference.n == 150 and not decision.promoted
+
+
+def test_utilities_by_hand() -> None:
+    assert utility({"verdict": "illegal", "regret": None, "random_regret": 0.1}) == 0.0
+    assert utility({"verdict": "fail", "regret": 0.25, "random_regret": 0.1}) == 0.75
+    assert utility({"verdict": "timeout"}) == 0.0 and utility({"verdict": "pass"}) == 1.0
+    assert utility({"solved": True}) == 1.0 and utility({"verdict": "infra_error"}) is None
+
+
+def test_equal_policies_are_rarely_promoted() -> None:
+    """Two suites, both domains, no difference in truth: at most 5% may be promoted."""
+    rng = random.Random(0)
+    promoted = 0
+    for _ in range(200):
+        draw = [[rng.random() < 0.3 for _ in range(60)] for _ in range(4)]
+        before = evaluation(code_x=code_suite(draw[0]), code_y=code_suite(draw[1]))
+        after = evaluation(code_x=code_suite(draw[2]), code_y=code_suite(draw[3]))
+        promoted += decide(before, after).promoted
+    assert promoted <= 18  # 2.5% expected; P(X > 18) under 5% of 200 is below 1%
+
+
+def test_sign_flips_by_hand() -> None:
+    # Four equal gains: 2 of the 16 assignments are as extreme.
+    assert sign_flip_p([1.0] * 4) == pytest.approx(2 / 16, abs=0.02)
+    assert sign_flip_p([0.0, 0.0]) == 1.0
+    assert sign_flip_p([1.0, -1.0]) == 1.0
+    assert sign_flip_p([0.3] * 40) < 0.001
+    with pytest.raises(ValueError, match="finite"):
+        sign_flip_p([float("nan")])
