@@ -113,7 +113,11 @@ class Collector:
 
         They were not drawn, so they have no log-probs: the importance correction leaves them out.
         """
-        moves = legal_moves(board_of(task), self._config.chess.notation)
+        chess = self._config.chess
+        # In a PGN the next move may follow: to train a line break behind moves would teach it
+        # behind White's move in the prompt too, where Black is to answer.
+        end = "" if chess.style == "pgn" else "\n"
+        moves = legal_moves(board_of(task), chess.notation)
         count = min(len(moves), self._config.group_size)
         chosen = sorted(random.Random(request.seed).sample(moves, count))
         return [
@@ -123,9 +127,9 @@ class Collector:
                 seed=request.seed,
                 index=index,
                 prompt_ids=list(request.prompt_ids),
-                completion_ids=self._tokenizer(f" {move}\n", add_special_tokens=False).input_ids,
+                completion_ids=self._tokenizer(f" {move}{end}", add_special_tokens=False).input_ids,
                 logprobs=[],
-                text=f" {move}\n",
+                text=f" {move}{end}",
                 finish=FORCED,
             )
             for index, move in enumerate(chosen, first)
