@@ -160,6 +160,9 @@ class LearnerConfig(Section):
     target_prior: float = Field(0.0, ge=0, le=1)
     """`target`: exponent of the policy's own probability in the improved policy: 0 spreads it over
     all good actions, 1 keeps to those that the policy believes in. See prior.py."""
+    target_power: float = Field(0.0, ge=0, le=1)
+    """`target` with a prior: 0 gives every task the same weight, 1 weighs it by the policy's
+    expectation there, as the policy gradient does."""
     importance_cap: float = Field(2.0, gt=0)
     """Truncated importance sampling: per-token cap of learner / sampler."""
     adaptive_entropy: bool = True

@@ -98,9 +98,13 @@ class ChessDomain:
         """Return the legal moves, at most `limit`, chosen at random, where they are to train."""
         if self._config.sampler.explore != "all_legal":
             return None
-        moves = legal_moves(board_of(task), self._config.chess.notation)
+        chess = self._config.chess
+        # In a PGN the next move may follow: to train a line break behind moves would teach it
+        # behind White's move in the prompt too, where Black is to answer.
+        end = "" if chess.style == "pgn" else "\n"
+        moves = legal_moves(board_of(task), chess.notation)
         chosen = random.Random(seed).sample(moves, min(len(moves), limit))
-        return [f" {move}\n" for move in sorted(chosen)]
+        return [f" {move}{end}" for move in sorted(chosen)]
 
     def answered(self, source: Any, group: Group, version: int) -> None:
         """Let the game of this position go on with one of the moves that the policy drew."""
