@@ -12,7 +12,8 @@ from envs import Task
 from selfplay.advantages import assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
-from selfplay.domains.base import Domain, Source, drawn_results, has_infra_error, mean
+from selfplay.domains.base import Domain, drawn_results, has_infra_error, mean
+from selfplay.domains.mixed import RunSource
 from selfplay.engines import Sample, SampleRequest
 from selfplay.records import FORCED, Group, Rollout
 from selfplay.sampling import SamplerPool, prompt_ids
@@ -27,7 +28,7 @@ class Collector:
         config: RunConfig,
         *,
         domains: Mapping[str, Domain],
-        source: Source,
+        source: RunSource,
         samplers: SamplerPool,
         scorers: ScorerPool,
         tokenizer: Any,
@@ -154,7 +155,7 @@ def request_seed(seed: int, step: int, refill: int, task_id: str) -> int:
 
 
 def rollout_metrics(
-    groups: Sequence[Group], domains: Mapping[str, Domain]
+    groups: Sequence[Group], domains: Mapping[str, Domain], source: RunSource
 ) -> dict[str, float | None]:
     """Return the step's figures over the drawn rollouts of all groups, dropped ones included.
 
@@ -166,7 +167,7 @@ def rollout_metrics(
     figures |= _common(sound)
     for name, domain in domains.items():
         mine = [g for g in sound if g.task.domain == name]
-        figures |= domain.figures(mine)
+        figures |= domain.figures(mine, source.of(name))
         if len(domains) > 1:
             figures |= {f"{name}/{key}": value for key, value in _common(mine).items()}
     return figures

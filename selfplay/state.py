@@ -84,7 +84,7 @@ class State:
                 f"step {step}: all {len(groups)} groups met infrastructure errors in the scorers"
             )
         self.run_dir.write_rollouts(step, groups)
-        self._figures[step] = rollout_metrics(groups, self._domains)
+        self._figures[step] = rollout_metrics(groups, self._domains, self._source)
         self.console.sample(self._samples(groups))
         return batch
 

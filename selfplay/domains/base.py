@@ -99,7 +99,7 @@ class Domain(Protocol):
     def score(self, scorer: Any, task: Task, completions: Sequence[str]) -> list[RewardResult]:
         """Return the results of the answers to one task, in order."""
 
-    def figures(self, groups: Sequence[Group]) -> dict[str, float | None]:
+    def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:
         """Return the domain's own figures of a step, over what the policy drew."""
 
     def evaluate(

@@ -138,7 +138,7 @@ class ChessDomain:
         """Return the results of the answers to one position."""
         return scorer.score([ScoreRequest(task, text) for text in completions])
 
-    def figures(self, groups: Sequence[Group]) -> dict[str, float | None]:
+    def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:
         """Return legal_rate, regret_mean (of legal answers) and best_rate."""
         results = drawn_results(groups)
         return {

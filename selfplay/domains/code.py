@@ -110,8 +110,8 @@ class CodeDomain:
         """Return the results of the programs for one task."""
         return scorer.score([ScoreRequest(task, text) for text in completions])
 
-    def figures(self, groups: Sequence[Group]) -> dict[str, float | None]:
-        """Return pass_rate, visible and hidden shares, hack_gap, and how solve rates lie."""
+    def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:
+        """Return shares of tests and programs passed, and the curriculum's solve rates."""
         results = drawn_results(groups)
         rates = [
             sum(r.verdict == "pass" for r in own) / len(own)
@@ -125,6 +125,7 @@ class CodeDomain:
             "hack_gap": mean([r.parts["hack_gap"] for r in results if "hack_gap" in r.parts]),
             "never_solved": mean([float(rate == 0) for rate in rates]),
             "always_solved": mean([float(rate == 1) for rate in rates]),
+            **{f"curriculum/{name}": value for name, value in source.metrics().items()},
         }
 
     def evaluate(

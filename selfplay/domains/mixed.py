@@ -27,6 +27,10 @@ class RunSource:
         self._issued = dict.fromkeys(sources, 0)
         self._owner: dict[str, str] = {}
 
+    def of(self, domain: str) -> Source:
+        """Return the source of one domain."""
+        return self._sources[domain]
+
     def next_tasks(self, n: int) -> list[Task]:
         """Return up to `n` distinct tasks, fewer where a domain has no more to ask."""
         counts = dict.fromkeys(self._sources, 0)
