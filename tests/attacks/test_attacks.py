@@ -1,0 +1,64 @@
+"""No attack earns reward, gets out, or outlives its deadline: as root and not, wrapped and not."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import pytest
+
+from tests.attacks import fence
+from tests.attacks.fence import SETTINGS, Setting
+from tests.attacks.runner import ATTACKS, TASK_S
+
+LATE_S = 30.0
+"""What a busy machine may add to a program's time, starts of processes included."""
+pytestmark = pytest.mark.timeout(fence.SECONDS + 60)
+
+
+@functools.cache
+def told(setting: Setting) -> list[dict[str, Any]]:
+    """Run all attacks in one setting, once; skip where there is no fence to do it in."""
+    reason = fence.missing(setting.user)
+    if reason is not None:
+        pytest.skip(reason)
+    done = fence.run(setting, "tests.attacks.runner")
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if not any("ended" in line for line in lines):
+        began = [line["begins"] for line in lines if "begins" in line]
+        last = done.stderr.strip()[-2000:]
+        pytest.fail(f"ended with {done.returncode} after {began[-1:] or 'nothing'}: {last}")
+    return lines
+
+
+@pytest.fixture(params=SETTINGS, ids=str, scope="module")
+def setting(request: pytest.FixtureRequest) -> Setting:
+    found: Setting = request.param
+    return found
+
+
+def test_the_fence_and_the_tier_are_what_they_say(setting: Setting) -> None:
+    first, last = told(setting)[0], told(setting)[-1]
+    assert first["tier"] == ("BUBBLEWRAP" if setting.bubblewrap else "LANDLOCK")
+    assert (first["uid"] == 0) == (setting.user == "root")
+    # Before and after: the sandbox that withstood the attacks still pays who is right.
+    everything = dict.fromkeys(("calls", "asserts", "check", "program"), "pass")
+    assert first["honest"] == last["honest"] == everything
+
+
+@pytest.mark.parametrize("name", [attack.name for attack in ATTACKS])
+def test_attack(setting: Setting, name: str) -> None:
+    records = [line["record"] for line in told(setting) if "record" in line]
+    mine = [record for record in records if record["name"] == name]
+    (attack,) = (attack for attack in ATTACKS if attack.name == name)
+    assert [record["kind"] for record in mine] == list(attack.kinds)
+    for record in mine:
+        assert record["verdict"] in ("fail", "timeout"), record
+        assert record["violations"] == [], record
+        assert record["seconds"] < TASK_S + LATE_S, record
+
+
+def test_there_are_enough_of_them() -> None:
+    names = [attack.name for attack in ATTACKS]
+    assert len(set(names)) == len(names) >= 60
