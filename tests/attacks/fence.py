@@ -53,8 +53,8 @@ class Setting:
 SETTINGS = [Setting(user, wrapped) for user in ("root", "ordinary") for wrapped in (True, False)]
 
 
-def run(setting: Setting, module: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m module USER BUBBLEWRAP` behind the fence; 124 when its time is up."""
+def run(setting: Setting, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m module USER BUBBLEWRAP *words` behind the fence; 124 when its time is up."""
     command = [
         *_bubblewrap(),
         "--",
@@ -67,6 +67,7 @@ def run(setting: Setting, module: str) -> subprocess.CompletedProcess[str]:
         *("-s", "-S", "-P", "-B", "-X", "utf8", "-m", module),
         setting.user,
         "yes" if setting.bubblewrap else "no",
+        *words,
     ]
     try:
         return subprocess.run(

@@ -17,7 +17,7 @@ from typing import Any
 
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox, SandboxError
-from tests.attacks import on_judge, on_resources, on_system
+from tests.attacks import on_files, on_judge, on_protocol, on_resources, on_system
 from tests.attacks.attack import (
     ABSTRACT,
     ANSWERS,
@@ -38,7 +38,23 @@ from tests.attacks.attack import (
 )
 from tests.attacks.fence import CHECKOUT, enter
 
-ATTACKS = [*on_judge.ATTACKS, *on_system.ATTACKS, *on_resources.ATTACKS]
+ATTACKS = [
+    *on_judge.ATTACKS,
+    *on_protocol.ATTACKS,
+    *on_system.ATTACKS,
+    *on_files.ATTACKS,
+    *on_resources.ATTACKS,
+]
+GETS_THROUGH = {
+    "open-answers": "pass",
+    "write-canary": "files",
+    "unlink-canary": "files",
+    "kill-victim": "victim",
+    "udp": "sockets",
+    "renice-parent": "its deed was not refused",
+    "memfd": "its deed was not refused",
+}
+"""Attacks that a sandbox of rlimits alone must lose to, and what the guard says of each."""
 LIMITS = Limits(cpu_s=2, wall_s=6.0, memory_mb=96, output_bytes=20_000)
 TASK_S = 12.0
 HASTY_WALL_S, HASTY_TASK_S = 0.4, 1.0
@@ -103,7 +119,7 @@ class Bait:
             files[path.name] = (facts.st_mode, facts.st_size, facts.st_mtime_ns, facts.st_nlink)
         return {
             "files": files,
-            "canary": Path(CANARY).read_text(encoding="ascii"),
+            "canary": Path(CANARY).read_text(encoding="ascii") if "canary.txt" in files else "gone",
             "/tmp": sorted(os.listdir("/tmp")),
             "/dev/shm": sorted(os.listdir("/dev/shm")),
             "sockets": [self._sockets.index(one) for one in ready],
@@ -175,12 +191,25 @@ def honest(sandbox: Sandbox) -> dict[str, str]:
         }
 
 
+class Weak(Sandbox):
+    """A sandbox with holes, to prove that attacks and guard would find them."""
+
+    try_seccomp = False
+
+
 def main() -> None:
     """Enter the fence, set out the bait, attack."""
-    user, wrapped = sys.argv[1:]
+    user, wrapped, *weak = sys.argv[1:]
     enter("root" if user == "root" else "ordinary")
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     bait = Bait()
+    if weak:
+        with Weak(LIMITS, bubblewrap=False, allow_weak=True) as sandbox:
+            tell(tier=sandbox.tier.name)
+            with Judge(sandbox, LIMITS, task_s=TASK_S) as judge:
+                for attack in (attack for attack in ATTACKS if attack.name in GETS_THROUGH):
+                    tell(record=asdict(attacked(sandbox, judge, bait, attack, "calls")))
+        return
     with Sandbox(LIMITS, bubblewrap=wrapped == "yes") as sandbox:
         tell(tier=sandbox.tier.name, uid=os.geteuid(), honest=honest(sandbox))
         short = replace(LIMITS, wall_s=HASTY_WALL_S)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.attacks import fence
 from tests.attacks.fence import SETTINGS, Setting
-from tests.attacks.runner import ATTACKS, TASK_S
+from tests.attacks.runner import ATTACKS, GETS_THROUGH, TASK_S
 
 LATE_S = 30.0
 """What a busy machine may add to a program's time, starts of processes included."""
@@ -57,6 +57,20 @@ def test_attack(setting: Setting, name: str) -> None:
         assert record["verdict"] in ("fail", "timeout"), record
         assert record["violations"] == [], record
         assert record["seconds"] < TASK_S + LATE_S, record
+
+
+def test_attacks_and_guard_would_find_a_hole() -> None:
+    reason = fence.missing("ordinary")
+    if reason is not None:
+        pytest.skip(reason)
+    done = fence.run(Setting("ordinary", bubblewrap=False), "tests.attacks.runner", "weak")
+    first, *lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first["tier"] == "RLIMITS"
+    records = {line["record"]["name"]: line["record"] for line in lines}
+    for name, wanted in GETS_THROUGH.items():
+        record = records[name]
+        found = [record["verdict"], *record["violations"]]
+        assert any(one.startswith(wanted) for one in found), record
 
 
 def test_there_are_enough_of_them() -> None:
