@@ -119,7 +119,7 @@ def _fenced(text: str, task: CodeTask) -> str | None:
         if defines(dedented, task.entry_point):
             return dedented
     for block in blocks:
-        if (task.signature or task.prefix) and block[0] in " \t":
+        if (task.signature or task.prefix) and _continues(block, task):
             return _continued(block, task)
     return _column_0(blocks[0], task) if blocks and (task.signature or task.prefix) else None
 

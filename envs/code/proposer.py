@@ -104,8 +104,7 @@ def _example(rng: random.Random) -> str:
     task = make(rng.choice(TRAIN), rng.choice((1, 2, 2, 3)), rng.randrange(10**6))
     tests = [test for test in (*task.visible, *task.hidden) if isinstance(test, CallTest)]
     calls = [call_text(task.entry_point or "f", test) for test in tests[:5]]
-    source = (task.reference or "").replace("import math\n\n", "")
-    return source + "\n" + "\n".join(calls)
+    return f"{task.reference}\n" + "\n".join(calls)
 
 
 def parse(completion: str) -> Proposal | Rejected:

@@ -65,7 +65,6 @@ class Core:
     names: tuple[str, ...]
     ks: tuple[Any, ...] = ()
     adjust: Adjust | None = None
-    imports: str = ""
     near: tuple[str, ...] = ()
     heldout: bool = False
 

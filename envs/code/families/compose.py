@@ -72,9 +72,9 @@ def draft(rng: Random, core: Core, level: int) -> Draft | None:
     )
 
     def source(before: Sequence[_Stage], behind: Sequence[_Stage], expr: str = expr) -> str:
-        return _source(core.imports, signature, _body(names[0], expr, before, behind))
+        return _source(signature, _body(names[0], expr, before, behind))
 
-    rivals = [_source("", signature, [f"return {names[0]}"])]
+    rivals = [_source(signature, [f"return {names[0]}"])]
     if before or behind:
         rivals.append(source(before, behind, names[0]))
     rivals += [source(_without(before, i), behind) for i in range(len(before))]
@@ -150,9 +150,8 @@ def _body(name: str, expr: str, before: Sequence[_Stage], behind: Sequence[_Stag
     return [*lines, f"return {behind[-1].expr(_RESULT)}"]
 
 
-def _source(imports: str, signature: str, body: Sequence[str]) -> str:
-    head = f"{imports}\n\n" if imports else ""
-    return head + "\n".join([signature, *(INDENT + line for line in body)]) + "\n"
+def _source(signature: str, body: Sequence[str]) -> str:
+    return "\n".join([signature, *(INDENT + line for line in body)]) + "\n"
 
 
 def _without(stages: Sequence[_Stage], index: int) -> list[_Stage]:

@@ -65,7 +65,7 @@ def _functions(core: Core) -> list[Callable[..., Any]]:
     placed = {name: name for name in names}
     return [
         compiled(
-            f"{core.imports}\ndef f({', '.join(names)}):\n"
+            f"def f({', '.join(names)}):\n"
             f"    return {Template(core.expr).substitute(placed, k=k)}\n",
             "f",
         )

@@ -76,6 +76,7 @@ FUNCTION = "def total(xs):\n    return sum(xs)\n"
         "result = 0\nfor x in xs:\n    result += x\nreturn result\n\nThis adds them up.",
         "Here is the body:\nreturn sum(xs)\n",
         "```python\n    return sum(xs)\n```",
+        "```python\n\n   \n    return sum(xs)\n```",
         "```\nreturn sum(xs)\n```",
     ],
 )
