@@ -14,6 +14,7 @@ from typing import Any
 
 import envs.code.values
 from envs.code.values import MAX_BYTES
+from rewards.code.sandbox import SandboxError
 
 SCRIPT = Path(__file__).with_name("assert_worker.py")
 VALUES = Path(envs.code.values.__file__)
@@ -40,10 +41,13 @@ class AssertTimeoutError(Exception):
 class AssertProcess:
     """One process, started at the first test and again whenever it was lost.
 
-    Use it as a context manager or call `close`. Not thread-safe.
+    With `bubblewrap`, the path of that program, it sees the machine's files read-only and neither
+    network nor other processes. Use it as a context manager or call `close`. Not thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bubblewrap: str | None = None) -> None:
+        """Start nothing yet."""
+        self._wrapped = [] if bubblewrap is None else [bubblewrap, *_namespaces(), "--"]
         self._popen: subprocess.Popen[bytes] | None = None
         self._served = 0
         self._rest = b""
@@ -58,7 +62,8 @@ class AssertProcess:
     def run(self, test: dict[str, Any], call: Call, seconds: float) -> dict[str, Any]:
         """Return the result of one test (assert_worker.py says what stands in both).
 
-        Raises AssertTimeoutError behind `seconds`, and AssertProcessError.
+        Raises AssertTimeoutError behind `seconds`, AssertProcessError, and SandboxError where no
+        process can be started.
         """
         try:
             popen = self._ready()
@@ -67,13 +72,11 @@ class AssertProcess:
             while "call" in (message := self._receive(popen, until)):
                 reply = call(message["call"], message["args"], message["kwargs"])
                 self._send(popen, reply, until)
-        except (AssertProcessError, AssertTimeoutError):
-            self.close()
-            raise
         except (KeyError, TypeError, ValueError, OSError) as error:
             self.close()
             raise AssertProcessError(f"{type(error).__name__}: {error}") from error
         except BaseException:
+            # A test that did not end may still be running, or have an answer on its way.
             self.close()
             raise
         return message
@@ -93,22 +96,33 @@ class AssertProcess:
         if self._popen is not None and (self._served >= _LIVES or self._popen.poll() is not None):
             self.close()
         if self._popen is None:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-P", "-B", str(SCRIPT), str(VALUES)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                env={"PYTHONHASHSEED": "0"},  # a test that walks a set does so in one order
-                start_new_session=True,
-            )
-            for stream in (self._popen.stdin, self._popen.stdout):
-                assert stream is not None
-                os.set_blocking(stream.fileno(), False)
-            self._served, self._rest, self._lines = 0, b"", []
-            self._receive(self._popen, time.monotonic() + START_S)
+            try:
+                self._popen = self._start()
+            except (AssertProcessError, AssertTimeoutError, OSError) as error:
+                self.close()
+                if not self._wrapped:
+                    raise SandboxError(f"the tests' process did not start: {error}") from error
+                self._wrapped = []  # it has its limits without
+                return self._ready()
         self._served += 1
         return self._popen
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        popen = self._popen = subprocess.Popen(
+            [*self._wrapped, sys.executable, "-s", "-S", "-P", "-B", str(SCRIPT), str(VALUES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env={"PYTHONHASHSEED": "0"},  # a test that walks a set does so in one order
+            start_new_session=True,
+        )
+        for stream in (popen.stdin, popen.stdout):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        self._served, self._rest, self._lines = 0, b"", []
+        self._receive(popen, time.monotonic() + START_S)
+        return popen
 
     def _send(self, popen: subprocess.Popen[bytes], message: dict[str, Any], until: float) -> None:
         assert popen.stdin is not None
@@ -145,6 +159,13 @@ class AssertProcess:
         if not isinstance(message, dict):
             raise AssertProcessError("a message that is no object")
         return message
+
+
+def _namespaces() -> list[str]:
+    """Return bubblewrap's arguments. No /proc is mounted: many containers do not allow it."""
+    words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    words += ["--die-with-parent", "--ro-bind", "/", "/", "--dev-bind", "/dev/null", "/dev/null"]
+    return [*words, "--cap-drop", "ALL"] if os.geteuid() == 0 else [*words, "--unshare-user"]
 
 
 def _wait(descriptor: int, event: int, until: float) -> None:

@@ -10,8 +10,9 @@ envs/code/values.py; it imports nothing else of the project. Lines of JSON on th
     out   {"result": status, "detail", "call", "expected", "got"}                the test's end
 
 The candidate's program is never here: what it returns comes as plain values, what it raises as a
-name and a text. The test code is the data set's and trusted as far as the data set is: no files,
-1 GiB of memory, an alarm that ends the process when nobody else does.
+name and a text. The test code is the data set's and trusted as far as the data set is: it writes no
+bytes to files, has 1 GiB of memory and an alarm that ends the process when nobody else does, and
+runs in bubblewrap where the sandbox does (assert_process.py).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from envs.errors import InputError
 from rewards.code.assert_process import AssertProcess, AssertProcessError
 from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
 from rewards.code.runner import Runner
-from rewards.code.sandbox import Limits, Sandbox
+from rewards.code.sandbox import Limits, Sandbox, Tier
+from rewards.code.sandbox.launch import find_bubblewrap
 from rewards.code.trials import Budget
 
 IDLE = "idle"
@@ -80,7 +81,8 @@ class Judge:
         self._sandbox = sandbox
         self._limits = limits or Limits(wall_s=4.0)
         self._task_s = task_s
-        self._process = AssertProcess()
+        wrapped = sandbox.tier is Tier.BUBBLEWRAP
+        self._process = AssertProcess(find_bubblewrap() if wrapped else None)
         self._timings: dict[tuple[str, int, int], tuple[float, Allowance]] = {}
         self._doing = IDLE
 

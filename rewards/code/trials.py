@@ -71,12 +71,17 @@ def call_trials(
 
 def _call_trial(candidate: Candidate, name: str, test: CallTest, seconds: float) -> Trial:
     outcome = candidate.call(name, test.args, test.kwargs, wall_s=seconds)
-    asked = call_text(name, test.args, test.kwargs)
-    expected = shown(test.expected, SHOWN)
-    if outcome.status != "ok":
-        return Trial(outcome.status, asked, expected, None, outcome.detail, outcome.seconds)
-    status = "pass" if same(test.expected, outcome.value) else "wrong"
-    return Trial(status, asked, expected, shown(outcome.value, SHOWN), "", outcome.seconds)
+    returned = outcome.status == "ok"
+    if returned and same(test.expected, outcome.value):
+        return Trial("pass", seconds=outcome.seconds)
+    return Trial(
+        "wrong" if returned else outcome.status,
+        call_text(name, test.args, test.kwargs),
+        shown(test.expected, SHOWN),
+        shown(outcome.value, SHOWN) if returned else None,
+        outcome.detail,
+        outcome.seconds,
+    )
 
 
 def code_trials(

@@ -12,17 +12,26 @@ from typing import Any
 import pytest
 
 from envs.code.values import decode, encode
-from rewards.code.assert_process import (
-    AssertProcess,
-    AssertProcessError,
-    AssertTimeoutError,
-)
+from rewards.code.assert_process import AssertProcess, AssertProcessError, AssertTimeoutError
+from rewards.code.sandbox import SandboxError
+from rewards.code.sandbox.launch import find_bubblewrap
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[AssertProcess]:
-    with AssertProcess() as made:
+@pytest.fixture(scope="module", params=["bare", "bubblewrap"])
+def process(request: pytest.FixtureRequest) -> Iterator[AssertProcess]:
+    with AssertProcess(_bubblewrap() if request.param == "bubblewrap" else None) as made:
         yield made
+
+
+def _bubblewrap() -> str:
+    found = find_bubblewrap()
+    if found is None:
+        pytest.skip("no bwrap on PATH; apt-get install bubblewrap")
+    with AssertProcess(found) as tried:
+        run(tried, "assert f(1) == 2")
+        if not tried._wrapped:
+            pytest.skip("bubblewrap does not work here")
+    return found
 
 
 def answering(function: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
@@ -233,3 +242,35 @@ def test_no_process_is_left_behind() -> None:
         pid = made._popen.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_in_bubblewrap_test_code_cannot_write_connect_or_signal(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("here")
+    with AssertProcess(_bubblewrap()) as made:
+        for code in (
+            f"import os\nos.unlink({str(victim)!r})",
+            f"open({str(victim)!r}, 'w')",
+            "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)",
+            f"import os\nos.kill({os.getpid()}, 0)",
+        ):
+            result = run(made, code)
+            assert result["result"] == "error" and "Error" in result["detail"], code
+    assert victim.read_text() == "here"
+
+
+def test_a_wrapper_that_does_not_work_is_left_out(tmp_path: Path) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    for path in (broken, tmp_path / "missing"):
+        with AssertProcess(str(path)) as made:
+            assert run(made, "assert f(1) == 2")["result"] == "pass"
+
+
+def test_no_process_at_all_is_an_infrastructure_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
+    with AssertProcess() as made, pytest.raises(SandboxError, match="did not start"):
+        run(made, "assert f(1) == 2")

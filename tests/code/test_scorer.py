@@ -29,6 +29,7 @@ TASK = CodeTask(
     visible=(CallTest([1], 1), CallTest([-1], 1)),
     entry_point="f",
     signature="def f(x: int) -> int:",
+    reference="def f(x):\n    return abs(x)\n",
 )
 
 
