@@ -1,8 +1,11 @@
 """Built-in families of small Python functions, made from (family, level, seed) and nothing else.
 
 Level 1 asks for one built-in operation, level 2 puts a step before or behind it, level 3 two.
-Training and held-out families are disjoint; no reference of a training family solves a held-out
-task, nor a task of HumanEval or of MBPP's validation split (tests run them against each other).
+Training and held-out families are disjoint in name and in what they do: the hidden tests of every
+task catch the operation of each family of the other split that takes the same types. Two
+composed programs may still coincide; `screen.Screen` keeps such training tasks out. No operation
+of a training family is a task of HumanEval or of MBPP's validation split, but for the coincidences
+that tests/envs/code/test_datasets.py names.
 """
 
 from __future__ import annotations

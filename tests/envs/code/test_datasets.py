@@ -13,6 +13,7 @@ import pytest
 
 from envs import Task
 from envs.code.datasets import check_trainable, load_humaneval, load_mbpp, mbpp_split, mbpp_tasks
+from envs.code.extract import extract
 from envs.code.families import FAMILIES, TRAIN, make
 from envs.code.families.compose import compiled
 from envs.code.jsonl import load_jsonl, write_tasks
@@ -151,9 +152,9 @@ def test_humaneval_from_a_file(tmp_path: Path) -> None:
         load_humaneval(written(tmp_path / "he.jsonl", row))
 
 
-def run_on(task: CodeTask, function: Any) -> bool:
+def run_on(task: CodeTask, function: Any, **helpers: Any) -> bool:
     """Run the tests of HumanEval or MBPP, which are trusted, on a function of ours."""
-    space: dict[str, Any] = {task.entry_point or "": function}
+    space: dict[str, Any] = {**helpers, task.entry_point or "": function}
     try:
         exec(task.setup, space)
         for test in task.hidden:
@@ -204,6 +205,29 @@ def test_no_training_family_is_a_validation_task_of_mbpp(mbpp: Path) -> None:
     found = solved_by_training(load_mbpp(mbpp, "validation"))
     # split("python") into its letters: what keeps a list of strings as it is does that.
     assert {key for key, _ in found} <= {"Mbpp/565"}
+
+
+@needs_humaneval
+@pytest.mark.parametrize("shape", ["{0}", "\n{0}\n\nprint(1)\nfoo(", "```python\n{0}```\nDone."])
+def test_canonical_solutions_survive_extraction(shape: str) -> None:
+    for task in load_humaneval():
+        body = (task.reference or "").removeprefix(task.prefix or "")
+        parsed = extract(shape.replace("{0}", body), task)
+        space: dict[str, Any] = {}
+        exec(parsed.action or "", space)
+        assert run_on(task, space[task.entry_point or ""], **space), task.key
+
+
+def test_mbpp_references_survive_extraction(mbpp: Path) -> None:
+    for task in load_mbpp(mbpp, "validation"):
+        reference = task.reference or ""
+        for answer in (reference, f"Here:\n```\n{reference}\n```\n"):
+            parsed = extract(answer, task)
+            assert parsed.action is not None
+            space: dict[str, Any] = {}
+            exec(parsed.action, space)
+            assert callable(space[task.entry_point or ""]), task.key
+            assert parsed.action.count("def ") == reference.count("def "), task.key
 
 
 def jsonl_row(**changes: Any) -> dict[str, Any]:
