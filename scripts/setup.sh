@@ -107,5 +107,25 @@ install_stockfish() {
         die "apt-get installed Stockfish, but no stockfish is on PATH or in /usr/games"
 }
 
+# The sandbox's outer wall; without it programs still run under Landlock and seccomp.
+install_bubblewrap() {
+    if command -v bwrap >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            say "bubblewrap is missing; for a stronger sandbox type: sudo apt-get install -y bubblewrap"
+            return
+        fi
+        as_root=(sudo -n)
+    fi
+    say "installing bubblewrap with apt-get"
+    if ! { ${as_root[@]+"${as_root[@]}"} apt-get update -qq &&
+        ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq bubblewrap; } >/dev/null; then
+        say "apt-get could not install bubblewrap (see above); the sandbox does without it"
+    fi
+}
+
 install_packages
 install_stockfish
+install_bubblewrap

@@ -289,11 +289,15 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _prior_has_a_target(self) -> RunConfig:
-        listed = self.learner.advantage == "target" and self.sampler.explore == "all_legal"
+        listed = (
+            self.domain == "chess"
+            and self.learner.advantage == "target"
+            and self.sampler.explore == "all_legal"
+        )
         if self.learner.target_prior and not listed:
             raise ValueError(
-                f"learner.target_prior={self.learner.target_prior} needs learner.advantage=target "
-                "and sampler.explore=all_legal: samples come with the policy's weight already"
+                f"learner.target_prior={self.learner.target_prior} needs domain=chess, "
+                "learner.advantage=target and sampler.explore=all_legal: samples come with the policy's weight already"
             )
         return self
 

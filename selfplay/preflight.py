@@ -27,6 +27,7 @@ from selfplay.figures import size
 from selfplay.manifest import gpus, usable_cores
 
 State = Literal["ok", "warn", "fail"]
+CheckFunction = Callable[[RunConfig], tuple[State, str]]
 GOLD_FENS = (
     "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR w KQkq - 4 4",
     "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1",
@@ -64,9 +65,9 @@ def run_checks(config: RunConfig, *, start_ray: bool) -> list[Check]:
     return [run_check(name, check, config) for name, check in checks]
 
 
-def domain_checks(config: RunConfig) -> dict[str, Callable[[RunConfig], tuple[State, str]]]:
+def domain_checks(config: RunConfig) -> dict[str, CheckFunction]:
     """Return the checks of what scores the configured domains, by name."""
-    checks = {"engine": check_engine, "sandbox": check_sandbox}
+    checks: dict[str, CheckFunction] = {"engine": check_engine, "sandbox": check_sandbox}
     if config.domain == "both":
         return checks
     name = "sandbox" if config.domain == "code" else "engine"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def chess_scorer(config: RunConfig) -> ChessScorer:
     )
 
 
-Scored = Iterable[dict[str, Any]]
+Scored = Iterator[dict[str, Any]]
 
 
 def score_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -56,7 +56,7 @@ class RunSource:
         """Free a task in flight unanswered."""
         self._sources[self._owner.pop(task_id)].skip(task_id)
 
-    def finished(self) -> Sequence[chess.pgn.Game]:
+    def finished(self) -> list[chess.pgn.Game]:
         """Return the games finished since the last call, and forget them."""
         games: list[chess.pgn.Game] = []
         for source in self._sources.values():
@@ -100,5 +100,5 @@ class RunSource:
 def open_sources(config: RunConfig, domains: Mapping[str, Domain], stack: ExitStack) -> RunSource:
     """Open every domain's tasks; `stack` closes what they need to live."""
     sources = {name: domain.open_source(stack) for name, domain in domains.items()}
-    shares = {name: config.shares[name] for name in domains} if len(domains) > 1 else None
-    return RunSource(sources, shares or dict.fromkeys(domains, 1.0))
+    shares = {str(name): share for name, share in config.shares.items()}
+    return RunSource(sources, shares if len(domains) > 1 else dict.fromkeys(domains, 1.0))
