@@ -67,6 +67,7 @@ class AssertProcess:
         """
         try:
             popen = self._ready()
+            self._served += 1
             until = time.monotonic() + seconds
             self._send(popen, test | {"alarm_s": seconds + _ALARM_MARGIN_S}, until)
             while "call" in (message := self._receive(popen, until)):
@@ -80,6 +81,13 @@ class AssertProcess:
             self.close()
             raise
         return message
+
+    def start(self) -> None:
+        """Start the process unless it runs, which `run` does too.
+
+        Raises SandboxError where no process can be started.
+        """
+        self._ready()
 
     def close(self) -> None:
         """Kill and reap the process; the next test starts another."""
@@ -104,7 +112,6 @@ class AssertProcess:
                     raise SandboxError(f"the tests' process did not start: {error}") from error
                 self._wrapped = []  # it has its limits without
                 return self._ready()
-        self._served += 1
         return self._popen
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -29,6 +29,8 @@ REFERENCE_S = 60.0
 """The longest that a reference may take for one test; all of its tests have twice that."""
 LOST = 0.25
 """Share of its time that a visible test still has once the program was lost in the hidden ones."""
+STALLED = 0.2
+"""A program that got less than this share of a CPU was waiting: for a sleep, or for the machine."""
 _REMEASURE_S = 60.0
 _TIMINGS_KEPT = 1024
 
@@ -61,7 +63,13 @@ class _Run:
     hidden: list[Trial]
     visible: list[Trial]
     seconds: float = 0.0
+    cpu_s: float = 0.0
     memory_mb: float = 0.0
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether some test did not end in its time."""
+        return any(trial.status == "timeout" for trial in (*self.hidden, *self.visible))
 
 
 class Judge:
@@ -69,7 +77,8 @@ class Judge:
 
     A test may take `limits.wall_s` and a program `task_s` seconds of wall clock, or FACTOR times
     what the reference takes where that is more. The reference is measured only when a program ran
-    out of time, and then at once: on a machine that is busy at the moment both are slow.
+    out of time, and then at once: on a machine that is busy at the moment both are slow. A program
+    that lost its time while it hardly ran is run once more: a machine that stalls looks like that.
     """
 
     def __init__(
@@ -119,7 +128,9 @@ class Judge:
         try:
             allowed = self._known(task)
             run = self._run_twice(task, program, allowed)
-            if _timed_out(run) and task.reference is not None:
+            if run.timed_out and run.cpu_s < STALLED * run.seconds:
+                run = self._run_twice(task, program, allowed)
+            if run.timed_out and task.reference is not None:
                 measured = self._measured(task, task.reference)
                 if measured.exceeds(allowed):
                     self._doing = f"task {task.key}, again with more time"
@@ -169,12 +180,14 @@ class Judge:
         limits = replace(self._limits, wall_s=longest)
         if allowed.task_s > self._task_s:
             limits = replace(limits, cpu_s=max(limits.cpu_s, allowed.task_s))
+        if task.kind in ("asserts", "check"):
+            self._process.start()  # before the clock runs
         budget = Budget.of(allowed.task_s)
         with Runner(self._sandbox, self._process, task, program, limits, budget) as runner:
             hidden = runner.trials(task.hidden, allowed.hidden)
             share = LOST if runner.lost else 1.0
             visible = runner.trials(task.visible, [share * limit for limit in allowed.visible])
-        return _Run(hidden, visible, runner.seconds, runner.memory_mb)
+        return _Run(hidden, visible, runner.seconds, runner.cpu_s, runner.memory_mb)
 
 
 def _name(task: CodeTask) -> tuple[str, int, int]:
@@ -186,10 +199,6 @@ def _scaled(trials: Sequence[Trial], count: int, floor: float) -> tuple[float, .
     """Return the limit of each test; one the reference did not reach has the floor."""
     seconds = [trial.seconds for trial in trials] + [0.0] * (count - len(trials))
     return tuple(max(floor, FACTOR * second) for second in seconds)
-
-
-def _timed_out(run: _Run) -> bool:
-    return any(trial.status == "timeout" for trial in (*run.hidden, *run.visible))
 
 
 def _grade(task: CodeTask, run: _Run) -> Grade:

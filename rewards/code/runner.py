@@ -9,15 +9,15 @@ from typing import cast
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest, Test
 from rewards.code.assert_process import AssertProcess
 from rewards.code.grade import Trial
-from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox
+from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
 from rewards.code.trials import Budget, call_trials, code_trials, program_trials
 
 
 class Runner:
     """Opens the program when it is first needed, and again after it was lost.
 
-    `seconds` (wall clock) and `memory_mb` (peak, MiB) add up what its processes used; they are
-    complete once it is closed. A context manager.
+    `seconds` (wall clock), `cpu_s` and `memory_mb` (peak, MiB) say what its processes used; they
+    are complete once it is closed. A context manager.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Runner:
         self.lost = False
         """Whether the program ran out of time or memory, or died, under some test."""
         self.seconds = 0.0
+        self.cpu_s = 0.0
         self.memory_mb = 0.0
 
     def __enter__(self) -> Runner:
@@ -54,8 +55,7 @@ class Runner:
         """Kill and reap the program's process. Raises SandboxError."""
         candidate, self._candidate = self._candidate, None
         if candidate is not None:
-            usage = candidate.close()
-            self._used(usage.wall_s, usage.max_rss_mb)
+            self._used(candidate.close())
 
     def trials(self, tests: Sequence[Test], limits: Sequence[float]) -> list[Trial]:
         """Run tests, each with its limit in seconds, up to the first that loses the program.
@@ -92,12 +92,13 @@ class Runner:
         return code_trials(candidate, self._process, self._task, codes, limits, self._budget)
 
     def _programs(self, tests: Sequence[ProgramTest], limits: Sequence[float]) -> Iterator[Trial]:
-        for trial, memory_mb in program_trials(
+        for trial, usage in program_trials(
             self._sandbox, self._program, tests, limits, self._budget, self._limits
         ):
-            self._used(trial.seconds, memory_mb)
+            self._used(usage)
             yield trial
 
-    def _used(self, seconds: float, memory_mb: float) -> None:
-        self.seconds += seconds
-        self.memory_mb = max(self.memory_mb, memory_mb)
+    def _used(self, usage: Usage) -> None:
+        self.seconds += usage.wall_s
+        self.cpu_s += usage.cpu_s
+        self.memory_mb = max(self.memory_mb, usage.max_rss_mb)

@@ -14,7 +14,7 @@ from envs.code.values import Unsupported, decode, encode, same, shown
 from rewards.code.assert_process import AssertProcess, AssertTimeoutError
 from rewards.code.grade import Trial
 from rewards.code.lowered import lowered
-from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox
+from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
 
 SHOWN = 300
 """Characters of an input or a value that a record keeps."""
@@ -191,15 +191,15 @@ def program_trials(
     limits: Sequence[float],
     all_: Budget,
     sandbox_limits: Limits,
-) -> Iterator[tuple[Trial, float]]:
-    """Yield the trial of each run of a whole program and its peak memory in MiB.
+) -> Iterator[tuple[Trial, Usage]]:
+    """Yield the trial of each run of a whole program and what it used.
 
     Ends behind the first run that lost its time or its memory: the next would cost as much.
     """
     for test, seconds in zip(tests, limits, strict=True):
         left = all_.begin(seconds)
         if left <= 0:
-            yield SPENT, 0.0
+            yield SPENT, Usage(0.0, 0.0, 0.0)
             return
         outcome = sandbox.run_program(
             source, test.stdin, limits=replace(sandbox_limits, wall_s=left)
@@ -210,7 +210,7 @@ def program_trials(
         if status == "ok":
             status = "pass" if same_output(test.stdout, outcome.stdout) else "wrong"
         trial = Trial(status, asked, expected, got, outcome.detail, outcome.seconds)
-        yield trial, outcome.usage.max_rss_mb
+        yield trial, outcome.usage
         if not goes_on(trial):
             return
 

@@ -275,6 +275,17 @@ def test_limits_grow_where_the_reference_is_slow(sandbox: Sandbox) -> None:
     ]  # fmt: skip
 
 
+def test_a_program_that_lost_its_time_to_the_machine_is_run_once_more(sandbox: Sandbox) -> None:
+    task = replace(SQUARE, reference=None, hidden=SQUARE.hidden[:1], visible=())
+    begun = time.monotonic()
+    with Judge(sandbox, Limits(wall_s=0.5), task_s=0.5) as judge:
+        sleeps = judge.grade(task, "import time\ndef f(x): time.sleep(9)")
+        slept = time.monotonic() - begun
+        loops = judge.grade(task, "def f(x):\n    while True: pass")
+    assert [sleeps.verdict, loops.verdict] == ["timeout", "timeout"]
+    assert 1.0 <= slept < 9
+
+
 def test_memory_and_output_are_bounded(judge: Judge) -> None:
     assert judge.grade(SQUARE, "def f(x): return bytearray(4 << 30)").status == "memory"
     flood = judge.grade(SQUARE, "def f(x): return 'x' * (1 << 20)")
