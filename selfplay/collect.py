@@ -12,7 +12,7 @@ from envs import Task
 from selfplay.advantages import assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
-from selfplay.domains.base import Domain, drawn_results, has_infra_error, mean
+from selfplay.domains.base import Domain, domain_of, drawn_results, has_infra_error, mean
 from selfplay.domains.mixed import RunSource
 from selfplay.engines import Sample, SampleRequest
 from selfplay.records import FORCED, Group, Rollout
@@ -56,9 +56,7 @@ class Collector:
             tasks = self._source.next_tasks(config.groups_per_step - len(batch.groups))
             groups = self._timed(batch, "sample", self._sample, tasks, step, refill)
             self._timed(batch, "score", self._score, groups)
-            for group in groups:
-                domain = self._domains[group.task.domain]
-                domain.answered(self._source, group, self._samplers.version)
+            groups += self._follow(batch, groups, step, refill)
             sound = [g for g in groups if not has_infra_error(g)]
             batch.infra_errors += len(groups) - len(sound)
             batch.groups += [g for g in sound if g.has_spread]
@@ -72,10 +70,25 @@ class Collector:
         for group in seen:
             group.trained = id(group) in trained
             if group.trained:
-                assign_advantages(group, self._domains[group.task.domain].advantage)
+                assign_advantages(group, self._domains[domain_of(group.task)].advantage)
         drawn = [r for g in seen for r in g.rollouts if r.finish != FORCED]
         batch.completion_tokens = sum(len(r.completion_ids) for r in drawn)
         return batch, seen
+
+    def _follow(self, batch: Batch, groups: list[Group], step: int, refill: int) -> list[Group]:
+        """Let the sources take the answers; return the groups of the tasks that answers made."""
+        followed: list[Group] = []
+        for name, domain in self._domains.items():
+            mine = [group for group in groups if domain_of(group.task) == name]
+            tasks = domain.follow_ups(self._source.of(name), mine)
+            if tasks:
+                more = self._timed(batch, "sample", self._sample, tasks, step, refill)
+                self._timed(batch, "score", self._score, more)
+                domain.settle(mine, more)
+                followed += more
+            for group in mine:
+                domain.answered(self._source, group, self._samplers.version)
+        return followed
 
     def _timed(self, batch: Batch, name: str, call: Any, *args: Any) -> Any:
         start = time.monotonic()
@@ -86,12 +99,12 @@ class Collector:
     def _sample(self, tasks: Sequence[Task], step: int, refill: int) -> list[Group]:
         requests = []
         for task in tasks:
-            domain = self._domains[task.domain]
+            domain = self._domains[domain_of(task)]
             prompt = domain.render(task)
             requests.append(
                 SampleRequest(
                     prompt_ids=prompt_ids(self._tokenizer, prompt, self._context),
-                    n=domain.samples,
+                    n=domain.samples(task),
                     max_tokens=prompt.max_tokens,
                     stop=prompt.stop,
                     temperature=self._config.sampler.temperature,
@@ -111,7 +124,7 @@ class Collector:
 
         They were not drawn, so they have no log-probs: the importance correction leaves them out.
         """
-        domain = self._domains[task.domain]
+        domain = self._domains[domain_of(task)]
         listed = domain.actions(task, self._config.group_size, request.seed)
         return [
             Rollout(
@@ -166,7 +179,7 @@ def rollout_metrics(
     figures: dict[str, float | None] = {"rollouts": float(sum(len(g.rollouts) for g in groups))}
     figures |= _common(sound)
     for name, domain in domains.items():
-        mine = [g for g in sound if g.task.domain == name]
+        mine = [g for g in sound if domain_of(g.task) == name]
         figures |= domain.figures(mine, source.of(name))
         if len(domains) > 1:
             figures |= {f"{name}/{key}": value for key, value in _common(mine).items()}

@@ -11,6 +11,7 @@ from envs import Task
 from rewards import RewardResult
 from selfplay.config import RunConfig
 from selfplay.domains import make_domain
+from selfplay.domains.base import domain_of
 from selfplay.pools import ActorPool
 
 
@@ -67,7 +68,7 @@ class ScorerPool:
         todo = list(range(len(answers)))
         for _ in range(1 + self._retries):
             for name, pool in self._pools.items():
-                mine = [i for i in todo if answers[i][0].domain == name]
+                mine = [i for i in todo if domain_of(answers[i][0]) == name]
                 scored = pool.map("score", [(answers[i][0], list(answers[i][1])) for i in mine])
                 for i, rows in zip(mine, scored, strict=True):
                     results[i] = rows

@@ -11,7 +11,7 @@ from selfplay.buffer import Batch
 from selfplay.collect import Collector, rollout_metrics
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
-from selfplay.domains.base import Domain
+from selfplay.domains.base import Domain, domain_of
 from selfplay.domains.mixed import RunSource
 from selfplay.evaluate import Evaluator
 from selfplay.learner import Learner, Update
@@ -178,6 +178,6 @@ class State:
             rollout = group.rollouts[0]
             result = rollout.result
             verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
-            told = self._domains[group.task.domain].told(group.task)
+            told = self._domains[domain_of(group.task)].told(group.task)
             lines.append(f"{told} -> {rollout.text.strip()!r} ({verdict})")
         return lines

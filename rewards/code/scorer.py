@@ -7,11 +7,14 @@ from types import TracebackType
 from typing import Any, Literal, get_args
 
 from envs.code.extract import extract
+from envs.code.families.screen import Screen
+from envs.code.proposals import Aim
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from envs.task import Task
 from rewards.code.grade import Grade, clean
 from rewards.code.judge import IDLE, Judge
+from rewards.code.proposing import score_proposal
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
 from rewards.result import RewardResult
 
@@ -115,6 +118,17 @@ class CodeScorer:
         except SandboxError as error:
             evidence = _evidence(task, program, "infra_error", str(error))
             return RewardResult(0.0, "infra_error", {}, evidence)
+
+    def score_proposal(
+        self, completion: str, *, seed: int, aim: Aim, screen: Screen | None = None
+    ) -> RewardResult:
+        """Return what became of a proposed function; see proposing.py."""
+        return score_proposal(self._sandbox, completion, seed=seed, aim=aim, screen=screen)
+
+    def score_completion(self, task: CodeTask, completion: str) -> RewardResult:
+        """Return the result of one completion; see `score`."""
+        [result] = self.score([ScoreRequest(task.task(), completion)])
+        return result
 
     def grade(self, task: CodeTask, program: str) -> Grade:
         """Return the judge's grade of a whole program. Raises SandboxError and InputError."""

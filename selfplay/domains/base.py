@@ -75,13 +75,8 @@ class Domain(Protocol):
     def render(self, task: Task) -> Prompt:
         """Return the prompt of a task."""
 
-    @property
-    def max_tokens(self) -> int:
-        """The longest completion of the domain."""
-
-    @property
-    def samples(self) -> int:
-        """How many answers are drawn per task."""
+    def samples(self, task: Task) -> int:
+        """How many answers are drawn for a task."""
 
     @property
     def advantage(self) -> Advantage:
@@ -92,6 +87,12 @@ class Domain(Protocol):
 
     def answered(self, source: Source, group: Group, version: int) -> None:
         """Take the results of a task in flight: a game goes on, a solve rate moves."""
+
+    def follow_ups(self, source: Any, groups: Sequence[Group]) -> list[Task]:
+        """Return tasks that the answers made, to be answered in the same step."""
+
+    def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
+        """Finish the results that depend on what became of the follow-ups."""
 
     def make_scorer(self, *, evaluating: bool) -> Scorer:
         """Return a scorer, started. Raises InputError for what cannot be used."""
@@ -109,6 +110,11 @@ class Domain(Protocol):
 
     def told(self, task: Task) -> str:
         """Return the task in a few words, for the console."""
+
+
+def domain_of(task: Task) -> str:
+    """Return the name of the domain that handles a task: `code` also asks for `code/propose`."""
+    return task.domain.partition("/")[0]
 
 
 def has_infra_error(group: Group) -> bool:

@@ -77,13 +77,7 @@ class ChessDomain:
         chess = self._config.chess
         return render(task, chess.style, chess.notation, chess.max_tokens)
 
-    @property
-    def max_tokens(self) -> int:
-        """The longest answer."""
-        return self._config.chess.max_tokens
-
-    @property
-    def samples(self) -> int:
+    def samples(self, task: Task) -> int:
         """A whole group, or, with every legal move to train on, a few to play on with."""
         listed = self._config.sampler.explore == "all_legal"
         return self._config.sampler.explore_samples if listed else self._config.group_size
@@ -117,6 +111,13 @@ class ChessDomain:
             if r.finish != FORCED and r.result and r.result.verdict in ("pass", "fail")
         ]
         source.advance(group.task.id, legal, version)
+
+    def follow_ups(self, source: Any, groups: Sequence[Group]) -> list[Task]:
+        """A move makes no new task but the next position of its game."""
+        return []
+
+    def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
+        """Nothing is open."""
 
     def make_scorer(self, *, evaluating: bool) -> ChessScorer:
         """Return a scorer with its engine started."""

@@ -7,14 +7,19 @@ from contextlib import ExitStack
 from typing import Any
 
 from envs import Prompt, Task
+from envs.code.families.screen import Screen
 from envs.code.prompts import render
+from envs.code.proposer import DOMAIN as PROPOSE
+from envs.code.proposer import render as render_request
 from rewards import RewardResult
 from rewards.code.sandbox import Limits
 from rewards.code.scorer import CodeScorer, ScoreRequest
 from selfplay.advantages import Advantage
 from selfplay.config import RunConfig
+from selfplay.domains import proposer
 from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
 from selfplay.domains.code_eval import check_suite, evaluate_suite
+from selfplay.domains.code_tasks import evaluation_tasks, training_source
 from selfplay.records import Group
 
 
@@ -47,6 +52,7 @@ class CodeDomain:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
+        self._evaluation: Screen | None = None
 
     def check(self) -> None:
         """Refuse missing or broken data sets."""
@@ -56,9 +62,10 @@ class CodeDomain:
 
     def open_source(self, stack: ExitStack) -> Any:
         """Return the training tasks, drawn by their running solve rate."""
-        from selfplay.domains.code_tasks import training_source
-
-        return training_source(self._config)
+        tasks, settings = training_source(self._config), self._config.proposer
+        if not settings.enabled:
+            return tasks
+        return proposer.ProposingSource(tasks, settings.share, self._config.seed)
 
     def identity(self) -> dict[str, Any]:
         """Return the limits of the sandbox; each rollout says which tier judged it."""
@@ -66,17 +73,15 @@ class CodeDomain:
 
     def render(self, task: Task) -> Prompt:
         """Return the prompt in the configured style."""
+        if task.domain == PROPOSE:
+            return render_request(task, self._config.code.style, self._config.proposer.max_tokens)
         return render(task, self._config.code.style, self._config.code.max_tokens)
 
-    @property
-    def max_tokens(self) -> int:
-        """The longest program."""
-        return self._config.code.max_tokens
-
-    @property
-    def samples(self) -> int:
-        """Programs per task, at most a whole group."""
+    def samples(self, task: Task) -> int:
+        """Programs or proposals per task, at most a whole group."""
         size = self._config.group_size
+        if task.domain == PROPOSE:
+            return min(self._config.proposer.samples, size)
         return min(self._config.code.samples or size, size)
 
     @property
@@ -100,6 +105,17 @@ class CodeDomain:
             values = [float(r.verdict == "pass") for r in drawn_results([group])]
             source.advance(group.task.id, values, version)
 
+    def follow_ups(self, source: Any, groups: Sequence[Group]) -> list[Task]:
+        """Return the tasks that proposals became; the source keeps them for later steps too."""
+        made = proposer.proposed(groups)
+        if made:
+            source.propose(made)
+        return [task.task() for task in made]
+
+    def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
+        """Pay the proposals by how often they were solved."""
+        proposer.settle(groups, followed)
+
     def make_scorer(self, *, evaluating: bool) -> CodeScorer:
         """Return a scorer with its sandbox started."""
         return code_scorer(self._config)
@@ -107,18 +123,26 @@ class CodeDomain:
     def score(
         self, scorer: CodeScorer, task: Task, completions: Sequence[str]
     ) -> list[RewardResult]:
-        """Return the results of the programs for one task."""
+        """Return the results of the programs, or the proposals, for one task."""
+        if task.domain == PROPOSE:
+            aim, seed = self._config.proposer.aim, self._config.seed
+            return [
+                scorer.score_proposal(text, seed=seed, aim=aim, screen=self._screen())
+                for text in completions
+            ]
         return scorer.score([ScoreRequest(task, text) for text in completions])
 
     def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:
         """Return shares of tests and programs passed, and the curriculum's solve rates."""
-        results = drawn_results(groups)
+        asked = [g for g in groups if g.task.domain != PROPOSE]
+        results = drawn_results(asked)
         rates = [
             sum(r.verdict == "pass" for r in own) / len(own)
-            for own in (drawn_results([g]) for g in groups)
+            for own in (drawn_results([g]) for g in asked)
             if own
         ]
-        return {
+        proposals = proposer.figures(groups) if self._config.proposer.enabled else {}
+        return proposals | {
             "pass_rate": mean([float(r.verdict == "pass") for r in results]),
             "hidden_rate": mean([r.parts.get("hidden", 0.0) for r in results]),
             "visible_rate": mean([r.parts.get("visible", 0.0) for r in results]),
@@ -136,4 +160,10 @@ class CodeDomain:
 
     def told(self, task: Task) -> str:
         """Return the task's key."""
-        return str(task.payload["key"])
+        return str(task.payload.get("key", task.domain))
+
+    def _screen(self) -> Screen:
+        """Return what keeps evaluation tasks from being proposed."""
+        if self._evaluation is None:
+            self._evaluation = Screen(evaluation_tasks(self._config))
+        return self._evaluation

@@ -27,6 +27,16 @@ def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
     return [task.task() for task in code_tasks(suite, config, limit)]
 
 
+def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of the run's own code suites: none of them may train."""
+    return [
+        task
+        for suite in config.suites
+        if suite.startswith("code/")
+        for task in code_tasks(suite, config, config.eval.positions)
+    ]
+
+
 def training_source(config: RunConfig) -> TaskSource:
     """Return the training tasks; none of the run's evaluation suites is among them.
 
@@ -39,18 +49,12 @@ def training_source(config: RunConfig) -> TaskSource:
         files["mbpp"] = load_mbpp(_path(code.mbpp, "code.mbpp"), "train")
     if shares.get("jsonl"):
         files["jsonl"] = jsonl_tasks(config)
-    evaluation = [
-        task
-        for suite in config.suites
-        if suite.startswith("code/")
-        for task in code_tasks(suite, config, config.eval.positions)
-    ]
     return TaskSource(
         shares,
         seed=config.seed,
         levels=code.levels,
         files=files,
-        evaluation=evaluation,
+        evaluation=evaluation_tasks(config),
         limits=Limits(retire_at=code.retire_at),
     )
 

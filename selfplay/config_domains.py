@@ -1,0 +1,121 @@
+"""The configuration of the domains: chess, code and what scores them. No torch, no Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Style = Literal["fen_legal", "pgn", "fen", "chat"]
+Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move"]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class ChessConfig(Section):
+    """What is asked in chess, and where the positions come from."""
+
+    style: Style = "fen_legal"
+    notation: Literal["san", "uci"] = "san"
+    """Notation of the listed moves (`fen_legal`, `chat`); answers may always be in either."""
+    max_tokens: int = Field(8, ge=1, le=4096)
+    boards: int = Field(64, ge=1)
+    """Self-play games kept side by side."""
+    random_opening_plies: tuple[int, int] = (2, 16)
+    """Random plies (inclusive range) from the start position to where a self-play game begins."""
+    opening_max_win_gap: float = Field(0.35, gt=0, le=0.5)
+    """An opening is balanced when |win probability - 0.5| is at most this; 0.5 screens nothing."""
+    max_plies: int = Field(120, ge=2)
+    """Longer self-play games are adjudicated as unfinished (`*`)."""
+    random_move_prob: float = Field(0.1, ge=0, le=1)
+    """Chance that a game goes on with a random legal move instead of a sampled one."""
+    random_when_illegal: bool = True
+    """Where no sampled move was legal, go on with a random legal move; false ends the game."""
+    sources: dict[Literal["selfplay", "puzzles", "epd", "pgn"], float] = {"selfplay": 1.0}
+    """Share of the tasks per source."""
+    puzzles: Path | None = None
+    epd: Path | None = None
+    pgn: Path | None = None
+
+
+class CodeConfig(Section):
+    """What is asked in code, and where the tasks come from."""
+
+    style: Literal["completion", "chat"] = "completion"
+    max_tokens: int = Field(160, ge=1, le=4096)
+    samples: int | None = Field(None, ge=2)
+    """Programs drawn per task; None: `group_size`. Never more than that."""
+    sources: dict[Literal["families", "mbpp", "jsonl", "proposals"], float] = {"families": 1.0}
+    """Share of the tasks per source."""
+    levels: list[int] = [1, 2, 3]
+    """Levels of difficulty of the built-in families."""
+    mbpp: Path | None = None
+    """MBPP's JSONL; only its training split (601-974) trains."""
+    jsonl: Path | None = None
+    """Tasks of your own; the fields are those of envs/code/task.py."""
+    shape: Literal["all", "fraction"] = "all"
+    """`all`: 1 when every hidden test passes, else 0; `fraction`: the share that passes."""
+    advantage: Literal["dr_grpo", "grpo"] | None = None
+    """None: `learner.advantage`."""
+    advantage_scale: float | None = Field(None, gt=0)
+    """None: `learner.advantage_scale`."""
+    retire_at: float = Field(0.9, gt=0, le=1)
+    """Solve rate from which a task is asked no more."""
+
+
+class ProposerConfig(Section):
+    """Self-play for code: the policy proposes functions that become tasks (off by default)."""
+
+    enabled: bool = False
+    share: float = Field(0.25, gt=0, lt=1)
+    """Share of code's groups that are requests to propose; needs a share in `code.sources`."""
+    samples: int = Field(4, ge=2)
+    """Proposals drawn per request."""
+    max_tokens: int = Field(192, ge=16, le=4096)
+    aim: Literal["reimplement", "predict"] = "reimplement"
+    """What a proposal asks: to write the function from examples, or to say what it returns."""
+
+
+class SandboxConfig(Section):
+    """What a program may use while it is judged (rewards/code/sandbox)."""
+
+    cpu_s: float = Field(4.0, gt=0)
+    wall_s: float = Field(4.0, gt=0)
+    """Per test; a slow reference raises it (max(this, 4 x the reference's time))."""
+    task_s: float = Field(8.0, gt=0)
+    """For all tests of one program."""
+    memory_mb: int = Field(256, ge=32)
+    output_bytes: int = Field(100_000, ge=1000)
+    numpy: bool = False
+    bubblewrap: bool | None = None
+    """None: where it works."""
+    allow_weak: bool = False
+    """Accept a machine where only rlimits hold."""
+
+
+class EngineConfig(Section):
+    """The UCI engine behind the rewards."""
+
+    path: Path | None = None
+    """None: `stockfish` on PATH, then /usr/games/stockfish."""
+    nodes: int = Field(5000, ge=1)
+    hash_mb: int = Field(16, ge=1, le=1024)
+    deadline_s: float = Field(20.0, gt=0)
+    """Wall-clock limit of one engine call; then the process is killed and replaced."""
+    cache: Path | None = None
+    """SQLite file of position scores; None: the user's cache folder."""
+
+
+class RewardConfig(Section):
+    """How a legal move is paid (rewards/chess/shaping.py gives the formulas)."""
+
+    shape: Shape = "regret"
+    floor: float = Field(0.1, ge=0, lt=1)
+    """`regret`: what the worst legal move earns; an illegal one always earns 0."""
+    slope: float = Field(3.0, gt=0)
+    """`regret`: k in floor + (1 - floor) * max(0, 1 - k * regret)."""
