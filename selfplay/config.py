@@ -106,7 +106,7 @@ class EvalConfig(Section):
     """Engine nodes per position for regret and best move."""
     samples: int = Field(0, ge=0)
     """Code: programs drawn per task at `temperature` for pass@k, besides the greedy one."""
-    k: list[int] = [1, 10]
+    k: list[int] = Field([1, 10], min_length=1)
     """Code: the k of pass@k; those above `samples` are left out."""
     temperature: float = Field(0.8, gt=0)
     mbpp: Path | None = None
@@ -138,7 +138,7 @@ class RunConfig(Section):
     model: str = "smollm2-135m-instruct"
     seed: int = 0
     domain: Literal["chess", "code", "both"] = "chess"
-    shares: dict[Literal["chess", "code"], float] = {"chess": 0.5, "code": 0.5}
+    shares: dict[Literal["chess", "code"], float] = Field({"chess": 0.5, "code": 0.5})
     """`domain: both`: share of the groups per domain."""
     steps: int = Field(100, ge=1)
     max_minutes: float | None = Field(None, gt=0)

@@ -36,6 +36,12 @@ def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = str(repository / "configs" / "smoke.yaml")
     code = selfplay(folder, "run", config, "domain=code", *COMMON, "--name", "code")
     assert code.returncode == 0, code.stdout + code.stderr
+    asked = ("proposer.enabled=true", "proposer.share=0.5", "proposer.max_tokens=32")
+    shares = "code.sources={families: 0.5, proposals: 0.5}"
+    proposer = selfplay(
+        folder, "run", config, "domain=code", *COMMON, *asked, shares, "--name", "proposer"
+    )
+    assert proposer.returncode == 0, proposer.stdout + proposer.stderr
     mixed = ("domain=both", "groups_per_step=4", "group_size=16", "code.samples=4")
     chess = ("sampler.explore=all_legal", "learner.advantage=target", "code.advantage=dr_grpo")
     both = selfplay(folder, "run", config, *mixed, *chess, *COMMON, "--name", "both")
@@ -54,6 +60,14 @@ def test_programs_are_judged_and_recorded(runs: Path) -> None:
     assert suite["final"]["pass_rate"]["n"] == 8 and "pass_rate" in suite["paired"]
     sandbox = json.loads((runs / "code" / "manifest.json").read_text())["engine"]["sandbox"]
     assert sandbox["allow_weak"] is False
+
+
+def test_requests_to_propose_are_answered_and_judged(runs: Path) -> None:
+    """A random model proposes nothing sound; what it says is judged and recorded all the same."""
+    rows = [row for row in rows_of(runs / "proposer") if row["domain"] == "code/propose"]
+    assert len(rows) == STEPS * 4 and {row["verdict"] for row in rows} == {"unparsable"}
+    for row in lines_of(runs / "proposer" / "metrics.jsonl"):
+        assert row["proposer/sound"] == 0.0 and row["infra_errors"] == 0
 
 
 def test_evaluation_asks_held_out_families_only(runs: Path) -> None:
