@@ -18,7 +18,7 @@ from envs.chess.prompts import render
 from envs.chess.suites import load_suite
 from selfplay.evaluate import model_context
 from selfplay.models import load_tokenizer
-from selfplay.sampling import prompt_ids
+from selfplay.tokenise import prompt_ids
 
 PACKAGES = ("torch", "transformers", "trl", "selfplay-rlvr")
 DTYPES = {"fp32_autocast_bf16": torch.float32, "bf16_weights": torch.bfloat16}

@@ -16,8 +16,9 @@ from selfplay.domains.base import Domain, domain_of, drawn_results, has_infra_er
 from selfplay.domains.mixed import RunSource
 from selfplay.engines import Sample, SampleRequest
 from selfplay.records import FORCED, Group, Rollout
-from selfplay.sampling import SamplerPool, prompt_ids
+from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
+from selfplay.tokenise import prompt_ids
 
 
 class Collector:

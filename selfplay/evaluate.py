@@ -18,8 +18,9 @@ from selfplay.domains.chess import PUZZLES
 from selfplay.domains.suites import CODE_SUITES, suite_names
 from selfplay.engines import SampleRequest
 from selfplay.models import load_tokenizer
-from selfplay.sampling import SamplerPool, prompt_ids
+from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
+from selfplay.tokenise import prompt_ids
 
 
 class Evaluator:

@@ -8,8 +8,6 @@ from typing import Any
 
 import ray
 
-from envs import Prompt
-from envs.errors import InputError
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
 from selfplay.memory import release_free_memory
@@ -125,25 +123,3 @@ class SamplerPool:
     def close(self) -> None:
         """Kill the samplers."""
         self._pool.close()
-
-
-def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
-    """Tokenise a rendered prompt; chat messages go through the tokenizer's chat template.
-
-    Raises:
-        InputError: the prompt and its answer do not fit the model's context, or it has no template.
-    """
-    if prompt.messages is not None:
-        if not tokenizer.chat_template:
-            raise InputError("chess.style=chat: this model has no chat template; use fen_legal")
-        ids = tokenizer.apply_chat_template(
-            list(prompt.messages), add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-    else:
-        ids = tokenizer(prompt.text, add_special_tokens=False).input_ids
-    if len(ids) + prompt.max_tokens > context:
-        raise InputError(
-            f"chess.max_tokens: a prompt of {len(ids)} tokens and {prompt.max_tokens} more exceed "
-            f"the model's context of {context}"
-        )
-    return tuple(ids)

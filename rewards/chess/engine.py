@@ -14,15 +14,15 @@ from types import TracebackType
 import chess
 
 from envs.errors import InputError
+from rewards.chess.handshake import introduction, skip_to
 from rewards.chess.process import LineProcess, ProcessEndedError, RubbishError
 from rewards.chess.scores import MoveScore, PositionScores
-from rewards.chess.uci import DepthTable, RawScore, parse_option
+from rewards.chess.uci import DepthTable, RawScore
 
 FALLBACK = Path("/usr/games/stockfish")
 """Where Debian and Ubuntu put Stockfish, which is not on everybody's PATH."""
 HANDSHAKE_S = 8.0
 """An executable that has not introduced itself as a UCI engine by then is none."""
-HANDSHAKE_LINES = 2000
 _MEND = "run `apt-get install stockfish` or set `engine.path=/path/to/engine`"
 _hashes: dict[tuple[str, int, int], str] = {}
 
@@ -188,13 +188,13 @@ class Engine:
             if self._closed:
                 raise ProcessEndedError("was closed")
             process.send("uci\n")
-            name, options = _introduction(process, deadline)
+            name, options = introduction(process, deadline)
             if "MultiPV" not in options:
                 raise RubbishError("it has no MultiPV option")
             fixed = {"Threads": 1, "Hash": self.hash_mb}
             lines = [f"setoption name {k} value {v}\n" for k, v in fixed.items() if k in options]
             process.send("".join(lines) + "isready\n")
-            _skip_to(b"readyok", process, deadline)
+            skip_to(b"readyok", process, deadline)
         except BaseException:
             self._drop()
             raise
@@ -228,7 +228,7 @@ class Engine:
             multipv = f"setoption name MultiPV value {len(moves)}\n"
             self._multipv = len(moves)
         process.send(f"{multipv}ucinewgame\nisready\n")
-        _skip_to(b"readyok", process, deadline)
+        skip_to(b"readyok", process, deadline)
         process.send(f"position fen {fen}\ngo {limit}\n")
         table = DepthTable(moves)
         while not (line := process.read_line(deadline)).startswith(b"bestmove"):
@@ -252,23 +252,3 @@ def _position(
     legal: list[str], scores: dict[str, RawScore], depth: int, nodes: int
 ) -> PositionScores:
     return PositionScores({uci: MoveScore.of(*scores[uci]) for uci in legal}, depth, nodes)
-
-
-def _introduction(process: LineProcess, deadline: float) -> tuple[str, dict[str, str]]:
-    name, options = "", dict[str, str]()
-    for _ in range(HANDSHAKE_LINES):
-        line = process.read_line(deadline)
-        if line == b"uciok":
-            return name or "unnamed engine", options
-        if line == b"uci":
-            raise RubbishError("it only repeats what it is told")
-        if line.startswith(b"id name "):
-            name = line[8:].decode("utf-8", "replace").strip()[:200]
-        elif (option := parse_option(line)) is not None:
-            options[option[0]] = option[1]
-    raise RubbishError(f"no `uciok` within {HANDSHAKE_LINES} lines")
-
-
-def _skip_to(word: bytes, process: LineProcess, deadline: float) -> None:
-    while process.read_line(deadline) != word:
-        continue
