@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +61,11 @@ class AssertProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """The process, or bubblewrap around it; None while there is none."""
+        return None if self._popen is None else self._popen.pid
+
     def run(self, test: dict[str, Any], call: Call, seconds: float) -> dict[str, Any]:
         """Return the result of one test (assert_worker.py says what stands in both).
 
@@ -94,7 +101,9 @@ class AssertProcess:
         popen, self._popen = self._popen, None
         if popen is None:
             return
-        popen.kill()
+        # The group: bubblewrap and what it wraps. Not reaped yet, so the number is still its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
         popen.wait()
         for stream in (popen.stdin, popen.stdout):
             assert stream is not None
@@ -170,7 +179,7 @@ class AssertProcess:
 
 def _namespaces() -> list[str]:
     """Return bubblewrap's arguments. No /proc is mounted: many containers do not allow it."""
-    words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--ro-bind", "/", "/", "--dev-bind", "/dev/null", "/dev/null"]
     return [*words, "--cap-drop", "ALL"] if os.geteuid() == 0 else [*words, "--unshare-user"]
 

@@ -111,6 +111,11 @@ class Judge:
         self._process.close()
 
     @property
+    def tests_pid(self) -> int | None:
+        """The process that runs test code, or bubblewrap around it; None while there is none."""
+        return self._process.pid
+
+    @property
     def doing(self) -> str:
         """The task that is being graded; `idle` otherwise."""
         return self._doing

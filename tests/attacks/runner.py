@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -144,6 +145,16 @@ def processes() -> set[int]:
     return {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
 
+def family(pid: int | None) -> set[int]:
+    """Return a process and all below it."""
+    found = [] if pid is None else [pid]
+    for one in found:
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{one}/task/{one}/children").read_text(encoding="ascii")
+            found += map(int, children.split())
+    return set(found)
+
+
 def attacked(sandbox: Sandbox, judge: Judge, bait: Bait, attack: Attack, kind: Kind) -> Record:
     """Let one attack at one task, and look at what it has done."""
     source = attack.source
@@ -165,15 +176,11 @@ def attacked(sandbox: Sandbox, judge: Judge, bait: Bait, attack: Attack, kind: K
     if sandbox.zygote_pid != zygote:
         found.append("the zygote died")
     # The process of the tests may have been replaced, which is the judge's own doing.
-    left = processes() - before
-    if len(left) > 1 or any(os.path.realpath(f"/proc/{pid}/exe") != _PYTHON for pid in left):
+    if left := processes() - before - family(judge.tests_pid):
         found.append(f"processes left: {sorted(left)}")
     if len(os.listdir("/proc/self/fd")) > opened + 2:
         found.append("descriptors left")
     return Record(attack.name, kind, verdict, status, passed, seconds, found)
-
-
-_PYTHON = os.path.realpath(sys.executable)
 
 
 def tell(**message: Any) -> None:

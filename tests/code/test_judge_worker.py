@@ -238,8 +238,8 @@ def test_long_values_are_cut_for_the_record(process: AssertProcess) -> None:
 def test_no_process_is_left_behind() -> None:
     with AssertProcess() as made:
         assert run(made, "assert f(1) == 2")["result"] == "pass"
-        assert made._popen is not None
-        pid = made._popen.pid
+        pid = made.pid
+        assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
