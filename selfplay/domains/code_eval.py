@@ -57,8 +57,8 @@ def evaluation_row(
 ) -> dict[str, Any]:
     """Return what is kept of the answers to one task.
 
-    The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `written` their
-    programs (the greedy one's where none was drawn) as rows of the field's sample files.
+    The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `written`
+    their programs (the greedy one's where none was drawn) as rows of the field's sample files.
     """
     greedy = results[0]
     view = CodeTask.of(task)

@@ -11,6 +11,7 @@ from typing import Any
 from selfplay.atomic import write_text
 from selfplay.report.boards import chosen_positions, pair_html, pieces_svg
 from selfplay.report.curves import Point, curve_svg, stacked_svg
+from selfplay.report.programs import programs_html
 from selfplay.report.style import STYLE
 from selfplay.report.tables import (
     comparison_html,
@@ -63,7 +64,7 @@ def render(run_dir: RunDir) -> str:
         _section("Before and after", comparison_html(summary)),
         _section("Curves", _curves(metrics, evals)),
         _section("Where the time went", _time(metrics)),
-        _section("Positions before and after training", _boards(evals)),
+        *_before_and_after(evals),
         _section("What the model said", rollouts_html(run_dir.rollouts)),
         _section("What it ran on", manifest_html(run_dir.manifest()) + _config(config)),
     ]
@@ -157,6 +158,18 @@ def _boards(evals: dict[str, dict[str, Any]]) -> str:
         "model's move; green: the engine's best.</p>"
         f'{pieces_svg()}<div class="grid">{boards}</div>'
     )
+
+
+def _before_and_after(evals: dict[str, dict[str, Any]]) -> list[str]:
+    """Return boards where chess was measured, programs where code was."""
+    suites = {suite for evaluation in evals.values() for suite in evaluation.get("suites", {})}
+    sections = []
+    if not suites or any(suite.startswith("chess/") for suite in suites):
+        sections.append(_section("Positions before and after training", _boards(evals)))
+    programs = programs_html(evals)
+    if programs:
+        sections.append(_section("Programs before and after training", programs))
+    return sections
 
 
 def _config(text: str) -> str:

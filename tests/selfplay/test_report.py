@@ -126,6 +126,27 @@ def test_a_finished_run_shows_all_of_it(tmp_path: Path) -> None:
     assert 'class="bar"' in page  # error bars of the evaluations
 
 
+@pytest.mark.parametrize("text", XSS)
+def test_programs_stand_beside_each_other_and_stay_text(text: str, tmp_path: Path) -> None:
+    run = RunDir.create(RunConfig(name="code", runs_dir=tmp_path))
+    for name, verdict in (("base", "fail"), ("final", "pass")):
+        failed = {"hidden": True, "input": f"f({text})", "expected": "1", "got": text}
+        answer = {
+            "task_id": "code/1",
+            "key": "families/f/1/0",
+            "program": f"def f(x):\n    return {text}",
+            "verdict": verdict,
+            "failed": failed if verdict == "fail" else None,
+        }
+        suites = {"code/families": {"policy": {}, "rows": [answer]}}
+        run.write_eval(name, {"name": name, "version": 0, "step": 0, "suites": suites})
+    page = build_report(run).read_text(encoding="utf-8")
+    found = audit(page)
+    assert "base: fail" in found.text and "final: pass" in found.text
+    assert "first failed (a hidden test)" in found.text
+    assert found.tags <= ALLOWED
+
+
 def test_partial_runs_have_a_report(tmp_path: Path) -> None:
     run = RunDir.create(RunConfig(name="part", runs_dir=tmp_path))
     assert "No steps yet." in audit(build_report(run).read_text()).text
