@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from selfplay.stats import Interval, paired_bootstrap, sign_flip_p
+from selfplay.stats import Interval, holm, paired_bootstrap, sign_flip_p
 
 ALPHA = 0.05
 
@@ -82,7 +82,7 @@ def decide(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> Decisio
             new, old = [after[t] for t in both], [before[t] for t in both]
             gain = [a - b for a, b in zip(new, old, strict=True)]
             tested.append((suite, paired_bootstrap(new, old), sign_flip_p(gain)))
-    changes = tuple(_holm(tested))
+    changes = tuple(_judged(tested))
     worse = [c.suite for c in changes if c.change == "worse"]
     better = [c.suite for c in changes if c.change == "better"]
     if worse:
@@ -101,18 +101,13 @@ def _utilities(numbers: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _holm(tested: list[tuple[str, Interval, float]]) -> list[SuiteChange]:
-    """Judge each suite at its step of Holm's procedure; return them in their own order."""
-    order = sorted(range(len(tested)), key=lambda i: tested[i][2])
-    certain: set[int] = set()
-    for rank, index in enumerate(order):
-        if tested[index][2] > ALPHA / (len(tested) - rank):
-            break
-        certain.add(index)
+def _judged(tested: list[tuple[str, Interval, float]]) -> list[SuiteChange]:
+    """Judge each suite behind Holm's correction over all of them."""
     changes = []
-    for index, (suite, difference, p) in enumerate(tested):
+    adjusted = holm([p for _, _, p in tested])
+    for (suite, difference, p), certain in zip(tested, adjusted, strict=True):
         change: Change = "even"
-        if index in certain and difference.value:
+        if certain <= ALPHA and difference.value:
             change = "better" if difference.value > 0 else "worse"
         changes.append(SuiteChange(suite, difference, p, change))
     return changes

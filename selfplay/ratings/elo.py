@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from selfplay.stats import Z95, Interval, student_t95
 
@@ -96,11 +96,11 @@ def pair_elo(counts: Sequence[float], method: Literal["wilson", "normal"] = "wil
             t = student_t95(round(n) - 1)
             size = (n - 1) * mean * (1 - mean) / variance * (Z95 / t) ** 2
         low, high = _wilson(mean, size)
-    ends = (elo_of_score(min(1.0, max(0.0, end))) for end in (low, high))
-    return Interval(elo_of_score(mean), *ends, round(n))
+    ends = [elo_of_score(min(1.0, max(0.0, end))) for end in (low, high)]
+    return Interval(elo_of_score(mean), ends[0], ends[1], round(n))
 
 
-def bound_when_all_lost(opponents: Sequence[float], weights: Sequence[float]) -> float:
+def bound_when_all_lost(opponents: ArrayLike, weights: ArrayLike) -> float:
     """Return the highest rating in Elo at which losing everything is not yet improbable.
 
     The R with prod (1 - E(R - opponent))^weight = 2.5%. A draw only makes a lost game rarer than

@@ -115,9 +115,9 @@ class Crosstable:
         points = np.where(first < second, points, games - points)
         meeting = np.minimum(first, second) * len(players) + np.maximum(first, second)
         order = np.argsort(meeting, kind="stable")
-        met, start = np.unique(meeting[order], return_index=True)
+        met, begin = np.unique(meeting[order], return_index=True)
         a, b = np.divmod(met, len(players))
-        return cls(players, a, b, start, games[order], points[order])
+        return cls(players, a, b, begin, games[order], points[order])
 
     def meeting_sums(self, per_pair: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over the pairs of each meeting, along the last axis."""
@@ -129,10 +129,8 @@ class Crosstable:
     ) -> NDArray[np.float64]:
         """Return for each player the sum over their meetings of what is theirs."""
         size = len(self.players)
-        sums: NDArray[np.float64] = np.bincount(self.a, of_a, size) + np.bincount(
-            self.b, of_b, size
-        )
-        return sums
+        sums = np.bincount(self.a, of_a, size) + np.bincount(self.b, of_b, size)
+        return sums.astype(np.float64)
 
 
 def _pair_up_two(games: list[Game]) -> Iterator[Pair]:

@@ -3,8 +3,13 @@
 The likelihood ratio is the generalised one: each hypothesis fixes the mean score alone, and the
 other parameters of the multinomial distribution of pair results are set to their maximum
 likelihood values under it. It is what fishtest computes (`LLRcalc.py`, statistic "expectation").
-Wald's bounds hold the error rates when the test is looked at after each pair and stopped at the
-first crossing (Wald 1945, Ann. Math. Stat. 16, 117-186).
+A test is looked at after each pair and stopped at the first crossing of one of Wald's bounds
+(Wald 1945, Ann. Math. Stat. 16, 117-186).
+
+Those bounds hold the error rates for a known variance. The one estimated from n pairs makes 1 /
+variance too large, by n / (n - 3) on average for normal results, and a test of a large difference
+ends after so few pairs that it would err too often. So the LLR is judged by (n - 3) / n of itself;
+from a few hundred pairs on that is no difference.
 """
 
 from __future__ import annotations
@@ -30,10 +35,15 @@ _HALVINGS = 60
 
 @dataclass(frozen=True, slots=True)
 class SprtResult:
-    """Where a test stands. "accepted" speaks for elo1, "rejected" for elo0."""
+    """Where a test stands. "accepted" speaks for elo1, "rejected" for elo0.
+
+    `llr` is the exact one, `llr_judged` its (n - 3) / n, which decides, and `llr_approximate` that
+    of a normal distribution, to compare with.
+    """
 
     verdict: Verdict
     llr: float
+    llr_judged: float
     llr_approximate: float
     lower: float
     upper: float
@@ -45,6 +55,7 @@ class SprtResult:
         return {
             "verdict": self.verdict,
             "llr": self.llr,
+            "llr_judged": self.llr_judged,
             "llr_approximate": self.llr_approximate,
             "lower": self.lower,
             "upper": self.upper,
@@ -85,22 +96,33 @@ class Sprt:
         return math.log((1 - self.beta) / self.alpha)
 
     def judge(self, counts: Sequence[float]) -> SprtResult:
-        """Return where the test stands after `counts` (see `moments`); the exact LLR decides."""
+        """Return where the test stands after `counts` (see `moments`).
+
+        Raises ValueError for bad counts.
+        """
         llr = llr_exact(counts, self.elo0, self.elo1)
+        judged = llr * float(judged_share(sum(counts)))
         verdict: Verdict = "undecided"
-        if llr >= self.upper:
+        if judged >= self.upper:
             verdict = "accepted"
-        elif llr <= self.lower:
+        elif judged <= self.lower:
             verdict = "rejected"
         return SprtResult(
             verdict,
             llr,
+            judged,
             llr_approximate(counts, self.elo0, self.elo1),
             self.lower,
             self.upper,
             tuple(float(count) for count in counts),
             pair_elo(counts),
         )
+
+
+def judged_share(n: ArrayLike) -> NDArray[np.float64]:
+    """Return the share of the LLR of `n` results that is judged: (n - 3) / n, from 0."""
+    results = np.asarray(n, dtype=np.float64)
+    return np.maximum(0.0, 1 - 3 / np.maximum(results, 1.0))
 
 
 def llr_exact(counts: Sequence[float], elo0: float, elo1: float) -> float:
