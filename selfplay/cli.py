@@ -12,6 +12,7 @@ import typer
 
 from envs.errors import InputError
 from selfplay.errors import RunCrashed
+from selfplay.rate_cli import rate, sprt
 from selfplay.tasks_cli import app as tasks_app
 
 app = typer.Typer(
@@ -213,6 +214,10 @@ def report(
     from selfplay.rundir import RunDir
 
     typer.echo(build_report(RunDir.open(target)))
+
+
+app.command()(rate)
+app.command()(sprt)
 
 
 def main() -> None:
