@@ -11,6 +11,7 @@ from selfplay.config_domains import (
     ChessConfig,
     CodeConfig,
     EngineConfig,
+    MatchConfig,
     ProposerConfig,
     RewardConfig,
     SandboxConfig,
@@ -157,6 +158,7 @@ class RunConfig(Section):
     sandbox: SandboxConfig = SandboxConfig()
     engine: EngineConfig = EngineConfig()
     reward: RewardConfig = RewardConfig()
+    match: MatchConfig = MatchConfig()
     sampler: SamplerConfig = SamplerConfig()
     scorer: ScorerConfig = ScorerConfig()
     learner: LearnerConfig = LearnerConfig()

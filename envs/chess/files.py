@@ -218,8 +218,35 @@ def load_pgn(path: Path | str, max_games: int | None = None) -> list[Task]:
     Raises InputError naming file and game for an illegal move, a FEN that is no position or a
     chess variant, and for a file without positions.
     """
-    path = Path(path)
     tasks: dict[str, Task] = {}
+    for game, where in _games(Path(path), max_games):
+        for task in _game_tasks(game, where):
+            tasks.setdefault(task.id, task)
+    if not tasks:
+        raise InputError(f"{path}: no positions; give a PGN file with at least one game")
+    return list(tasks.values())
+
+
+def load_pgn_openings(path: Path | str, plies: int | None = None) -> list[chess.Board]:
+    """Return the board at the end of each game's main line, or after `plies` plies, history kept.
+
+    Raises InputError as load_pgn does, and for a game that leaves no legal move there.
+    """
+    boards = []
+    for game, where in _games(Path(path), None):
+        board = _start(game, where)
+        for move in list(game.mainline_moves())[:plies]:
+            _push(board, move, where)
+        if board.is_game_over():
+            raise InputError(f"{where}: the game is over there; take fewer plies or remove it")
+        boards.append(board)
+    if not boards:
+        raise InputError(f"{path}: no games; give a PGN file with at least one")
+    return boards
+
+
+def _games(path: Path, max_games: int | None) -> Iterator[tuple[chess.pgn.Game, str]]:
+    """Yield the games of a file and where each stands, for error messages."""
     count = 0
     with _opened(path, "PGN") as file:
         while max_games is None or count < max_games:
@@ -231,16 +258,13 @@ def load_pgn(path: Path | str, max_games: int | None = None) -> list[Task]:
                 fault = quoted(str(error), 150)
                 raise InputError(f"{path}: game {count + 1}: {fault}; mend it") from None
             if game is None:
-                break
+                return
             count += 1
-            for task in _game_tasks(game, f"{path}: game {count}"):
-                tasks.setdefault(task.id, task)
-    if not tasks:
-        raise InputError(f"{path}: no positions; give a PGN file with at least one game")
-    return list(tasks.values())
+            yield game, f"{path}: game {count}"
 
 
-def _game_tasks(game: chess.pgn.Game, where: str) -> Iterator[Task]:
+def _start(game: chess.pgn.Game, where: str) -> chess.Board:
+    """Return the board that a game begins on. Raises InputError where that is not chess."""
     if game.errors:
         fault = quoted(str(game.errors[0]), 150)
         raise InputError(f"{where}: {fault}; mend or remove the game")
@@ -250,13 +274,23 @@ def _game_tasks(game: chess.pgn.Game, where: str) -> Iterator[Task]:
     board = game.board()
     if not board.is_valid():
         raise InputError(f"{where}: FEN {quoted(board.fen())} is not a legal position; remove it")
+    return board
+
+
+def _push(board: chess.Board, move: chess.Move, where: str) -> None:
+    if not move:
+        raise InputError(f"{where}: null move after {len(board.move_stack)} plies; remove the game")
+    board.push(move)
+
+
+def _game_tasks(game: chess.pgn.Game, where: str) -> Iterator[Task]:
+    board = _start(game, where)
     start_fen = board.fen()
     moves: list[str] = []
     for move in game.mainline_moves():
-        if not move:
-            raise InputError(f"{where}: null move after {len(moves)} plies; remove the game")
-        yield task_from(board, start_fen, moves)
-        board.push(move)
+        if move:
+            yield task_from(board, start_fen, moves)
+        _push(board, move, where)
         moves.append(move.uci())
     if moves and any(board.legal_moves):
         yield task_from(board, start_fen, moves)

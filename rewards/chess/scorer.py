@@ -127,7 +127,11 @@ class ChessScorer:
 
     def position_scores(self, task: Task) -> PositionScores:
         """Return all legal moves' scores. Raises InputError or EngineError."""
-        return self._scores(board_of(task))
+        return self.board_scores(board_of(task))
+
+    def board_scores(self, board: chess.Board) -> PositionScores:
+        """Return all legal moves' scores on a board. Raises InputError or EngineError."""
+        return self.cache.get(board.fen(), self._setting) or self._search(board)
 
     def win_probability(self, board: chess.Board) -> float:
         """Return the winning chance in [0, 1] of the side to move, playing its best move.
@@ -136,7 +140,7 @@ class ChessScorer:
         """
         if board.is_valid() and not any(board.legal_moves):
             return 0.0 if board.is_check() else 0.5
-        return self._scores(board).best_win
+        return self.board_scores(board).best_win
 
     def _known(self, boards: list[chess.Board]) -> dict[str, Appraisal | EngineError]:
         cached = self.cache.get_many((board.fen() for board in boards), self._setting)
@@ -147,9 +151,6 @@ class ChessScorer:
             return Appraisal.of(self._search(board))
         except EngineError as error:
             return error
-
-    def _scores(self, board: chess.Board) -> PositionScores:
-        return self.cache.get(board.fen(), self._setting) or self._search(board)
 
     def _search(self, board: chess.Board) -> PositionScores:
         fen = board.fen()

@@ -1,0 +1,1 @@
+"""The league: players behind one interface, and the matches between them."""

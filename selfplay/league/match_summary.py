@@ -1,0 +1,95 @@
+"""What a match came to, from the tags of its games: score, pairs, Elo, legal answers, endings."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from selfplay.league.match_file import Stored, StoredPair
+from selfplay.league.player import Player
+from selfplay.league.referee import RESULTS
+
+PENTANOMIAL = ("0", "1/2", "1", "3/2", "2")
+"""Points of player A in a pair, worst first."""
+
+
+def points(pair: StoredPair) -> tuple[float, float]:
+    """Return player A's points in the two games. Raises KeyError where one has no result."""
+    first, second = (RESULTS[game.headers["Result"]] for game in pair)
+    return first, 1 - second
+
+
+def summarise(pairs: Mapping[int, StoredPair], players: tuple[Player, Player]) -> dict[str, Any]:
+    """Return a match's numbers from player A's side, as JSON.
+
+    `elo` is the difference A - B with its 95% interval from pair results (selfplay.ratings), its
+    ends None where unbounded; `legal_first_try` is None for a player that never had to answer.
+    """
+    from selfplay.ratings import pair_elo
+    from selfplay.stats import wilson
+
+    counts = [0] * 5
+    games: Counter[float] = Counter()
+    endings: Counter[str] = Counter()
+    for pair in pairs.values():
+        both = points(pair)
+        games.update(both)
+        counts[round(2 * sum(both))] += 1
+        endings.update(ending(game) for game in pair)
+    played = 2 * len(pairs)
+    total = sum(value * number for value, number in games.items())
+    rates = [_first_try(pairs, index) for index in (0, 1)]
+    return {
+        "players": [
+            {
+                "name": player.name,
+                "version": player.version,
+                "settings": player.settings,
+                "repeatable": player.repeatable,
+                "legal_first_try": wilson(*rate).as_dict() if rate[1] else None,
+            }
+            for player, rate in zip(players, rates, strict=True)
+        ],
+        "pairs": len(pairs),
+        "games": played,
+        "wins": games[1.0],
+        "draws": games[0.5],
+        "losses": games[0.0],
+        "score": total / played if played else None,
+        "pentanomial": counts,
+        "elo": _finite(pair_elo(counts).as_dict()),
+        "terminations": dict(endings.most_common()),
+    }
+
+
+def ending(game: Stored) -> str:
+    """Return how a game ended in few words, without what a model wrote."""
+    headers = game.headers
+    detail = headers.get("TerminationDetails", "?")
+    if headers.get("Termination") == "rules infraction":
+        return re.split(r" (?:after|at the) ", detail)[0]
+    if headers.get("Termination") == "abandoned":
+        return "no answer"
+    return detail.partition(",")[0]
+
+
+def _first_try(pairs: Mapping[int, StoredPair], player: int) -> tuple[int, int]:
+    """Return how many of a player's first answers were legal, and of how many."""
+    legal = asked = 0
+    for pair in pairs.values():
+        for number, game in enumerate(pair):
+            colour = "White" if number == player else "Black"
+            one, _, other = game.headers.get(f"{colour}FirstTry", "0/0").partition("/")
+            legal += int(one)
+            asked += int(other)
+    return legal, asked
+
+
+def _finite(interval: dict[str, float | int | None]) -> dict[str, float | int | None]:
+    """Infinity has no place in JSON."""
+    return {
+        key: None if isinstance(value, float) and abs(value) == float("inf") else value
+        for key, value in interval.items()
+    }
