@@ -131,6 +131,7 @@ def start(
 def _environment(hash_seed: int) -> dict[str, str]:
     environment = {
         "PYTHONHASHSEED": str(hash_seed),
+        "PYTHONNODEBUGRANGES": "1",
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

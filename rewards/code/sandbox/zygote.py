@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from rewards.code.sandbox import guest
+from rewards.code.sandbox import guest, landlock
 from rewards.code.sandbox.confine import (
     OPEN_FILES,
     REPLY_FD,
@@ -29,20 +29,27 @@ from rewards.code.sandbox.confine import (
 MESSAGE_BYTES = 4096
 _CONTROL_FD = OPEN_FILES - 1
 PRELOADED = """
-__future__ abc array ast base64 binascii bisect builtins calendar cmath codecs collections
-collections.abc contextlib copy csv ctypes dataclasses datetime decimal difflib enum fractions
-functools gc hashlib heapq html inspect io itertools json keyword math numbers operator pprint
-queue random re secrets statistics string struct textwrap threading time timeit traceback types
-typing unicodedata urllib.parse uuid warnings weakref zlib
+__future__ abc bisect builtins codecs collections collections.abc contextlib copy datetime decimal
+enum fractions functools heapq io itertools json keyword math numbers operator random re statistics
+string struct textwrap time types typing warnings weakref
 """
-"""Loaded before the fork: an import of these costs a candidate nothing and opens no file."""
+"""Loaded before the fork: an import of these costs a candidate nothing and opens no file.
 
+Few, since each shared object and each page of the zygote makes every fork slower.
+"""
+PRELOADED_ALL = """
+array ast base64 binascii calendar cmath csv ctypes dataclasses difflib hashlib html inspect pprint
+queue secrets threading timeit traceback unicodedata urllib.parse uuid zlib
+"""
+"""Loaded as well where candidates may open no file, and so can import nothing else."""
 _NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random")
 
 
 def main(config: dict[str, Any]) -> None:
     """Serve the socket on descriptor 0 until its other end closes."""
-    for name in PRELOADED.split():
+    opens_files = config["landlock"] and landlock.abi() > 0
+    names = PRELOADED if opens_files else PRELOADED + PRELOADED_ALL
+    for name in names.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     _import_numpy(config["numpy_path"])
