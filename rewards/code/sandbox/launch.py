@@ -194,14 +194,12 @@ def unused_uid() -> int | None:
     """Return a uid (and gid) that nobody has, for candidates; None where we may not change ours."""
     if os.geteuid() != 0:
         return None
-    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
     maps = [Path(f"/proc/self/{kind}_map").read_text(encoding="ascii") for kind in ("uid", "gid")]
     ranges = [[(int(a), int(n)) for a, _, n in map(str.split, text.splitlines())] for text in maps]
 
     def usable(uid: int) -> bool:
-        return uid not in taken and all(
-            any(first <= uid < first + count for first, count in mapped) for mapped in ranges
-        )
+        mapped = all(any(first <= uid < first + count for first, count in one) for one in ranges)
+        return mapped and not _has_name(uid)
 
     candidate = random.SystemRandom().choice(_UNUSED_UIDS)
     if usable(candidate):
@@ -211,6 +209,17 @@ def unused_uid() -> int | None:
         uid for top in sorted(tops, reverse=True) for uid in range(top, max(top - 1000, 0), -1)
     )
     return next((uid for uid in below if usable(uid)), None)
+
+
+def _has_name(number: int) -> bool:
+    """Return whether a user or a group has this number."""
+    for look_up in (pwd.getpwuid, grp.getgrgid):
+        try:
+            look_up(number)
+        except KeyError:
+            continue
+        return True
+    return False
 
 
 def _shared_objects(folder: Path) -> Iterator[Path]:
