@@ -12,6 +12,7 @@ import typer
 
 from envs.errors import InputError
 from selfplay.errors import RunCrashed
+from selfplay.league_cli import register as register_league
 from selfplay.rate_cli import rate, sprt
 from selfplay.tasks_cli import app as tasks_app
 
@@ -218,6 +219,7 @@ def report(
 
 app.command()(rate)
 app.command()(sprt)
+register_league(app)
 
 
 def main() -> None:

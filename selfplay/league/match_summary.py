@@ -93,3 +93,37 @@ def _finite(interval: dict[str, float | int | None]) -> dict[str, float | int | 
         key: None if isinstance(value, float) and abs(value) == float("inf") else value
         for key, value in interval.items()
     }
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return a summary as lines of text."""
+    first, second = summary["players"]
+    counts = summary["pentanomial"]
+    elo = summary["elo"]
+    bars = [f"{_bounded(elo[key], f'{sign}inf')}" for key, sign in (("low", "-"), ("high", "+"))]
+    low_or_high = "-inf" if summary["score"] == 0 else "+inf"
+    lines = [
+        f"{first['name']} - {second['name']}: {summary['pairs']} pairs, {summary['games']} games",
+        f"score   {summary['score']:.4f}   +{summary['wins']} ={summary['draws']} "
+        f"-{summary['losses']}",
+        "pairs   "
+        + "  ".join(f"{name}: {count}" for name, count in zip(PENTANOMIAL, counts, strict=True))
+        + "   (points of the first player)",
+        f"Elo     {_bounded(elo['value'], low_or_high)}   95%: {bars[0]} to {bars[1]}",
+    ]
+    for player in summary["players"]:
+        rate = player["legal_first_try"]
+        told = "never asked"
+        if rate is not None:
+            told = (
+                f"{rate['value']:.4f} of {rate['n']} moves legal at first try, 95%: "
+                f"{rate['low']:.4f} to {rate['high']:.4f}"
+            )
+        once = "" if player["repeatable"] else "   (not repeatable)"
+        lines.append(f"legal   {player['name']}: {told}{once}")
+    ended = ", ".join(f"{count} {how}" for how, count in summary["terminations"].items())
+    return [*lines, f"ended   {ended}", f"games   {summary['file']}"]
+
+
+def _bounded(value: float | None, otherwise: str) -> str:
+    return otherwise if value is None else f"{value:+.1f}"
