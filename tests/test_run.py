@@ -101,7 +101,9 @@ def test_run_folder_is_whole(runs: Path) -> None:
     run = runs / "whole"
     for name in ("config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "report.html"):
         assert (run / name).stat().st_size > 0
-    assert (run / "champion").read_text().strip() == f"v{STEPS:06d}"
+    [decision] = [json.loads(x) for x in (run / "promotions.jsonl").read_text().splitlines()]
+    assert decision["evaluation"] == "final" and decision["against"] == "base"
+    assert decision["promoted"] == (run / "champion").exists()
     checkpoint = run / "checkpoints" / f"v{STEPS:06d}"
     assert (checkpoint / "model.safetensors").exists()
     assert (checkpoint / "optimizer.pt").exists()
