@@ -22,8 +22,6 @@ from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
 
 log = logging.getLogger(__name__)
-TRIM_EVERY = 10
-"""Updates between two returns of free memory: the pages have to be faulted in again each time."""
 IDLE_LIMIT_S = 24 * 3600.0
 """A worker without a command for this long gives up: its loop is gone."""
 
@@ -122,8 +120,7 @@ class _CommandCallback(TrainerCallback):
             ref = ray.put(publishable_weights(self.trainer, self._config))
             payload = {"version": state.global_step, "weights": [ref], "metrics": metrics}
             self._link.report(Report("updated", payload))
-        if state.global_step % TRIM_EVERY == 0:
-            release_free_memory()
+        release_free_memory()
         self._obey(control)
 
     def _obey(self, control: TrainerControl) -> None:

@@ -140,7 +140,7 @@ def sprt(
 
 def _read(paths: list[Path]) -> tuple[tuple[Any, ...], dict[str, int]]:
     """Return the games of the files and what was left out. Raises InputError for no game."""
-    from selfplay.ratings import read_games
+    from selfplay.ratings.pgn import read_games
 
     for path, times in Counter(path.resolve() for path in paths).items():
         if times > 1:

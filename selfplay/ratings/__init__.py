@@ -1,6 +1,7 @@
 """Ratings of players from their games, pure: standard library and numpy, no torch and no Ray.
 
-- `read_games` reads PGN, `pair_up` finds the colour-swapped pairs;
+- `pair_up` finds the colour-swapped pairs among games; `pgn.read_games` reads PGN, and is the only
+  part that needs python-chess;
 - `pair_elo` gives the Elo of a match, `Sprt` tests it while it goes on;
 - `rate` rates everybody over all games: Bradley-Terry, pair-bootstrap intervals, rank groups;
 - `puzzle_rating` rates a model by the rated puzzles that it solved.
@@ -16,14 +17,12 @@ from selfplay.ratings.elo import (
     pair_elo,
 )
 from selfplay.ratings.games import Game, Pair, pair_up, pentanomial
-from selfplay.ratings.pgn import GamesRead, read_games
 from selfplay.ratings.puzzles import PuzzleRating, puzzle_rating
 from selfplay.ratings.sprt import Sprt, SprtResult, llr_approximate, llr_exact
 from selfplay.ratings.table import PlayerRating, Ratings, rank_groups, rate
 
 __all__ = [
     "Game",
-    "GamesRead",
     "Pair",
     "PlayerRating",
     "PuzzleRating",
@@ -42,5 +41,4 @@ __all__ = [
     "puzzle_rating",
     "rank_groups",
     "rate",
-    "read_games",
 ]

@@ -102,6 +102,7 @@ def fit(
             break
     else:
         raise ArithmeticError(f"{left.size} Bradley-Terry fits did not converge")
+    r -= r[:, [root]]
     r[above & ~below] = np.inf
     r[below & ~above] = -np.inf
     r[~above & ~below] = np.nan

@@ -1,0 +1,1 @@
+"""Tests of selfplay.ratings and the commands that use it."""
