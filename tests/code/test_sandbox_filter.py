@@ -174,17 +174,85 @@ def test_no_number_stands_for_two_names(machine: str) -> None:
     ]
 
 
-DANGEROUS = (
-    "socket socketpair connect bind sendto sendmsg execve execveat kill tgkill tkill ptrace mount "
-    "umount2 bpf io_uring_setup io_uring_enter memfd_create process_vm_readv process_vm_writev "
-    "pidfd_open pidfd_getfd pidfd_send_signal perf_event_open userfaultfd keyctl add_key shmget "
-    "msgget semget mq_open unshare setns chroot pivot_root prctl seccomp setuid setresuid capset "
-    "init_module finit_module kexec_load open_by_handle_at name_to_handle_at openat2 fsopen "
-    "personality setpriority sched_setaffinity sched_setscheduler rt_sigqueueinfo unlinkat "
-    "renameat2 linkat symlinkat mkdirat mknodat fchmod fchmodat fchown ftruncate fallocate "
-    "setrlimit inotify_init1 fanotify_init timer_create signalfd4 eventfd2 epoll_create1 splice "
-    "vmsplice copy_file_range sendfile pwrite64 chdir fchdir"
-).split()
+DANGEROUS = [
+    "socket",
+    "socketpair",
+    "connect",
+    "bind",
+    "sendto",
+    "sendmsg",
+    "execve",
+    "execveat",
+    "kill",
+    "tgkill",
+    "tkill",
+    "ptrace",
+    "mount",
+    "umount2",
+    "bpf",
+    "io_uring_setup",
+    "io_uring_enter",
+    "memfd_create",
+    "process_vm_readv",
+    "process_vm_writev",
+    "pidfd_open",
+    "pidfd_getfd",
+    "pidfd_send_signal",
+    "perf_event_open",
+    "userfaultfd",
+    "keyctl",
+    "add_key",
+    "shmget",
+    "msgget",
+    "semget",
+    "mq_open",
+    "unshare",
+    "setns",
+    "chroot",
+    "pivot_root",
+    "prctl",
+    "seccomp",
+    "setuid",
+    "setresuid",
+    "capset",
+    "init_module",
+    "finit_module",
+    "kexec_load",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "openat2",
+    "fsopen",
+    "personality",
+    "setpriority",
+    "sched_setaffinity",
+    "sched_setscheduler",
+    "rt_sigqueueinfo",
+    "unlinkat",
+    "renameat2",
+    "linkat",
+    "symlinkat",
+    "mkdirat",
+    "mknodat",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "ftruncate",
+    "fallocate",
+    "setrlimit",
+    "inotify_init1",
+    "fanotify_init",
+    "timer_create",
+    "signalfd4",
+    "eventfd2",
+    "epoll_create1",
+    "splice",
+    "vmsplice",
+    "copy_file_range",
+    "sendfile",
+    "pwrite64",
+    "chdir",
+    "fchdir",
+]
 
 
 @pytest.mark.parametrize("name", DANGEROUS)
