@@ -1,0 +1,46 @@
+"""Configurations with few nodes and few boards: real parts, small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfplay.config import RunConfig
+from selfplay.config_io import parse_config
+
+MakeConfig = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, stockfish: Path) -> MakeConfig:
+    """settings("match.tries=1", ...): short games judged by an engine of 200 nodes."""
+
+    def make(*overrides: str) -> RunConfig:
+        usual = [
+            f"engine.path={stockfish}",
+            f"engine.cache={tmp_path / 'scores.sqlite'}",
+            "engine.nodes=200",
+            "match.max_plies=24",
+            "match.boards=8",
+            "sampler.threads=1",
+        ]
+        return parse_config({}, "test", [*usual, *overrides])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def taught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of which about a fifth of the answers in PGN style are legal."""
+    import torch
+
+    from tests.league.teaching import teach_tiny_model
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return teach_tiny_model(tmp_path_factory.mktemp("models") / "taught")
+    finally:
+        torch.set_num_threads(threads)
