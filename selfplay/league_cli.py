@@ -66,6 +66,7 @@ def match(
     from selfplay.league.run_match import run_match
     from selfplay.score_file import refuse_existing
 
+    _quiet_libraries()
     to_stdout = str(json_file) == "-"
     if json_file is not None and not to_stdout:
         refuse_existing(json_file, force=force)
@@ -116,6 +117,7 @@ def uci(
 
     if fallback not in FALLBACKS:
         raise InputError(f"--fallback {fallback}: give {', '.join(FALLBACKS)}")
+    _quiet_libraries()
     settings = _configuration(config, overrides, seed)
     player = open_policy(model, settings, style=_style(style), temperature=temperature, tries=tries)
     # The protocol has standard output for itself; whatever a library prints goes to the errors.
@@ -162,6 +164,7 @@ def play(
 
     if out is not None:
         refuse_existing(out, force=False)
+    _quiet_libraries()
     settings = _configuration(config, overrides, seed)
     start = chess.Board() if fen is None else parse_fen(fen, "--fen")
     white = colour == "white" or (colour == "random" and random.Random().random() < 0.5)
@@ -199,6 +202,12 @@ def _configuration(path: str | None, overrides: list[str] | None, seed: int | No
     if seed is not None:
         given.append(f"seed={seed}")
     return parse_config({}, "defaults", given) if path is None else load_config(path, given)
+
+
+def _quiet_libraries() -> None:
+    """Keep transformers' bars and hints off the terminal; it reads these when it is imported."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def _input() -> Iterator[str]:

@@ -19,6 +19,8 @@ from selfplay.league.anchors import RandomMover
 from selfplay.league.match_summary import summary_lines
 from selfplay.league.player import Choice, Turn
 from selfplay.league.run_match import run_match
+from selfplay.ratings import pair_up, pentanomial
+from selfplay.ratings.pgn import read_games
 from tests.league.conftest import MakeConfig
 
 FREE = ("match.opening_max_win_gap=0.5", "match.limit_win=null")
@@ -68,6 +70,16 @@ def test_each_opening_is_played_twice_with_colours_swapped(
     assert summary["wins"] + summary["draws"] + summary["losses"] == summary["games"] == 6
     assert summary["score"] < 0.5
     assert "points of the first player" in "\n".join(summary_lines(summary))
+
+
+def test_the_ratings_read_the_same_pairs_from_the_file(
+    settings: MakeConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.pgn"
+    summary = run_match(("random", "engine-eps:0.7"), 5, settings(), out=out)
+    read = read_games([out])
+    assert len(read.games) == 10 and not read.unfinished
+    assert pentanomial(pair_up(read.games), "random") == (tuple(summary["pentanomial"]), 0)
 
 
 def test_openings_are_balanced_by_the_engine(settings: MakeConfig, tmp_path: Path) -> None:
