@@ -16,7 +16,7 @@ from typing import Any
 
 from envs.code.datasets import humaneval_task, load_humaneval, mbpp_split, mbpp_tasks
 from envs.code.extract import joined
-from envs.code.jsonl import jsonl_task
+from envs.code.jsonl import ROW_FIELDS, jsonl_task
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask
 from envs.errors import InputError
@@ -77,7 +77,6 @@ class _Library:
 
     def task(self, row: dict[str, Any], where: str) -> CodeTask:
         """Return the row's task; InputError for a row that names none."""
-        own = {key: value for key, value in row.items() if key not in ANSWERS}
         if "test_list" in row:
             number = row.get("task_id")
             split = mbpp_split(number) if type(number) is int else "test"
@@ -85,7 +84,7 @@ class _Library:
         if "canonical_solution" in row or "test" in row:
             return humaneval_task(row, where)
         if "payload" in row or "tests" in row:
-            own.pop("task_id", None)
+            own = {key: row[key] for key in (*ROW_FIELDS, "payload") if key in row}
             return jsonl_task(own, str(row.get("key", where)), where)
         return self._by_id(row.get("task_id"), where)
 

@@ -108,9 +108,10 @@ def check(
     from selfplay.domains.code import code_scorer
 
     config = parse_config({}, "defaults", overrides or [])
+    tasks = list(tasks_of(which, overrides or [], seeds))
     held = dropped = 0
     with code_scorer(config) as scorer:
-        for task in tasks_of(which, overrides or [], seeds):
+        for task in tasks:
             found = faults(task, scorer)
             held += not found
             dropped += bool(found)

@@ -64,7 +64,7 @@ def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
     kinds, tests = zip(*(_jsonl_test(t, name, where) for t in [*visible, *hidden]), strict=True)
     if len(set(kinds)) != 1:
         raise InputError(f"{where}: tests of kinds {sorted(set(kinds))}; use one kind in a row")
-    unknown = sorted(set(row) - _ROW_FIELDS)
+    unknown = sorted(set(row) - ROW_FIELDS)
     if unknown:
         raise InputError(f"{where}: unknown field {unknown[0]!r:.60}; see envs/code/jsonl.py")
     payload = {k: row[k] for k in row if k not in ("tests", "visible")}
@@ -79,7 +79,7 @@ def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
     return from_payload(payload, where)
 
 
-_ROW_FIELDS = {
+ROW_FIELDS = {
     "instruction", "entry_point", "tests", "visible", "key", "signature", "prefix", "setup",
     "reference", "split", "family", "level",
 }  # fmt: skip
