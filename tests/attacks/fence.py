@@ -103,13 +103,15 @@ def _bubblewrap() -> list[str]:
     code = [CHECKOUT / name for name in ("envs", "rewards", "tests/__init__.py", "tests/attacks")]
     python = [Path(os.path.realpath(sys.executable)), standard_library()]
     python += Path(sys.base_prefix, "lib").glob("*.so*")
+    # First the empty /tmp: a checkout may lie below it.
+    words += ["--perms", "1777", "--tmpfs", "/tmp"]
     # Folders above them open to all, whatever they are outside.
     for parent in sorted({parent for path in (*code, *python) for parent in path.parents}):
         words += ["--dir", str(parent)]
     system = [Path(name) for name in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")]
     for path in (*system, *python, *code):
         words += ["--ro-bind-try", str(path), str(path)]
-    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
     return [*words, "--chdir", "/"]
 
 
