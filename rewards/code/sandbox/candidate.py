@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import marshal
 import os
 import signal
 import time
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from envs.code.values import Unsupported, decode, encode
+from envs.code.values import Unsupported, decode
 from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError, Sink
 from rewards.code.sandbox.process import Exit, Zygote
 from rewards.code.sandbox.types import (
@@ -62,13 +62,8 @@ class Candidate:
             os.close(request_read)
             os.close(reply_write)
         self._channel = Channel(request_write, reply_read, limits.output_bytes)
+        self._ready = False
         self.load = Outcome("missing", detail="not loaded")
-        try:
-            self._await_ready()
-        except BaseException:
-            with contextlib.suppress(SandboxError):
-                self.close()
-            raise
 
     def __enter__(self) -> Candidate:
         return self
@@ -112,12 +107,7 @@ class Candidate:
         Raises SandboxError when the sandbox failed, Unsupported for arguments that cannot cross.
         """
         self._doing.text = f"calling {function} of a program"
-        request = {
-            "op": "call",
-            "function": function,
-            "args": encode(args),
-            "kwargs": encode(kwargs or {}),
-        }
+        request = {"op": "call", "function": function, "args": args, "kwargs": kwargs or {}}
         return self._ask(request, self._limits.wall_s if wall_s is None else wall_s)
 
     def close(self) -> Usage:
@@ -141,56 +131,66 @@ class Candidate:
             raise SandboxError(f"a fork did not get ready ({type(error).__name__})") from error
         if hello["status"] != "ready":
             raise SandboxError(f"a fork could not be confined: {hello.get('detail')}")
+        self._ready = True
 
     def _ask(self, request: dict[str, Any], wall_s: float, sink: Sink | None = None) -> Outcome:
         if self._usage is not None:
             self._doing.text = "idle"
             return Outcome("crash", detail=f"gone before: {self._why or 'closed'}")
-        began = time.monotonic()
-        text = json.dumps(request).encode("ascii")
         try:
-            outcome = _parse(self._channel.ask(text, began + wall_s, sink))
+            # Exact built-in types alone can be marshalled, and there is nobody to fear on our side.
+            text = marshal.dumps(request)
+        except ValueError as error:
+            raise Unsupported(f"an argument cannot cross: {error}") from error
+        status: Status
+        value, detail = None, ""
+        began = time.monotonic()
+        try:
+            left = self._channel.send(text)
+            if not self._ready:
+                self._await_ready()
+                began = time.monotonic()
+            status, value, detail = _parse(self._channel.answer(left, began + wall_s, sink))
         except DeadlineError:
-            outcome = Outcome("timeout", detail=f"no answer in {wall_s:g} s")
+            status, detail = "timeout", f"no answer in {wall_s:g} s"
         except FloodError:
-            outcome = Outcome("output", detail=f"more than {self._limits.output_bytes} bytes")
+            status, detail = "output", f"more than {self._limits.output_bytes} bytes"
         except ClosedError as error:
-            outcome = Outcome("crash", detail=str(error))
+            status, detail = "crash", str(error)
         finally:
             self._doing.text = "idle"
-        outcome = replace(outcome, seconds=time.monotonic() - began)
-        if outcome.status in GONE:
-            self._why = outcome.status
+        seconds = time.monotonic() - began
+        if status in GONE:
+            self._why = status
             self.close()
-            outcome = self._explained(outcome)
-        return outcome
+            status, detail = self._explained(status, detail)
+        return Outcome(status, value, detail, seconds)
 
-    def _explained(self, outcome: Outcome) -> Outcome:
+    def _explained(self, status: Status, detail: str) -> tuple[Status, str]:
         """Say of a crash which signal it was, and whether that was the limit on CPU time."""
         ended = self._exit
-        if outcome.status != "crash" or ended is None:
-            return outcome
+        if status != "crash" or ended is None:
+            return status, detail
         if ended.code == -signal.SIGXCPU or ended.cpu_s >= self._limits.cpu_s:
-            detail = f"more than {self._limits.cpu_s:g} s of CPU"
-            return replace(outcome, status="timeout", detail=detail)
+            return "timeout", f"more than {self._limits.cpu_s:g} s of CPU"
         if ended.code < 0 and ended.code != -signal.SIGKILL:
-            return replace(outcome, detail=f"ended by {signal.strsignal(-ended.code)}")
-        return outcome
+            return status, f"ended by {signal.strsignal(-ended.code)}"
+        return status, detail
 
 
-def _parse(frame: bytes) -> Outcome:
-    """Return what a frame says; it may be a candidate's own invention."""
+def _parse(frame: bytes) -> tuple[Status, Any, str]:
+    """Return status, value and detail of a frame; it may be a candidate's own invention."""
     try:
-        reply = json.loads(frame)
+        reply = json.loads(str(frame, "ascii"))
     except (ValueError, RecursionError):
-        return Outcome("crash", detail="answered no JSON")
+        return "crash", None, "answered no JSON"
     status = reply.get("status") if type(reply) is dict else None
     if type(status) is not str or status not in _FROM_GUEST:
-        return Outcome("crash", detail="answered out of turn")
+        return "crash", None, "answered out of turn"
     if status == "ok":
         try:
-            return Outcome("ok", decode(reply.get("value")))
+            return "ok", decode(reply.get("value")), ""
         except Unsupported as error:
-            return Outcome("unsupported", detail=str(error)[:DETAIL_CHARS])
+            return "unsupported", None, str(error)[:DETAIL_CHARS]
     detail = reply.get("detail")
-    return Outcome(status, detail=detail[:DETAIL_CHARS] if type(detail) is str else "")
+    return status, None, detail[:DETAIL_CHARS] if type(detail) is str else ""

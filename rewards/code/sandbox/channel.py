@@ -69,20 +69,23 @@ class Channel:
         os.close(self._requests)
         os.close(self._replies)
 
-    def ask(self, text: bytes, deadline: float, sink: Sink | None = None) -> bytes:
-        """Send a frame and return the next one that comes, by `deadline` (`time.monotonic()`).
+    def send(self, text: bytes) -> memoryview:
+        """Send a frame; return what the pipe did not take, for `answer`. Raises ClosedError."""
+        if self._buffer:
+            raise ClosedError("answered without being asked")
+        return self._push(memoryview(_HEAD.pack(len(text)) + text))
+
+    def answer(self, left: memoryview, deadline: float, sink: Sink | None = None) -> bytes:
+        """Send the rest of a request and return its answer, by `deadline` (`time.monotonic()`).
 
         Raises DeadlineError, ClosedError or FloodError.
         """
-        if self._buffer:
-            raise ClosedError("answered without being asked")
-        left = self._push(memoryview(_HEAD.pack(len(text)) + text))
         if left or sink is not None:
             return self._together(left, deadline, sink)
         return self.receive(deadline)
 
     def receive(self, deadline: float) -> bytes:
-        """Return the next frame, by `deadline`. Raises as `ask` does."""
+        """Return the next frame, by `deadline`. Raises as `answer` does."""
         while (frame := self._frame()) is None:
             left = deadline - time.monotonic()
             if left <= 0 or not self._reading.poll(left * 1000):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
 import struct
 from typing import Any
 
@@ -17,6 +16,7 @@ REQUEST_FD, REPLY_FD = 3, 4
 _STDIN_FD, _STDOUT_FD = 5, 6
 OPEN_FILES = 64
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_SIGKILL = 9
 _CAPABILITY_VERSION = 0x20080522
 _CAP_SETGID, _CAP_SETUID = 6, 7
 
@@ -65,7 +65,7 @@ class Confinement:
             os.setgroups([])
             os.setresgid(self._uid, self._uid, self._uid)
             os.setresuid(self._uid, self._uid, self._uid)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
         if os.getppid() != self._pid:
             raise ProcessLookupError("the zygote died before its fork was tied to it")
         if self.seccomp:

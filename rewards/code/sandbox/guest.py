@@ -1,13 +1,15 @@
 """The candidate's side of the protocol: runs in the confined fork, beside hostile code.
 
-Frames are four bytes of length, big-endian, and JSON. Requests: `load`, `program`, `call`; one
-reply for each. Nothing here is a secret or a judge: whatever a candidate does to these functions,
-it can only change which values it answers.
+Frames are four bytes of length, big-endian, and a marshalled request (the parent is to be trusted)
+or a reply in JSON (we are not). Requests: `load`, `program`, `call`; one reply for each. Nothing
+here is a secret or a judge: whatever a candidate does to these functions, it can only change which
+values it answers.
 """
 
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import random
 import struct
@@ -15,12 +17,14 @@ import sys
 import types
 from typing import Any
 
-from envs.code.values import Unsupported, decode, encode
+from envs.code.values import Unsupported, encode
 
 DETAIL_CHARS = 500
+Reply = dict[str, Any]
+
 _HEAD = struct.Struct(">I")
-_READY = b'{"status": "ready"}'
-_READY_FRAME = _HEAD.pack(len(_READY)) + _READY
+SEEDED = 0
+"""The seed that every fork starts from."""
 _REHEARSALS = 20
 _NAME = "solution"
 _REHEARSED = '''
@@ -48,7 +52,14 @@ def f(xs: List[int], more: Optional[Dict[str, Tuple[int, float]]] = None) -> Any
     return [{"total": total, text: [x ** 2 for x in xs]}, Thing(1).x, (1.5, None, True)]
 '''
 
-Reply = dict[str, Any]
+
+def _frame(text: bytes) -> bytes:
+    return _HEAD.pack(len(text)) + text
+
+
+_READY = _frame(b'{"status": "ready"}')
+_NONE: Reply = {"status": "ok", "value": None}
+_NONE_FRAME = _frame(json.dumps(_NONE).encode("ascii"))
 
 
 def make_streams() -> None:
@@ -69,38 +80,43 @@ def rehearse() -> None:
     Every page that a fork writes to is copied, and those copies are most of what a fork costs.
     """
     load = {"op": "load", "source": _REHEARSED, "seed": 0}
-    call = {"op": "call", "function": "f", "args": encode([[1, 2]]), "kwargs": encode({})}
+    call = {"op": "call", "function": "f", "args": [[1, 2]], "kwargs": {}}
     for _ in range(_REHEARSALS):
         module = types.ModuleType(_NAME)
         requests, ours = os.pipe()
         replies, theirs = os.pipe()
         for request in (load, call):
-            send(ours, request)
+            text = marshal.dumps(request)
+            os.write(ours, _frame(text))
             frame = _receive(requests)
             if frame is not None:
                 send(theirs, _answer(frame, module))
         for descriptor in (requests, ours, replies, theirs):
             os.close(descriptor)
     sys.modules.pop(_NAME)
+    _seed_all(SEEDED)
 
 
 def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
     """Answer requests until the parent closes its end or kills us."""
     module = types.ModuleType(_NAME)
-    os.write(reply_fd, _READY_FRAME)
+    os.write(reply_fd, _READY)
     while (frame := _receive(request_fd)) is not None:
         send(reply_fd, _answer(frame, module), output_bytes)
 
 
 def send(descriptor: int, reply: Reply, limit: int = 1 << 20) -> None:
     """Write one frame; one beyond `limit` bytes only says so."""
+    if reply is _NONE:
+        os.write(descriptor, _NONE_FRAME)
+        return
     try:
         text = json.dumps(reply).encode("ascii")
     except MemoryError:
         text = b'{"status": "memory", "detail": "MemoryError"}'
     if len(text) > limit:
         text = json.dumps({"status": "output", "detail": f"{len(text)} bytes"}).encode("ascii")
-    view = memoryview(_HEAD.pack(len(text)) + text)
+    view = memoryview(_frame(text))
     while view:
         view = view[os.write(descriptor, view) :]
 
@@ -120,7 +136,7 @@ def describe(error: BaseException) -> str:
 
 def _answer(frame: bytes, module: types.ModuleType) -> Reply:
     try:
-        request = json.loads(frame)
+        request = marshal.loads(frame)
         operation = request["op"]
         if operation == "load":
             return _load(request, module)
@@ -143,6 +159,12 @@ def _compile(source: str, filename: str) -> types.CodeType | Reply:
 
 
 def _seed(seed: int) -> None:
+    """Seed, unless the zygote has done so already: the state of `random` is pages to be copied."""
+    if seed != SEEDED:
+        _seed_all(seed)
+
+
+def _seed_all(seed: int) -> None:
     random.seed(seed)
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed(seed)
@@ -155,7 +177,7 @@ def _load(request: dict[str, Any], module: types.ModuleType) -> Reply:
     _seed(request["seed"])
     sys.modules[_NAME] = module
     exec(code, module.__dict__)
-    return {"status": "ok", "value": None}
+    return _NONE
 
 
 def _program(request: dict[str, Any]) -> Reply:
@@ -184,7 +206,7 @@ def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:
     function = module.__dict__.get(request["function"])
     if not callable(function):
         return {"status": "missing", "detail": f"no function {request['function']}"}
-    result = function(*decode(request["args"]), **decode(request["kwargs"]))
+    result = function(*request["args"], **request["kwargs"])
     try:
         return {"status": "ok", "value": encode(result)}
     except Unsupported as error:

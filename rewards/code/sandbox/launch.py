@@ -31,18 +31,16 @@ _SOURCES = (
     f"{_ROOM}.zygote",
 )
 """What the zygote runs, handed over as text: it needs to see no file of this checkout."""
-# Hooks after fork (random's new seed, threading's new locks) dirty a hundred pages in each fork and
-# do nothing for a process without threads whose `random` the guest seeds.
 _BOOT = """
-import importlib.abc, importlib.util, json, os, sys
+import json, os, sys
 os.register_at_fork = lambda **hooks: None
 with open(int(sys.argv[1]), "rb") as given:
     config = json.load(given)
 sources = config.pop("sources")
-class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Sources:
     def find_spec(self, name, path=None, target=None):
         if any(known == name or known.startswith(name + ".") for known in sources):
-            return importlib.util.spec_from_loader(name, self, is_package=name not in sources)
+            return type(sys.__spec__)(name, self, is_package=name not in sources)
     def create_module(self, spec):
         return None
     def exec_module(self, module):
@@ -53,6 +51,9 @@ sys.argv[1:] = []
 from rewards.code.sandbox.zygote import main
 main(config)
 """
+# It imports as little as it can, and takes hooks after fork (random's new seed, threading's new
+# locks) from nobody: each page that a module takes, or a hook writes to, makes all forks slower.
+# A process without threads, whose `random` the guest seeds, needs none of them.
 _LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _UNUSED_UIDS = range(2_200_000_000, 4_000_000_000)
 """systemd's UIDS-GIDS list leaves 2147483648 to 4294967294 to nobody."""

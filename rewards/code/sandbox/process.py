@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
-import json
+import marshal
 import math
 import os
 import signal
@@ -129,7 +129,7 @@ class Zygote:
         rights = array.array("i", descriptors)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
         try:
-            self._control.sendmsg([json.dumps(message).encode("ascii")], ancillary)
+            self._control.sendmsg([marshal.dumps(message)], ancillary)
             return self._receive()
         except OSError as error:
             self.kill()
@@ -152,7 +152,7 @@ class Zygote:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 rights.frombytes(data)
-        return json.loads(text), rights[0] if rights else None
+        return marshal.loads(text), rights[0] if rights else None
 
 
 def _outer_pid(pidfd: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from types import TracebackType
@@ -99,7 +100,8 @@ class Sandbox:
         try:
             candidate.load_source(source, seed)
         except BaseException:
-            candidate.close()
+            with contextlib.suppress(SandboxError):
+                candidate.close()
             raise
         return candidate
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rewards.code.sandbox.syscalls import (
     AUDIT_ARCH,
@@ -39,8 +39,7 @@ _CLONE_NEW = 0x7E020080
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One `struct sock_filter`."""
 
     code: int

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rewards.code.sandbox.sandbox import Sandbox
 
 _PROBES = '''
-import ctypes, errno, os, resource, socket, threading
+import _socket, _thread, ctypes, errno, os, resource
 libc = ctypes.CDLL(None, use_errno=True)
 
 def control(word):
@@ -53,7 +53,7 @@ def fork(path):
         os._exit(0)
 
 def thread(path):
-    threading.Thread(target=int).start()
+    _thread.start_new_thread(int, ())
 
 def execute(path):
     try:
@@ -68,13 +68,13 @@ def limit_parent(path):
     resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)
 
 def tcp(path):
-    socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
 
 def udp(path):
-    socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
 
 def unix(path):
-    socket.socket(socket.AF_UNIX)
+    _socket.socket(_socket.AF_UNIX)
 
 def memfd(path):
     os.memfd_create("probe")

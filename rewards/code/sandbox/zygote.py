@@ -7,13 +7,13 @@ model wrote, and it ends when the socket does.
 
 from __future__ import annotations
 
-import array
+import _socket
 import contextlib
 import gc
 import importlib
-import json
+import marshal
 import os
-import socket
+import struct
 import sys
 from typing import Any, NoReturn
 
@@ -28,18 +28,20 @@ from rewards.code.sandbox.confine import (
 
 MESSAGE_BYTES = 4096
 _CONTROL_FD = OPEN_FILES - 1
+_INT = struct.Struct("i")
 PRELOADED = """
-__future__ abc bisect builtins codecs collections collections.abc contextlib copy datetime decimal
-enum fractions functools heapq io itertools json keyword math numbers operator random re statistics
-string struct textwrap time types typing warnings weakref
+__future__ abc bisect builtins codecs collections collections.abc contextlib copy enum functools
+heapq io itertools json keyword math numbers operator random re string struct time types typing
+warnings weakref
 """
 """Loaded before the fork: an import of these costs a candidate nothing and opens no file.
 
 Few, since each shared object and each page of the zygote makes every fork slower.
 """
 PRELOADED_ALL = """
-array ast base64 binascii calendar cmath csv ctypes dataclasses difflib hashlib html inspect pprint
-queue secrets threading timeit traceback unicodedata urllib.parse uuid zlib
+array ast base64 binascii calendar cmath csv ctypes dataclasses datetime decimal difflib fractions
+hashlib html inspect pprint queue secrets signal socket statistics textwrap threading timeit
+traceback unicodedata urllib.parse uuid zlib
 """
 """Loaded as well where candidates may open no file, and so can import nothing else."""
 _NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random")
@@ -60,7 +62,7 @@ def main(config: dict[str, Any]) -> None:
     os.dup2(0, _CONTROL_FD)
     os.dup2(1, 0)
     os.closerange(3, _CONTROL_FD)
-    control = socket.socket(fileno=_CONTROL_FD)
+    control = _socket.socket(fileno=_CONTROL_FD)
     confinement = Confinement(config)
     guest.rehearse()
     gc.collect()
@@ -109,7 +111,7 @@ def _look_for_modules(config: dict[str, Any]) -> None:
 
 
 def _fork(
-    control: socket.socket, confinement: Confinement, message: dict[str, Any], given: list[int]
+    control: _socket.socket, confinement: Confinement, message: dict[str, Any], given: list[int]
 ) -> None:
     try:
         pid = os.fork()
@@ -145,7 +147,7 @@ def _become_candidate(
         os._exit(0)
 
 
-def _reap(control: socket.socket, pid: int) -> None:
+def _reap(control: _socket.socket, pid: int) -> None:
     _, status, usage = os.wait4(pid, 0)
     _send(
         control,
@@ -157,16 +159,16 @@ def _reap(control: socket.socket, pid: int) -> None:
     )
 
 
-def _send(control: socket.socket, message: dict[str, Any], descriptor: int | None = None) -> None:
-    rights = [] if descriptor is None else [descriptor]
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))] if rights else []
-    control.sendmsg([json.dumps(message).encode()], ancillary)
+def _send(control: _socket.socket, message: dict[str, Any], descriptor: int | None = None) -> None:
+    rights = [] if descriptor is None else [_INT.pack(descriptor)]
+    ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, one) for one in rights]
+    control.sendmsg([marshal.dumps(message)], ancillary)
 
 
-def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    text, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(4 * 4))
-    descriptors = array.array("i")
+def _receive(control: _socket.socket) -> tuple[dict[str, Any], list[int]]:
+    text, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * _INT.size))
+    descriptors: list[int] = []
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(data)
-    return (json.loads(text) if text else {}), list(descriptors)
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            descriptors += (number for (number,) in _INT.iter_unpack(data))
+    return (marshal.loads(text) if text else {}), descriptors
