@@ -23,7 +23,8 @@ import chess
 from envs.chess.position import make_task
 from envs.errors import InputError
 from rewards.chess.engine import find_engine
-from rewards.chess.scorer import ChessScorer, ScoreRequest
+from rewards.chess.scorer import ChessScorer
+from rewards.result import ScoreRequest
 
 COMPLETIONS = 8
 

@@ -1,11 +1,21 @@
-"""RewardResult: the one record that every scorer returns."""
+"""ScoreRequest and RewardResult: what every scorer takes and returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from envs.task import Task
+
 Verdict = Literal["pass", "fail", "illegal", "unparsable", "timeout", "infra_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """One completion of one task, to be scored."""
+
+    task: Task
+    completion: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,17 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
 
 def cpu_demand(config: RunConfig) -> float:
     """Return the logical CPUs that all actors of the run reserve, evaluation scorers included."""
+    pools = _scorer_pools(config)
     return (
         config.sampler.count * config.sampler.cpus
-        + 2 * config.scorer.count * config.scorer.cpus
+        + pools * config.scorer.count * config.scorer.cpus
         + config.learner.workers * config.learner.cpus
     )
+
+
+def _scorer_pools(config: RunConfig) -> int:
+    """Return how many scorer pools live at once: one per domain, and one while evaluating."""
+    return 3 if config.domain == "both" else 2
 
 
 def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
@@ -87,8 +93,9 @@ def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
     ):
         if need > have + 1e-6:
             raise InputError(
-                f"placement: {config.sampler.count} samplers, {config.scorer.count} scorers (twice "
-                f"while evaluating) and {config.learner.workers} learner workers need {need:g} "
+                f"placement: {config.sampler.count} samplers, {config.scorer.count} scorers in "
+                f"each of {_scorer_pools(config)} pools (one while evaluating) and "
+                f"{config.learner.workers} learner workers need {need:g} "
                 f"{name}, the Ray cluster has {have:g}; lower *.count, *.cpus or *.gpus"
             )
     return Placement(sampler, learner)

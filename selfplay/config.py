@@ -71,9 +71,6 @@ class LearnerConfig(Section):
     target_prior: float = Field(0.0, ge=0, le=1)
     """`target`: exponent of the policy's own probability in the improved policy: 0 spreads it over
     all good actions, 1 keeps to those that the policy believes in. See prior.py."""
-    target_power: float = Field(0.0, ge=0, le=1)
-    """`target` with a prior: 0 gives every task the same weight, 1 weighs it by the policy's
-    expectation there, as the policy gradient does."""
     importance_cap: float = Field(2.0, gt=0)
     """Truncated importance sampling: per-token cap of learner / sampler."""
     adaptive_entropy: bool = True
@@ -200,7 +197,15 @@ class RunConfig(Section):
                 "cache": self.engine.cache and self.engine.cache.absolute(),
             }
         )
-        return self.model_copy(update={"engine": engine})
+        code = self.code.model_copy(
+            update={
+                "mbpp": self.code.mbpp and self.code.mbpp.absolute(),
+                "jsonl": self.code.jsonl and self.code.jsonl.absolute(),
+            }
+        )
+        mbpp = self.eval.mbpp and self.eval.mbpp.absolute()
+        evaluation = self.eval.model_copy(update={"mbpp": mbpp})
+        return self.model_copy(update={"engine": engine, "code": code, "eval": evaluation})
 
     @model_validator(mode="after")
     def _prior_has_a_target(self) -> RunConfig:
@@ -225,6 +230,23 @@ class RunConfig(Section):
                 f"proposer.enabled={str(self.proposer.enabled).lower()} and code.sources.proposals="
                 f"{self.code.sources.get('proposals', 0):g} do not fit: give proposals a share "
                 "exactly where the proposer is on"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _both_have_what_they_need(self) -> RunConfig:
+        if self.domain == "both" and (
+            set(self.shares) != {"chess", "code"} or min(self.shares.values()) <= 0
+        ):
+            raise ValueError(
+                "shares: domain=both needs one above 0 for chess and for code; for a single domain "
+                "set domain=chess or domain=code"
+            )
+        target = self.learner.advantage == "target"
+        if self.domain != "chess" and target and self.code.advantage is None:
+            raise ValueError(
+                "learner.advantage=target needs listed actions, which programs are not; set "
+                "code.advantage=dr_grpo"
             )
         return self
 

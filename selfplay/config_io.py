@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-import selfplay
 from envs.errors import InputError
 from selfplay.config import RunConfig
+from selfplay.config_files import find_config, parse_yaml, read_yaml
 
 Key = tuple[str, ...]
 
@@ -30,7 +29,7 @@ def load_config(source: str | Path, overrides: list[str]) -> RunConfig:
         InputError: one line naming the file (or override), the key, the fault and the mend.
     """
     path = find_config(source)
-    return parse_config(_read_yaml(path), str(source if Path(source).exists() else path), overrides)
+    return parse_config(read_yaml(path), str(source if Path(source).exists() else path), overrides)
 
 
 def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
@@ -52,35 +51,6 @@ def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
     return config
 
 
-def find_config(source: str | Path) -> Path:
-    """Return the path of a configuration file: `source` itself, else the packaged one of that name.
-
-    Raises:
-        InputError: there is neither; the message lists what is packaged.
-    """
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    names = packaged_configs()
-    stem = path.name.removesuffix(".yaml").removesuffix(".yml")
-    if stem in names and (path.parent == Path() or path.parent.name == "configs"):
-        return names[stem]
-    near = difflib.get_close_matches(stem, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"packaged: {', '.join(names) or 'none'}"
-    kind = "a folder, not a configuration file" if path.is_dir() else "no such configuration file"
-    raise InputError(f"{source}: {kind}; {hint}")
-
-
-def packaged_configs() -> dict[str, Path]:
-    """Return name -> path of the configurations that come with the package or the checkout."""
-    package = Path(selfplay.__file__).parent
-    for folder in (package / "configs", package.parent / "configs"):
-        found = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-        if found:
-            return found
-    return {}
-
-
 def dump_config(config: RunConfig) -> str:
     """Return the resolved configuration as YAML that `load_config` reads back to an equal one."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -97,58 +67,6 @@ def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]
     }
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-5 as a number (YAML 1.2) and refuses a key given twice."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
-)
-
-
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} is no plain word", key_node.start_mark
-            )
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key '{key}' is given twice", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
-
-
-def _parse_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
-    try:
-        return _parse_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise InputError(f"{path}{line}: not valid YAML: {' '.join(problem.split())}") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: nested too deeply") from error
-
-
 def _apply_override(data: dict[str, Any], text: str, origin: dict[Key, str]) -> None:
     """Put one override into `data`; a table such as chess.sources keeps its other defaults."""
     dotted, equals, raw = text.partition("=")
@@ -156,7 +74,7 @@ def _apply_override(data: dict[str, Any], text: str, origin: dict[Key, str]) -> 
     if not equals or not all(key):
         raise InputError(f"override '{text}': write it as key=value, e.g. chess.style=pgn")
     try:
-        value = _parse_yaml(raw)
+        value = parse_yaml(raw)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"override '{text}': the value is not valid YAML; quote it") from error
     default: Any = RunConfig()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rewards.closing import Closes
 from selfplay.config import RunConfig
 from selfplay.figures import LABELS, duration, number, paired_lines, percent, suite_rows
 from selfplay.text import visible
@@ -22,7 +22,7 @@ _RECENT_STEPS = 10
 _SAMPLES_SHOWN = 6
 
 
-class RunConsole:
+class RunConsole(Closes):
     """Shows one run. A context manager: leaving it restores the terminal, whatever happened."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -35,17 +35,6 @@ class RunConsole:
         self._samples: deque[str] = deque(maxlen=_SAMPLES_SHOWN)
         self._step_seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._training_since: float | None = None
-
-    def __enter__(self) -> RunConsole:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self, config: RunConfig, resumed_from: int | None) -> None:
         """Show what is about to run, with the batch arithmetic, and start the live panel."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from envs import Prompt
 from envs.errors import InputError
 from selfplay.cluster import ray_session
 from selfplay.config import RunConfig
-from selfplay.domains import NAMES, domain_of_suite, make_domain
+from selfplay.domains import NAMES, Domain, domain_of_suite, make_domain
 from selfplay.domains.base import Progress
 from selfplay.domains.chess import PUZZLES
 from selfplay.domains.suites import CODE_SUITES, suite_names
@@ -115,14 +115,17 @@ def suites_of(given: Sequence[str] | None) -> list[str] | None:
     return check_suites([short.get(name, name) for name in names])
 
 
-def check_evaluation(config: RunConfig) -> None:
-    """Refuse unknown suites and broken files before anything has started.
+def check_evaluation(config: RunConfig, domains: Mapping[str, Domain]) -> None:
+    """Refuse unknown suites, broken files and weak sandboxes before anything has started.
+
+    `domains` are those that there are already; others are made.
 
     Raises:
         InputError: in one line, a broken row by its number.
     """
-    for domain in {domain_of_suite(suite) for suite in check_suites(config.suites)}:
-        make_domain(domain, config).check()
+    suites = check_suites(config.suites) + ([PUZZLES] if config.eval.puzzles is not None else [])
+    for name in dict.fromkeys(domain_of_suite(suite) for suite in suites):
+        (domains.get(name) or make_domain(name, config)).check()
 
 
 @contextmanager
@@ -163,8 +166,10 @@ def evaluate_model(target: str, suites: list[str] | None, overrides: list[str]) 
     else:
         config = parse_config({}, "defaults", overrides)
         model, version = target, 0
-    if suites is not None:
-        check_suites(suites)
+    wanted = {"suites": suites, "puzzles": None} if suites is not None else {}
+    config = config.model_copy(update={"eval": config.eval.model_copy(update=wanted)})
+    config = config.with_absolute_paths()
+    check_evaluation(config, {})
     with evaluator_of(config, model, version) as evaluator:
         positions = config.eval.positions
         return evaluator.evaluate("eval", step=version, positions=positions, suites=suites)

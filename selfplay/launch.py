@@ -66,17 +66,9 @@ def _guarded(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bo
 
 
 def _check_first(config: RunConfig) -> None:
-    """Fail on a missing engine or model now, not after Ray has started.
-
-    A sandbox that is too weak is found by the first scorer, and told by its InputError.
-    """
-    from selfplay.domains import domain_of_suite
+    """Fail on a missing model now; engine, sandbox and files are the domains' to check."""
     from selfplay.models import resolve_model
 
-    if config.domain != "code" or "chess" in map(domain_of_suite, config.suites):
-        from rewards.chess.engine import Engine, find_engine
-
-        Engine(find_engine(config.engine.path), nodes=config.engine.nodes).close()
     resolve_model(config.model)
 
 

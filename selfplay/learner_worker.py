@@ -156,7 +156,6 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
         batch_source=source,
         importance_cap=config.learner.importance_cap,
         target_prior=config.learner.target_prior,
-        target_power=config.learner.target_power,
     )
 
 

@@ -97,8 +97,8 @@ def assemble(
     local = Path(config.model).expanduser()
     model = str(checkpoint or (local.absolute() if local.exists() else config.model))
     # What reads the user's files comes before anything that takes seconds to start.
-    check_evaluation(config)
     domains = make_domains(config)
+    check_evaluation(config, domains)
     source = open_sources(config, domains, stack)
     if checkpoint:
         source.restore(json.loads((checkpoint / "source.json").read_text(encoding="utf-8")))

@@ -21,7 +21,7 @@ import psutil
 
 from envs.chess.position import make_task
 from envs.errors import InputError
-from rewards.chess.scorer import ScoreRequest
+from rewards.result import ScoreRequest
 from selfplay.config import RunConfig
 from selfplay.figures import size
 from selfplay.manifest import gpus, usable_cores

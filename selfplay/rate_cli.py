@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from rich.text import Text
 from envs.errors import InputError
 from selfplay.atomic import plain, write_json
 from selfplay.text import visible
+
+if TYPE_CHECKING:
+    from selfplay.ratings.sprt import Sprt, SprtResult
 
 Games = Annotated[list[Path], typer.Argument(metavar="GAMES.pgn...", help="PGN files.")]
 JsonFile = Annotated[
@@ -121,21 +125,27 @@ def sprt(
     if _print_json(json_file, whole):
         return
     console = _console()
-    elo = result.elo
-    lines = [
-        f"{visible(player)} against {visible(met)}: {sum(counts)} pairs, 0 to 2 points: "
-        + " ".join(str(count) for count in counts),
-        f"Elo {_elo(elo.value)} [{_elo(elo.low)}, {_elo(elo.high)}]",
-        f"LLR {result.llr:.2f} (judged as {result.llr_judged:.2f}, approximate "
-        f"{result.llr_approximate:.2f}), bounds {result.lower:.2f} and {result.upper:.2f}, "
-        f"hypotheses {elo0:g} and {elo1:g} Elo",
-        f"verdict: {result.verdict}",
-    ]
-    for line in lines:
+    against = f"{visible(player)} against {visible(met)}"
+    for line in _verdict_lines(against, counts, result, test):
         console.print(Text(line))
     _tell(console, [f"{alone} games without partner left out"] if alone else [])
     _tell(console, _left_out_lines(left_out))
     _write(console, json_file, whole, force)
+
+
+def _verdict_lines(
+    against: str, counts: Sequence[int], result: SprtResult, test: Sprt
+) -> list[str]:
+    """Return what `sprt` prints."""
+    elo = result.elo
+    return [
+        f"{against}: {sum(counts)} pairs, 0 to 2 points: " + " ".join(map(str, counts)),
+        f"Elo {_elo(elo.value)} [{_elo(elo.low)}, {_elo(elo.high)}]",
+        f"LLR {result.llr:.2f} (judged as {result.llr_judged:.2f}, approximate "
+        f"{result.llr_approximate:.2f}), bounds {result.lower:.2f} and {result.upper:.2f}, "
+        f"hypotheses {test.elo0:g} and {test.elo1:g} Elo",
+        f"verdict: {result.verdict}",
+    ]
 
 
 def _read(paths: list[Path]) -> tuple[tuple[Any, ...], dict[str, int]]:

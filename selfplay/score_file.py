@@ -13,7 +13,8 @@ from envs.chess.position import board_of, make_task, parse_fen
 from envs.errors import InputError
 from envs.task import Task
 from rewards import RewardResult
-from rewards.chess.scorer import ChessScorer, ScoreRequest
+from rewards.chess.scorer import ChessScorer
+from rewards.result import ScoreRequest
 from selfplay.atomic import plain, write_atomic
 from selfplay.config import RunConfig
 

@@ -43,14 +43,12 @@ class PackedGRPOTrainer(GRPOTrainer):
         batch_source: BatchSource,
         importance_cap: float,
         target_prior: float = 0.0,
-        target_power: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._batch_source = batch_source
         self._importance_cap = importance_cap
         self._target_prior = target_prior
-        self._target_power = target_power
         self._micro_batches: list[MicroBatch] = []
         self.mismatch: list[tuple[float, float, float, float]] = []
         self.last_loss: float | None = None

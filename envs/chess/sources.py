@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from envs.chess.files import load_epd, load_pgn, load_puzzles
 from envs.chess.games import GamePool
 from envs.chess.position import task_key
 from envs.errors import InputError
+from envs.shares import Shares, checked_shares
 from envs.task import Task
 
 SELFPLAY = "selfplay"
@@ -107,13 +107,14 @@ class TaskSource:
         Raises InputError for an unknown source, a share that is no number of 0 or more, a source
         that has a share but no tasks, or shares that are all 0.
         """
-        self._shares = _checked(shares)
+        wanted = checked_shares(shares, SOURCES, "chess.sources")
+        self._shares = Shares(wanted, "chess.sources")
         self._pool = pool
         self._decks: dict[str, _Deck] = {}
         self.excluded: dict[str, int] = {}
-        if SELFPLAY in self._shares and pool is None:
+        if SELFPLAY in wanted and pool is None:
             raise InputError("chess.sources.selfplay has a share but no games; pass a game pool")
-        for name in self._shares:
+        for name in wanted:
             if name == SELFPLAY:
                 continue
             tasks = (files or {}).get(name)
@@ -126,7 +127,6 @@ class TaskSource:
             if not kept:
                 raise InputError(f"chess.{name}: every position is held out; give another file")
             self._decks[name] = _Deck(name, list(kept.values()), seed)
-        self._issued = dict.fromkeys(self._shares, 0)
         self._in_flight: dict[str, str] = {}
 
     @classmethod
@@ -145,7 +145,7 @@ class TaskSource:
 
         Raises InputError as the constructor and the readers in files.py do.
         """
-        wanted = _checked(shares)
+        wanted = checked_shares(shares, SOURCES, "chess.sources")
         files: dict[str, Sequence[Task]] = {}
         if "puzzles" in wanted and puzzles is not None:
             files["puzzles"] = [puzzle.task for puzzle in load_puzzles(puzzles)]
@@ -159,13 +159,13 @@ class TaskSource:
         """Return up to `n` distinct tasks, fewer where everything else is in flight."""
         tasks: list[Task] = []
         while len(tasks) < n:
-            for name in self._by_lag():
+            for name in self._shares.by_lag():
                 task = self._draw(name)
                 if task is not None:
                     break
             else:
                 return tasks
-            self._issued[name] += 1
+            self._shares.issued[name] += 1
             self._in_flight[task.id] = name
             tasks.append(task)
         return tasks
@@ -195,8 +195,7 @@ class TaskSource:
     def state(self) -> dict[str, Any]:
         """Return everything as JSON; `restore` goes on from it exactly."""
         return {
-            "shares": dict(self._shares),
-            "issued": dict(self._issued),
+            **self._shares.state(),
             "in_flight": [[task_id, name] for task_id, name in self._in_flight.items()],
             "decks": {name: deck.state() for name, deck in self._decks.items()},
             "pool": None if self._pool is None else self._pool.state(),
@@ -207,29 +206,19 @@ class TaskSource:
 
         Raises InputError if shares, files, seed or boards are others than those saved.
         """
-        if state["shares"] != self._shares or (state["pool"] is None) != (self._pool is None):
-            raise InputError(
-                f"chess.sources: saved with {state['shares']}, the configuration has "
-                f"{self._shares}; restore the saved shares or start a new run"
-            )
+        self._shares.restore(state)
+        if (state["pool"] is None) != (self._pool is None):
+            raise InputError("chess.sources: saved with other sources; restore them or start anew")
         for name, deck in self._decks.items():
             deck.restore(state["decks"][name])
         if self._pool is not None:
             self._pool.restore(state["pool"])
-        self._issued = dict(state["issued"])
         self._in_flight = {}
-        for name in self._shares:
+        for name in self._shares.issued:
             again = [task_id for task_id, owner in state["in_flight"] if owner == name]
-            self._issued[name] -= len(again)
+            self._shares.issued[name] -= len(again)
             if name in self._decks:
                 self._decks[name].put_back(again)
-
-    def _by_lag(self) -> list[str]:
-        """Return the sources, the one that lags its share most first."""
-        total = sum(self._issued.values()) + 1
-        weight = sum(self._shares.values())
-        lag = {n: s / weight * total - self._issued[n] for n, s in self._shares.items()}
-        return sorted(lag, key=lambda name: (-round(lag[name], 9), SOURCES.index(name)))
 
     def _draw(self, name: str) -> Task | None:
         if name in self._decks:
@@ -243,15 +232,3 @@ class TaskSource:
         if task_id not in self._in_flight:
             raise ValueError(f"task {task_id} is not in flight")
         return self._in_flight[task_id]
-
-
-def _checked(shares: Mapping[str, float]) -> dict[str, float]:
-    for name, share in shares.items():
-        if name not in SOURCES:
-            raise InputError(f"chess.sources.{name} is unknown; use {', '.join(SOURCES)}")
-        if not math.isfinite(share) or share < 0:
-            raise InputError(f"chess.sources.{name}: {share} is no share; give 0 or more")
-    kept = {name: float(shares[name]) for name in SOURCES if shares.get(name, 0) > 0}
-    if not kept:
-        raise InputError("chess.sources: no source has a share; give selfplay: 1.0, for example")
-    return kept

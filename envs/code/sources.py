@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from envs.code.families.screen import Screen
 from envs.code.shelves import FAMILIES, PROPOSALS, FamilyShelf, Limits, TaskShelf, fingerprint
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from envs.shares import Shares, checked_shares
 from envs.task import Task
 
 SOURCES = (FAMILIES, "mbpp", "jsonl", PROPOSALS)
@@ -58,7 +58,8 @@ class TaskSource:
         Raises InputError for an unknown source or level, a share that is no number of 0 or more, a
         source without tasks, shares that are all 0, and tasks that must not train.
         """
-        self._shares = _checked(shares)
+        wanted = checked_shares(shares, SOURCES, "code.sources")
+        self._shares = Shares(wanted, "code.sources")
         unknown = [level for level in levels if level not in families.LEVELS]
         if unknown or not levels:
             raise InputError(f"code.levels: {list(levels)} will not do; give some of 1, 2, 3")
@@ -66,7 +67,7 @@ class TaskSource:
         held_out = {_content(task) for task in evaluation}
         self.excluded: dict[str, int] = {}
         self._shelves: dict[str, FamilyShelf | TaskShelf] = {}
-        for name in self._shares:
+        for name in wanted:
             if name == FAMILIES:
                 self._shelves[name] = FamilyShelf(seed, levels, Screen(evaluation), limits)
                 continue
@@ -77,17 +78,16 @@ class TaskSource:
             if not kept and name != PROPOSALS:
                 raise InputError(f"code.sources.{name} has a share but no tasks; set code.{name}")
             self._shelves[name] = TaskShelf(name, kept, seed, limits)
-        if list(self._shares) == [PROPOSALS]:
+        if list(wanted) == [PROPOSALS]:
             raise InputError("code.sources: proposals alone begin with nothing; add families, say")
         self._most_proposals = most_proposals
-        self._issued = dict.fromkeys(self._shares, 0)
         self._in_flight: dict[str, _Flight] = {}
 
     def next_tasks(self, n: int) -> list[Task]:
         """Return up to `n` distinct tasks, fewer where everything else is in flight."""
         tasks: list[Task] = []
         while len(tasks) < n:
-            dealt = next(filter(None, map(self._deal, self._by_lag())), None)
+            dealt = next(filter(None, map(self._deal, self._shares.by_lag())), None)
             if dealt is None:
                 break
             tasks.append(dealt)
@@ -138,8 +138,7 @@ class TaskSource:
     def state(self) -> dict[str, Any]:
         """Return everything as JSON; `restore` goes on from it exactly."""
         return {
-            "shares": dict(self._shares),
-            "issued": dict(self._issued),
+            **self._shares.state(),
             "in_flight": [
                 [task_id, flight.source, flight.arm, flight.index]
                 for task_id, flight in self._in_flight.items()
@@ -152,18 +151,13 @@ class TaskSource:
 
         Raises InputError if shares, seed, levels or files are others than those saved.
         """
-        if state["shares"] != self._shares:
-            raise InputError(
-                f"code.sources: saved with {state['shares']}, the configuration has "
-                f"{self._shares}; restore the saved shares or start a new run"
-            )
+        self._shares.restore(state)
         for name, shelf in self._shelves.items():
             shelf.restore(state["shelves"][name])
-        self._issued = dict(state["issued"])
         self._in_flight = {}
         for name, shelf in self._shelves.items():
             again = [(arm, index) for _, source, arm, index in state["in_flight"] if source == name]
-            self._issued[name] -= len(again)
+            self._shares.issued[name] -= len(again)
             shelf.put_back(again)
 
     def _deal(self, name: str) -> Task | None:
@@ -172,16 +166,9 @@ class TaskSource:
         if dealt is None:
             return None
         arm, index, task = dealt
-        self._issued[name] += 1
+        self._shares.issued[name] += 1
         self._in_flight[task.id] = _Flight(name, arm, index)
         return task
-
-    def _by_lag(self) -> list[str]:
-        """Return the sources, the one that lags its share most first."""
-        total = sum(self._issued.values()) + 1
-        weight = sum(self._shares.values())
-        lag = {n: s / weight * total - self._issued[n] for n, s in self._shares.items()}
-        return sorted(lag, key=lambda name: (-round(lag[name], 9), SOURCES.index(name)))
 
     def _landed(self, task_id: str) -> _Flight:
         if task_id not in self._in_flight:
@@ -194,15 +181,3 @@ def _content(task: CodeTask) -> str:
     return fingerprint(
         [" ".join(task.instruction.lower().split()), task.prefix or "", str(task.hidden)]
     )
-
-
-def _checked(shares: Mapping[str, float]) -> dict[str, float]:
-    for name, share in shares.items():
-        if name not in SOURCES:
-            raise InputError(f"code.sources.{name} is unknown; use {', '.join(SOURCES)}")
-        if not math.isfinite(share) or share < 0:
-            raise InputError(f"code.sources.{name}: {share} is no share; give 0 or more")
-    kept = {name: float(shares[name]) for name in SOURCES if shares.get(name, 0) > 0}
-    if not kept:
-        raise InputError("code.sources: no source has a share; give families: 1.0, for example")
-    return kept

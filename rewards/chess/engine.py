@@ -9,7 +9,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import chess
 
@@ -18,6 +17,7 @@ from rewards.chess.handshake import introduction, skip_to
 from rewards.chess.process import LineProcess, ProcessEndedError, RubbishError
 from rewards.chess.scores import MoveScore, PositionScores
 from rewards.chess.uci import DepthTable, RawScore
+from rewards.closing import Closes
 
 FALLBACK = Path("/usr/games/stockfish")
 """Where Debian and Ubuntu put Stockfish, which is not on everybody's PATH."""
@@ -78,7 +78,7 @@ def binary_sha256(path: Path) -> str:
     return _hashes[key]
 
 
-class Engine:
+class Engine(Closes):
     """One engine process with Threads=1, fixed Hash and fixed nodes: same board, same scores.
 
     The process starts at once and is replaced on the next call after it hung or died. Calls from
@@ -112,17 +112,6 @@ class Engine:
             raise InputError(f"engine.path={path}: no UCI engine ({fault}); {_MEND}") from error
         options = {"Threads": "1", "Hash": str(hash_mb), "MultiPV": "all", "EvalFile": net}
         self.identity = EngineIdentity(name, sha256, options)
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def pid(self) -> int | None:

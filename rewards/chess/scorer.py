@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import chess
@@ -16,17 +15,10 @@ from rewards.chess.cache import ScoreCache, setting_key
 from rewards.chess.engine import Engine, EngineError, EngineIdentity, find_engine
 from rewards.chess.scores import PositionScores
 from rewards.chess.shaping import check_shape, shape_value
-from rewards.result import RewardResult, Verdict
+from rewards.closing import Closes
+from rewards.result import RewardResult, ScoreRequest, Verdict
 
 IDLE = "idle"
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRequest:
-    """One completion of one chess task, to be scored."""
-
-    task: Task
-    completion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +40,7 @@ class Appraisal:
         return cls(scores, scores.best_moves, parts)
 
 
-class ChessScorer:
+class ChessScorer(Closes):
     """Scores chess completions with one engine process and the shared cache."""
 
     def __init__(
@@ -79,17 +71,6 @@ class ChessScorer:
             raise
         self._setting = setting_key(self._engine.identity, nodes, hash_mb)
         self._doing = IDLE
-
-    def __enter__(self) -> ChessScorer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def identity(self) -> EngineIdentity:

@@ -3,8 +3,9 @@
 from rewards.code.grade import Failure, Grade, Tally, Trial
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
-from rewards.code.scorer import SHAPES, CodeScorer, ScoreRequest
+from rewards.code.scorer import SHAPES, CodeScorer
 from rewards.code.trl import code_reward
+from rewards.result import ScoreRequest
 
 __all__ = [
     "SHAPES",

@@ -16,6 +16,7 @@ from typing import Any
 
 import envs.code.values
 from envs.code.values import MAX_BYTES
+from rewards.closing import Closes
 from rewards.code.sandbox import SandboxError
 
 SCRIPT = Path(__file__).with_name("assert_worker.py")
@@ -40,7 +41,7 @@ class AssertTimeoutError(Exception):
     """The test was still busy at its deadline; the process is gone."""
 
 
-class AssertProcess:
+class AssertProcess(Closes):
     """One process, started at the first test and again whenever it was lost.
 
     With `bubblewrap`, the path of that program, it sees the machine's files read-only and neither
@@ -54,12 +55,6 @@ class AssertProcess:
         self._served = 0
         self._rest = b""
         self._lines: list[bytes] = []
-
-    def __enter__(self) -> AssertProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def pid(self) -> int | None:

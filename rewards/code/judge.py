@@ -11,10 +11,10 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from rewards.closing import Closes
 from rewards.code.assert_process import AssertProcess, AssertProcessError
 from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
 from rewards.code.runner import Runner
@@ -72,7 +72,7 @@ class _Run:
         return any(trial.status == "timeout" for trial in (*self.hidden, *self.visible))
 
 
-class Judge:
+class Judge(Closes):
     """Grades programs in a sandbox that the caller made and closes. Not thread-safe.
 
     A test may take `limits.wall_s` and a program `task_s` seconds of wall clock, or FACTOR times
@@ -94,17 +94,6 @@ class Judge:
         self._process = AssertProcess(find_bubblewrap() if wrapped else None)
         self._timings: dict[tuple[str, int, int], tuple[float, Allowance]] = {}
         self._doing = IDLE
-
-    def __enter__(self) -> Judge:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the process of the test code; the sandbox is the caller's."""

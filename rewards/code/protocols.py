@@ -14,6 +14,7 @@ from envs.code.extract import joined
 from envs.code.task import CodeTask
 from envs.errors import InputError
 
+ANSWERS = ("completion", "solution")
 MAX_CHARS = 1_000_000
 
 
@@ -37,13 +38,19 @@ def read_sample(row: Any, where: str) -> Sample:
     key = row.get("task_id")
     if not isinstance(key, str):
         raise InputError(f"{where}: task_id is no text; give one such as 'HumanEval/0'")
-    given = [name for name in ("completion", "solution") if row.get(name) is not None]
+    text, whole = read_answer(row, where)
+    return Sample(key, text, whole)
+
+
+def read_answer(row: Mapping[str, Any], where: str) -> tuple[str, bool]:
+    """Return a row's answer, and whether it is a whole program; InputError if it has not one."""
+    given = [name for name in ANSWERS if row.get(name) is not None]
     if len(given) != 1:
         raise InputError(f"{where}: {len(given) or 'none'} of completion and solution; give one")
     text = row[given[0]]
     if not isinstance(text, str) or len(text) > MAX_CHARS:
         raise InputError(f"{where}: {given[0]} is no text of up to {MAX_CHARS} characters; mend it")
-    return Sample(key, text, given[0] == "solution")
+    return text, given[0] == "solution"
 
 
 def human_eval_row(task: CodeTask, program: str) -> dict[str, str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import cast
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest, Test
+from rewards.closing import Closes
 from rewards.code.assert_process import AssertProcess
 from rewards.code.grade import Trial
 from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
 from rewards.code.trials import Budget, call_trials, code_trials, program_trials
 
 
-class Runner:
+class Runner(Closes):
     """Opens the program when it is first needed, and again after it was lost.
 
     `seconds` (wall clock), `cpu_s` and `memory_mb` (peak, MiB) say what its processes used; they
@@ -39,17 +39,6 @@ class Runner:
         self.seconds = 0.0
         self.cpu_s = 0.0
         self.memory_mb = 0.0
-
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Kill and reap the program's process. Raises SandboxError."""

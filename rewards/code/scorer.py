@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 from envs.code.extract import extract
@@ -11,27 +9,19 @@ from envs.code.families.screen import Screen
 from envs.code.proposals import Aim
 from envs.code.task import CodeTask
 from envs.errors import InputError
-from envs.task import Task
+from rewards.closing import Closes
 from rewards.code.grade import Grade, clean
 from rewards.code.judge import IDLE, Judge
 from rewards.code.proposing import score_proposal
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
-from rewards.result import RewardResult
+from rewards.result import RewardResult, ScoreRequest
 
 Shape = Literal["all", "fraction"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 """`all`: 1 when all hidden tests pass, else 0; `fraction`: the share of them that pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRequest:
-    """One completion of one code task, to be scored."""
-
-    task: Task
-    completion: str
-
-
-class CodeScorer:
+class CodeScorer(Closes):
     """Scores programs; the hidden tests alone decide the value."""
 
     def __init__(
@@ -59,17 +49,6 @@ class CodeScorer:
         except BaseException:
             self._sandbox.close()
             raise
-
-    def __enter__(self) -> CodeScorer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def tier(self) -> Tier:

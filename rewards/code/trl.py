@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs.code.task import from_payload
 from envs.errors import InputError
 from envs.task import Task
 from rewards.code.sandbox import Limits
-from rewards.code.scorer import CodeScorer, ScoreRequest
-
-RewardFunction = Callable[..., list[float | None]]
+from rewards.code.scorer import CodeScorer
+from rewards.trl_reward import RewardFunction, TrlReward, column
 
 
 def code_reward(
@@ -33,51 +32,22 @@ def code_reward(
     reward is None, which TRL leaves out. The settings are those of `CodeScorer`; the sandbox starts
     at the first call, one in each process, so the function can be pickled.
     """
-    return _CodeReward(
+    return TrlReward(
+        "code_reward",
+        CodeScorer,
         {
             "shape": shape,
             "limits": limits,
             "task_s": task_s,
             "bubblewrap": bubblewrap,
             "allow_weak": allow_weak,
-        }
+        },
+        _tasks,
     )
 
 
-class _CodeReward:
-    """The callable; TRL names the metric after `__name__`."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.__name__ = "code_reward"
-        self._settings = settings
-        self._scorer: CodeScorer | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"__name__": self.__name__, "_settings": self._settings, "_scorer": None}
-
-    def __call__(
-        self, prompts: Sequence[Any], completions: Sequence[Any], **kwargs: Any
-    ) -> list[float | None]:
-        """Return a reward in [0, 1] for each completion, None where the sandbox failed."""
-        tasks = _tasks(kwargs, len(completions))
-        requests = [
-            ScoreRequest(task, _text(completion))
-            for task, completion in zip(tasks, completions, strict=True)
-        ]
-        if self._scorer is None:
-            self._scorer = CodeScorer(**self._settings)
-        results = self._scorer.score(requests)
-        return [None if r.verdict == "infra_error" else r.value for r in results]
-
-    def close(self) -> None:
-        """End the sandbox; the next call starts another."""
-        scorer, self._scorer = self._scorer, None
-        if scorer is not None:
-            scorer.close()
-
-
 def _tasks(columns: dict[str, Any], rows: int) -> list[Task]:
-    payloads = _column("task", columns, rows)
+    payloads = column("task", columns, rows)
     if payloads is not None:
         tasks: list[Task] = []
         for i, payload in enumerate(payloads):
@@ -85,11 +55,11 @@ def _tasks(columns: dict[str, Any], rows: int) -> list[Task]:
             again = i > 0 and payload == payloads[i - 1]
             tasks.append(tasks[-1] if again else _task(payload, f"column `task`, row {i}"))
         return tasks
-    names = _column("entry_point", columns, rows)
-    tests = _column("test_list", columns, rows)
+    names = column("entry_point", columns, rows)
+    tests = column("test_list", columns, rows)
     if names is None or tests is None:
         raise InputError("data set: no column `task`, nor `entry_point` and `test_list`; add them")
-    setups = _column("test_setup_code", columns, rows) or [""] * rows
+    setups = column("test_setup_code", columns, rows) or [""] * rows
     return [
         _row(name, listed, setup, i)
         for i, (name, listed, setup) in enumerate(zip(names, tests, setups, strict=True))
@@ -126,21 +96,3 @@ def _row(name: Any, tests: Any, setup: Any, row: int) -> Task:
         "hidden": [{"code": test} for test in tests],
     }
     return from_payload(payload, f"row {row}").task()
-
-
-def _column(name: str, columns: dict[str, Any], rows: int) -> Sequence[Any] | None:
-    column = columns.get(name)
-    if column is not None and len(column) != rows:
-        raise InputError(f"column `{name}`: {len(column)} rows for {rows} completions; give each")
-    return column
-
-
-def _text(completion: Any) -> str:
-    """Return the model's text of a TRL completion: a string, or chat messages."""
-    if isinstance(completion, str):
-        return completion
-    last = completion[-1] if isinstance(completion, Sequence) and completion else None
-    content = last.get("content") if isinstance(last, dict) else None
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "".join(p.get("text", "") for p in content if isinstance(p, dict))

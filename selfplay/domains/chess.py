@@ -17,7 +17,8 @@ from envs.chess.prompts import legal_moves, render
 from envs.chess.sources import TaskSource
 from envs.chess.suites import heldout_keys
 from rewards import RewardResult
-from rewards.chess.scorer import ChessScorer, ScoreRequest
+from rewards.chess.scorer import ChessScorer
+from rewards.result import ScoreRequest
 from selfplay.advantages import Advantage
 from selfplay.config import RunConfig
 from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
@@ -37,7 +38,8 @@ class ChessDomain:
         self._screener: ChessScorer | None = None
 
     def check(self) -> None:
-        """Refuse a broken puzzle file, a row by its number."""
+        """Refuse a broken puzzle file, a row by its number, and what is no engine."""
+        self.make_scorer(evaluating=True).close()
         if self._config.eval.puzzles is not None:
             load_puzzles(self._config.eval.puzzles, limit=self._config.eval.puzzle_limit)
 

@@ -13,7 +13,8 @@ from envs.code.proposer import DOMAIN as PROPOSE
 from envs.code.proposer import render as render_request
 from rewards import RewardResult
 from rewards.code.sandbox import Limits
-from rewards.code.scorer import CodeScorer, ScoreRequest
+from rewards.code.scorer import CodeScorer
+from rewards.result import ScoreRequest
 from selfplay.advantages import Advantage
 from selfplay.config import RunConfig
 from selfplay.domains import proposer
@@ -53,23 +54,26 @@ class CodeDomain:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._evaluation: Screen | None = None
+        self._tier: str | None = None
 
     def check(self) -> None:
-        """Refuse missing or broken data sets."""
+        """Refuse missing or broken data sets, and a machine whose sandbox is too weak."""
+        self._try_sandbox()
         for suite in self._config.suites:
             if suite.startswith("code/"):
                 check_suite(suite, self._config)
 
     def open_source(self, stack: ExitStack) -> Any:
         """Return the training tasks, drawn by their running solve rate."""
+        self._try_sandbox()
         tasks, settings = training_source(self._config), self._config.proposer
         if not settings.enabled:
             return tasks
         return proposer.ProposingSource(tasks, settings.share, self._config.seed)
 
     def identity(self) -> dict[str, Any]:
-        """Return the limits of the sandbox; each rollout says which tier judged it."""
-        return {"sandbox": self._config.sandbox.model_dump(mode="json")}
+        """Return the sandbox's settings and the tier that it reached here."""
+        return {"sandbox": self._config.sandbox.model_dump(mode="json"), "tier": self._tier}
 
     def render(self, task: Task) -> Prompt:
         """Return the prompt in the configured style."""
@@ -86,7 +90,7 @@ class CodeDomain:
 
     @property
     def advantage(self) -> Advantage:
-        """Code's own settings, else the learner's; a target needs listed actions: dr_grpo then."""
+        """Code's own settings, else the learner's (RunConfig refuses a target: see there)."""
         code, learner = self._config.code, self._config.learner
         kind = code.advantage or learner.advantage
         return Advantage(
@@ -161,6 +165,12 @@ class CodeDomain:
     def told(self, task: Task) -> str:
         """Return the task's key."""
         return str(task.payload.get("key", task.domain))
+
+    def _try_sandbox(self) -> None:
+        """Start a sandbox once in this process: it attacks itself and prints its tier."""
+        if self._tier is None:
+            with code_scorer(self._config) as scorer:
+                self._tier = scorer.tier.value
 
     def _screen(self) -> Screen:
         """Return what keeps evaluation tasks from being proposed."""

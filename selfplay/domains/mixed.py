@@ -9,7 +9,7 @@ from typing import Any
 import chess.pgn
 
 from envs import Task
-from envs.errors import InputError
+from envs.shares import Shares
 from selfplay.config import RunConfig
 from selfplay.domains.base import Domain, Source
 
@@ -23,8 +23,7 @@ class RunSource:
 
     def __init__(self, sources: Mapping[str, Source], shares: Mapping[str, float]) -> None:
         self._sources = dict(sources)
-        self._shares = {name: float(shares[name]) for name in sources}
-        self._issued = dict.fromkeys(sources, 0)
+        self._shares = Shares({name: float(shares[name]) for name in sources}, "shares")
         self._owner: dict[str, str] = {}
 
     def of(self, domain: str) -> Source:
@@ -35,13 +34,13 @@ class RunSource:
         """Return up to `n` distinct tasks, fewer where a domain has no more to ask."""
         counts = dict.fromkeys(self._sources, 0)
         for _ in range(n):
-            name = self._most_behind()
+            name = self._shares.by_lag()[0]
             counts[name] += 1
-            self._issued[name] += 1
+            self._shares.issued[name] += 1
         tasks: list[Task] = []
         for name, count in counts.items():
             drawn = self._sources[name].next_tasks(count) if count else []
-            self._issued[name] -= count - len(drawn)
+            self._shares.issued[name] -= count - len(drawn)
             self._owner |= {task.id: name for task in drawn}
             tasks += drawn
         return tasks
@@ -66,10 +65,11 @@ class RunSource:
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON; `restore` goes on from it exactly."""
-        flying = {name: list(self._owner.values()).count(name) for name in self._sources}
+        state = self._shares.state()
+        for name in self._owner.values():  # in flight: will be asked again
+            state["issued"][name] -= 1
         return {
-            "shares": dict(self._shares),
-            "issued": {name: count - flying[name] for name, count in self._issued.items()},
+            **state,
             "sources": {name: source.state() for name, source in self._sources.items()},
         }
 
@@ -78,23 +78,10 @@ class RunSource:
 
         Raises InputError if domains or their shares are others than those saved.
         """
-        if state["shares"] != self._shares:
-            raise InputError(
-                f"shares: saved with {state['shares']}, the configuration has {self._shares}; "
-                "restore the saved shares or start a new run"
-            )
+        self._shares.restore(state)
         for name, source in self._sources.items():
             source.restore(state["sources"][name])
-        self._issued = dict(state["issued"])
         self._owner = {}
-
-    def _most_behind(self) -> str:
-        total = sum(self._issued.values()) + 1
-        weight = sum(self._shares.values())
-        return max(
-            self._sources,
-            key=lambda name: round(self._shares[name] / weight * total - self._issued[name], 9),
-        )
 
 
 def open_sources(config: RunConfig, domains: Mapping[str, Domain], stack: ExitStack) -> RunSource:

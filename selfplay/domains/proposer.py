@@ -101,10 +101,13 @@ def settle(groups: Sequence[Group], tried: Sequence[Group]) -> None:
             if rollout.result is None or payload is None:
                 continue
             solved, count = rates.get(payload["key"], (0, 0))
+            if count == 0:  # nobody could try it, through our own fault: that never trains
+                rollout.result = replace(rollout.result, verdict="infra_error")
+                continue
             rollout.result = replace(
                 rollout.result,
                 value=reward(solved, count),
-                parts=rollout.result.parts | {"solve_rate": solved / count if count else 0.0},
+                parts=rollout.result.parts | {"solve_rate": solved / count},
             )
 
 

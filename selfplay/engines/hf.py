@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from envs.errors import InputError
 from selfplay.engines.base import Sample, SampleRequest
+from selfplay.engines.decode import Decode
 from selfplay.engines.stopping import StopTables
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class HFEngine:
         *,
         version: int = 0,
         prefill_tokens: int = 1024,
-        cache_tokens: int = 6_144,
+        cache_tokens: int = 12_288,
     ) -> None:
         kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
         if kinds != {"full_attention"}:
@@ -86,7 +87,7 @@ class HFEngine:
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), i))
         answers: list[list[Sample]] = [[] for _ in requests]
         for batch in self._batches(order, requests):
-            decoded = _Decode(self, [requests[i] for i in batch]).run()
+            decoded = Decode(self, self._stops, [requests[i] for i in batch]).run()
             for i, samples in zip(batch, decoded, strict=True):
                 answers[i] = samples
         return answers
@@ -135,109 +136,3 @@ class HFEngine:
                 merged.layers[i].values[rows, :, : padded.shape[1]] = layer.values
             start += len(bucket)
         return merged, torch.cat(hidden)
-
-
-class _Decode:
-    """One batch of requests being decoded: P prompts, G rows behind each, T steps at most."""
-
-    def __init__(self, engine: HFEngine, requests: list[SampleRequest]) -> None:
-        self.engine = engine
-        self.requests = requests
-        device = engine.device
-        self.P = len(requests)
-        self.G = max(r.n for r in requests)
-        self.T = max(r.max_tokens for r in requests)
-        self.lengths = torch.tensor([len(r.prompt_ids) for r in requests], device=device)
-        self.temperature = torch.tensor([r.temperature for r in requests], device=device)
-        self.uniforms = self._draws()
-        self.live = torch.arange(self.G) < torch.tensor([[r.n] for r in requests])
-        self.limits = torch.tensor([[r.max_tokens] for r in requests])
-        self.tokens = torch.zeros(self.P, self.G, self.T, dtype=torch.long)
-        self.logprobs = torch.zeros(self.P, self.G, self.T)
-        self.counts = torch.zeros(self.P, self.G, dtype=torch.long)
-        self.stopped = torch.zeros(self.P, self.G, dtype=torch.bool)
-
-    def _draws(self) -> torch.Tensor:
-        """Uniform numbers (P, G, T) in [0, 1): each request's own, whatever the batch."""
-        draws = torch.zeros(self.P, self.G, self.T)
-        for i, request in enumerate(self.requests):
-            generator = torch.Generator().manual_seed(request.seed)
-            draws[i, : request.n, : request.max_tokens] = torch.rand(
-                request.n, request.max_tokens, generator=generator
-            )
-        return draws
-
-    def run(self) -> list[list[Sample]]:
-        device = self.engine.device
-        cache, hidden = self.engine.prefill(
-            [torch.tensor(r.prompt_ids, device=device) for r in self.requests]
-        )
-        head = self.engine.model.get_output_embeddings()
-        logits = head(hidden)[:, None, :].expand(self.P, self.G, -1)
-        prompt_mask = torch.arange(int(self.lengths[-1]), device=device) < self.lengths[:, None]
-        prompt_mask = prompt_mask[:, None, :].expand(self.P, self.G, -1)
-        own = torch.eye(self.G, dtype=torch.bool, device=device).expand(self.P, -1, -1)
-        for t in range(self.T):
-            tokens = self._step(t, logits)
-            if not self.live.any():
-                break
-            mask = torch.cat([prompt_mask, *([own] * (t + 1))], dim=2)[:, None]
-            out = self.engine.model.base_model(
-                input_ids=tokens.to(device),
-                position_ids=(self.lengths[:, None] + t).expand(-1, self.G),
-                attention_mask=mask,
-                cache=cache,
-                use_cache=True,
-            )
-            logits = head(out.last_hidden_state)
-        return self._samples()
-
-    def _step(self, t: int, logits: torch.Tensor) -> torch.Tensor:
-        """Choose, record and return the tokens (P, G) of step `t` from logits (P, G, V)."""
-        chosen, logprobs = self._choose(t, logits)
-        tokens, logprobs = chosen.cpu(), logprobs.cpu()
-        self.tokens[:, :, t] = torch.where(self.live, tokens, 0)
-        self.logprobs[:, :, t] = torch.where(self.live, logprobs, 0.0)
-        self.counts += self.live
-        ended = torch.zeros_like(self.live)
-        for i, request in enumerate(self.requests):
-            ended[i] = self.engine._stops.ends(request.stop, tokens[i], first=t == 0)
-            if request.stop == "code":
-                for j in (self.live[i] & ~ended[i]).nonzero()[:, 0].tolist():
-                    ids = self.tokens[i, j, : t + 1].tolist()
-                    ended[i, j] = self.engine._stops.body_ended(ids)
-        self.stopped |= self.live & ended
-        self.live &= ~ended & (t + 1 < self.limits)
-        return tokens
-
-    def _choose(self, t: int, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw by inverse cumulative probability, or take the maximum where greedy."""
-        greedy = self.temperature == 0
-        scaled = logits.float() / torch.where(greedy, 1.0, self.temperature)[:, None, None]
-        logprobs = torch.log_softmax(scaled, dim=-1)
-        if bool(greedy.all()):
-            chosen = logprobs.argmax(-1)
-        else:
-            cumulative = logprobs.exp().cumsum(-1)
-            draw = self.uniforms[:, :, t].to(logits.device) * cumulative[..., -1]
-            chosen = torch.searchsorted(cumulative, draw[..., None], right=True)[..., 0]
-            chosen = chosen.clamp_(max=logits.shape[-1] - 1)
-            if bool(greedy.any()):
-                chosen = torch.where(greedy[:, None], logprobs.argmax(-1), chosen)
-        return chosen, logprobs.gather(-1, chosen[..., None])[..., 0]
-
-    def _samples(self) -> list[list[Sample]]:
-        answers = []
-        for i, request in enumerate(self.requests):
-            row = []
-            for j in range(request.n):
-                count = int(self.counts[i, j])
-                row.append(
-                    Sample(
-                        tuple(self.tokens[i, j, :count].tolist()),
-                        tuple(self.logprobs[i, j, :count].tolist()),
-                        "stop" if self.stopped[i, j] else "length",
-                    )
-                )
-            answers.append(row)
-        return answers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import chess
@@ -36,7 +37,7 @@ class RandomMover:
         """Nothing is held."""
 
 
-class _ScoredAnchor:
+class _ScoredAnchor(ABC):
     """An anchor that chooses by the scores of all legal moves; the scorer is its room's."""
 
     def __init__(self, name: str, scorer: ChessScorer, nodes: int) -> None:
@@ -51,10 +52,12 @@ class _ScoredAnchor:
         return [Choice(self._move(turn.board, random.Random(turn.seed))) for turn in turns]
 
     def close(self) -> None:
-        """The scorer belongs to the room."""
+        """Let go of the scorer, which the room closes."""
+        return
 
+    @abstractmethod
     def _move(self, board: chess.Board, rng: random.Random) -> chess.Move:
-        raise NotImplementedError
+        """Return the anchor's move."""
 
     def _scores(self, board: chess.Board) -> PositionScores:
         return retried(self._scorer, board)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from envs.errors import InputError
 from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
+from rewards.closing import Closes
 from selfplay.config import RunConfig
 from selfplay.league.anchors import EpsilonEngine, RandomMover, SoftmaxEngine
 from selfplay.league.player import Player
@@ -25,23 +25,12 @@ UCI_NODES = 10_000
 _ENDS = 1 << 20
 
 
-class EngineRoom:
+class EngineRoom(Closes):
     """What the players of a match share: engines that score, by nodes, started when first asked."""
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self._scorers: dict[int, ChessScorer] = {}
-
-    def __enter__(self) -> EngineRoom:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def scorer(self, nodes: int | None = None) -> ChessScorer:
         """Return the scorer with `nodes` per position (None: `engine.nodes`). Raises InputError."""

@@ -17,7 +17,8 @@ from envs.code.task import CallTest, CodeTask
 from envs.errors import InputError
 from envs.task import Task
 from rewards.code.sandbox import Limits, Tier
-from rewards.code.scorer import CodeScorer, ScoreRequest
+from rewards.code.scorer import CodeScorer
+from rewards.result import ScoreRequest
 
 TASK = CodeTask(
     dataset="jsonl",

@@ -92,8 +92,8 @@ def test_human_evals_sample_files_are_scored(here: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (OWN, "in.jsonl:2: give either 'completion' or 'solution'"),
-        (OWN | {"solution": 3}, "in.jsonl:2: key 'solution' is not text"),
+        (OWN, "in.jsonl:2: none of completion and solution; give one"),
+        (OWN | {"solution": 3}, "in.jsonl:2: solution is no text of up to"),
         (OWN | {"solution": "", "verdict": "pass"}, "in.jsonl:2: key 'verdict'"),
         ({"solution": ""}, "in.jsonl:2: names no task"),
         ({"task_id": "Mbpp/11", "solution": ""}, "in.jsonl:2: a task of MBPP; name its file"),
@@ -116,3 +116,26 @@ def test_unknown_names_are_refused(here: Path) -> None:
     assert "suite 'nowhere' is unknown" in fault("eval", "x", "--suite", "nowhere")
     unfit = ("validate", "smoke", "proposer.enabled=true")
     assert "give proposals a share" in fault(*unfit)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "smoke", "domain=code", "code.levels=[1]"),
+        ("eval", "smollm2-135m-instruct", "--suite", "families"),
+    ],
+    ids=["run", "eval"],
+)
+def test_a_sandbox_that_cannot_be_had_is_told_before_anything_starts(
+    here: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    done = selfplay(*arguments, "sandbox.bubblewrap=true")
+    assert done.returncode == 2 and "Ray" not in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("error: sandbox.bubblewrap=true: no bwrap")
+    assert not list(here.glob("runs/*")), "a run that never began left its folder"
+
+
+def test_eval_tells_what_is_no_engine(here: Path) -> None:
+    asked = ("eval", "smollm2-135m-instruct", "--suite", "chess/games", "engine.path=/bin/ls")
+    assert "engine.path=/bin/ls: no UCI engine" in fault(*asked)

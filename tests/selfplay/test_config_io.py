@@ -8,7 +8,8 @@ import pytest
 
 from envs.errors import InputError
 from selfplay.config import RunConfig
-from selfplay.config_io import differing_keys, dump_config, load_config, packaged_configs
+from selfplay.config_files import packaged_configs
+from selfplay.config_io import differing_keys, dump_config, load_config
 
 FAULTS = [
     ("chess:\n  styl: pgn\n", [], "{file}: unknown key 'chess.styl'; did you mean 'chess.style'?"),
@@ -35,6 +36,14 @@ FAULTS = [
         ["micro_batch_size=3"],
         "override 'micro_batch_size=3': micro_batch_size=3 must be a mult",
     ),
+    ("shares: {chess: 1.0}\ndomain: both\n", [], "{file}: shares: domain=both needs one above 0"),
+    (
+        "domain: both\nlearner: {advantage: target}\n",
+        [],
+        "{file}: learner.advantage=target needs listed actions",
+    ),
+    ("", ["learner.target_prior=1"], "override 'learner.target_prior=1': learner.target_prior=1"),
+    ("proposer: {enabled: true}\n", [], "{file}: proposer.enabled=true and code.sources.prop"),
     ("micro_batch_size: 3\n", [], "{file}: micro_batch_size=3 must be a multiple of group_size=8"),
     ("", ["chess.style=x"], "override 'chess.style=x': 'chess.style' is 'x', expected 'fen_legal'"),
     ("a: !!python/object/apply:os.system [ls]\n", [], "{file}:1: not valid YAML"),

@@ -15,6 +15,7 @@ from envs.code.body import body_end
 from envs.errors import InputError
 from selfplay.attention import GROUPED
 from selfplay.engines.base import Sample, SampleRequest
+from selfplay.engines.decode import Decode
 from selfplay.engines.hf import HFEngine
 from selfplay.models import load_model, load_tokenizer
 from selfplay.tiny import chess_texts
@@ -259,3 +260,31 @@ def test_code_ends_behind_the_body(engine: HFEngine, tokenizer: Any) -> None:
         assert whole == (sample in ended)
         assert body_end(tokenizer.decode(sample.ids[:-1])) is None
     assert len(ended) >= 5, "too few bodies ended: the test says nothing"
+
+
+def test_ended_rows_are_left_out_and_nothing_else_changes(
+    tiny_model: Path, prompts: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of very different lengths: the answers are those of carrying all of them to the end."""
+    asked = [
+        request(p, n=2 + 3 * (i % 2), max_tokens=4 + 9 * (i % 3), stop="line", seed=i)
+        for i, p in enumerate(prompts)
+    ]
+    sizes: list[int] = []
+    moved = Decode._move_together
+
+    def watched(self: Decode, *args: Any) -> torch.Tensor:
+        tokens = moved(self, *args)
+        sizes.append(tokens.numel())
+        return tokens
+
+    monkeypatch.setattr(Decode, "_move_together", watched)
+    together = make(tiny_model).sample(asked)
+    assert min(sizes) < max(sizes) / 3, "too little was left out: the test says nothing"
+    monkeypatch.setattr("selfplay.engines.decode.WORTH", -1.0)
+    carried = make(tiny_model).sample(asked)
+    for one, other in zip(together, carried, strict=True):
+        assert [s.ids for s in one] == [s.ids for s in other]
+        assert [s.finish for s in one] == [s.finish for s in other]
+        for a, b in zip(one, other, strict=True):
+            assert a.logprobs == pytest.approx(b.logprobs, abs=1e-5)

@@ -38,16 +38,3 @@ def test_it_is_the_gradient_of_the_log_of_the_expected_exponential_reward() -> N
     (weights * torch.log_softmax(logits, 0)[:4]).sum().backward()
     assert exact is not None and logits.grad is not None
     assert torch.allclose(exact, logits.grad)
-
-
-def test_a_power_of_one_is_the_policy_gradient_over_all_actions() -> None:
-    generator = torch.Generator().manual_seed(1)
-    logits = torch.randn(6, generator=generator, dtype=torch.float64, requires_grad=True)
-    rewards = torch.rand(4, generator=generator, dtype=torch.float64) / 0.5
-    logp = torch.log_softmax(logits, 0)[:4]
-    (logp.exp() * (rewards - rewards.max()).exp()).sum().backward()
-    exact, logits.grad = logits.grad, None
-    weights = with_prior(torch.softmax(rewards, 0), logp.detach(), 4, 1.0, 1.0)
-    (weights * torch.log_softmax(logits, 0)[:4]).sum().backward()
-    assert exact is not None and logits.grad is not None
-    assert torch.allclose(exact, logits.grad)

@@ -11,6 +11,7 @@ from envs.code import families
 from envs.code.proposer import DOMAIN
 from envs.code.sources import TaskSource
 from rewards import RewardResult
+from selfplay.domains.base import has_infra_error
 from selfplay.domains.proposer import ProposingSource, figures, proposed, settle
 from selfplay.records import Group
 from tests.selfplay.batches import random_group
@@ -76,6 +77,14 @@ def test_a_proposer_earns_what_solvers_miss() -> None:
     told = figures([request])
     assert told["proposer/sound"] == 0.75
     assert told["proposer/solve_rate"] == pytest.approx((0.25 + 0.0 + 0.25) / 3)
+
+
+def test_what_nobody_could_try_never_trains() -> None:
+    request, (one, two) = proposals()
+    settle([request], [verdicts(one, "infra_error", "infra_error"), verdicts(two, "pass", "fail")])
+    told = [r.result.verdict for r in request.rollouts if r.result]
+    assert told == ["infra_error", "pass", "infra_error", "fail"]
+    assert has_infra_error(request)
 
 
 def test_what_everybody_solves_earns_nothing() -> None:

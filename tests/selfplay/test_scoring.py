@@ -17,7 +17,7 @@ import pytest
 from envs import Task
 from envs.chess.position import make_task
 from rewards import RewardResult
-from rewards.chess.scorer import ScoreRequest
+from rewards.result import ScoreRequest
 from selfplay.config import RunConfig
 from selfplay.domains import make_domain
 from selfplay.scoring import ScorerPool

@@ -8,10 +8,10 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any
 
 from envs.code.values import Unsupported, decode
+from rewards.closing import Closes
 from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError, Sink
 from rewards.code.sandbox.process import Exit, Zygote
 from rewards.code.sandbox.types import (
@@ -37,7 +37,7 @@ class Doing:
     text: str = "idle"
 
 
-class Candidate:
+class Candidate(Closes):
     """A program loaded in a process of its own; a context manager that kills and reaps it."""
 
     load: Outcome
@@ -64,17 +64,6 @@ class Candidate:
         self._channel = Channel(request_write, reply_read, limits.output_bytes)
         self._ready = False
         self.load = Outcome("missing", detail="not loaded")
-
-    def __enter__(self) -> Candidate:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def load_source(self, source: str, seed: int) -> None:
         """Execute the module's body; `load` says what came of it. Raises SandboxError."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import TracebackType
 
 from envs.errors import InputError
+from rewards.closing import Closes
 from rewards.code.sandbox import launch, selfattack
 from rewards.code.sandbox.candidate import Candidate, Doing
 from rewards.code.sandbox.channel import FloodError, Sink
@@ -25,7 +25,7 @@ _MAX_SOURCE = 1_000_000
 _printed: set[str] = set()
 
 
-class Sandbox:
+class Sandbox(Closes):
     """One zygote; each candidate is a fork of it. Not thread-safe.
 
     What it covers and what it does not stands at the top of the package.
@@ -65,17 +65,6 @@ class Sandbox:
             self.close()
             raise
         self._print()
-
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def doing(self) -> str:

@@ -13,7 +13,8 @@ from envs.chess.position import make_task
 from envs.errors import InputError
 from envs.task import Task
 from rewards.chess.engine import Engine
-from rewards.chess.scorer import ChessScorer, ScoreRequest
+from rewards.chess.scorer import ChessScorer
+from rewards.result import ScoreRequest
 
 MATE_IN_ONE = make_task(chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"))
 START = make_task(chess.Board())
