@@ -5,7 +5,8 @@
 Everything runs on one core: this process (the judge), the zygote with its forks, and the process of
 the test code. The samples are HumanEval's canonical solutions, over and over; each must pass. The
 floor is a fork that ends at once, of an interpreter with the zygote's modules. Memory and
-descriptors are read ten times on the way; they must stay flat.
+descriptors are read ten times on the way; they must stay flat. `own_cpu_ms` is what a mean solution
+and its test take by themselves, without judge or sandbox: no sandbox can be faster.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.code.datasets import load_humaneval
+from envs.code.task import CodeTask, CodeTest
 from envs.errors import InputError
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
@@ -52,6 +54,20 @@ def fork_floor(count: int) -> dict[str, float]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     wall, cpu = json.loads(done.stdout)
     return {"wall_ms": round(1000 * wall / count, 3), "cpu_ms": round(1000 * cpu / count, 3)}
+
+
+def own_cpu_ms(tasks: list[CodeTask]) -> float:
+    """Return milliseconds of CPU of a mean canonical solution and its test, run right here."""
+    began = time.process_time()
+    for task in tasks:
+        names: dict[str, Any] = {}
+        exec(compile(task.reference or "", task.key, "exec"), names)
+        candidate = names[task.entry_point]
+        for test in task.hidden:
+            assert isinstance(test, CodeTest)
+            exec(compile(test.code, task.key, "exec"), names)
+            names["check"](candidate)
+    return round(1000 * (time.process_time() - began) / len(tasks), 3)
 
 
 def family() -> Iterator[int]:
@@ -121,6 +137,7 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
         "samples_per_cpu_s": round(samples / used, 1),
         "ms_per_sample": round(1000 * took / samples, 3),
         "cpu_ms_per_sample": round(1000 * used / samples, 3),
+        "own_cpu_ms": own_cpu_ms(tasks),
         "readings": readings,
     }
 
