@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from envs.code.datasets import load_humaneval
@@ -109,17 +110,22 @@ def reading(done: int) -> dict[str, Any]:
 def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[str, Any]:
     """Grade the samples and return rates and readings."""
     tasks = load_humaneval(path)
+    spent: dict[str, list[float]] = {task.key: [] for task in tasks}
     with Sandbox(PATIENT, bubblewrap=bubblewrap) as sandbox, Judge(sandbox, PATIENT) as judge:
 
         def grade(number: int) -> None:
             task = tasks[number % len(tasks)]
+            began = time.perf_counter()
             assert task.reference is not None
             verdict = judge.grade(task, task.reference).verdict
             if verdict != "pass":
                 raise RuntimeError(f"{task.key}: the canonical solution got {verdict}")
+            spent[task.key].append(time.perf_counter() - began)
 
         for number in range(WARM_UP):
             grade(number)
+        for seconds in spent.values():
+            seconds.clear()
         readings = [reading(0)]
         took = used = 0.0
         for part in range(READINGS):
@@ -130,6 +136,8 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
             took, used = took + time.perf_counter() - began, used + cpu_s() - cpu
             readings.append(reading(end))
         tier = sandbox.tier.value
+    slowest = max(spent, key=lambda key: median(spent[key] or [0.0]))
+    rest = [second for key, seconds in spent.items() if key != slowest for second in seconds]
     return {
         "tier": tier,
         "samples": samples,
@@ -138,6 +146,9 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
         "ms_per_sample": round(1000 * took / samples, 3),
         "cpu_ms_per_sample": round(1000 * used / samples, 3),
         "own_cpu_ms": own_cpu_ms(tasks),
+        "median_ms": round(1000 * median(map(median, filter(None, spent.values()))), 3),
+        "slowest": {"task": slowest, "ms": round(1000 * median(spent[slowest]), 1)},
+        "samples_per_s_without_slowest": round(len(rest) / sum(rest), 1),
         "readings": readings,
     }
 
