@@ -5,7 +5,8 @@
 Everything runs on one core: this process (the judge), the zygote with its forks, and the process of
 the test code. The samples are HumanEval's canonical solutions, over and over; each must pass. The
 floor is a fork that ends at once, of an interpreter with the zygote's modules. Memory and
-descriptors are read ten times on the way; they must stay flat.
+descriptors are read ten times on the way; they must stay flat. `own_cpu_ms` is what a mean solution
+and its test take by themselves, without judge or sandbox: no sandbox can be faster.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from envs.code.datasets import load_humaneval
+from envs.code.task import CodeTask, CodeTest
 from envs.errors import InputError
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
@@ -52,6 +55,20 @@ def fork_floor(count: int) -> dict[str, float]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     wall, cpu = json.loads(done.stdout)
     return {"wall_ms": round(1000 * wall / count, 3), "cpu_ms": round(1000 * cpu / count, 3)}
+
+
+def own_cpu_ms(tasks: list[CodeTask]) -> float:
+    """Return milliseconds of CPU of a mean canonical solution and its test, run right here."""
+    began = time.process_time()
+    for task in tasks:
+        names: dict[str, Any] = {}
+        exec(compile(task.reference or "", task.key, "exec"), names)
+        candidate = names[task.entry_point]
+        for test in task.hidden:
+            assert isinstance(test, CodeTest)
+            exec(compile(test.code, task.key, "exec"), names)
+            names["check"](candidate)
+    return round(1000 * (time.process_time() - began) / len(tasks), 3)
 
 
 def family() -> Iterator[int]:
@@ -93,17 +110,22 @@ def reading(done: int) -> dict[str, Any]:
 def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[str, Any]:
     """Grade the samples and return rates and readings."""
     tasks = load_humaneval(path)
+    spent: dict[str, list[float]] = {task.key: [] for task in tasks}
     with Sandbox(PATIENT, bubblewrap=bubblewrap) as sandbox, Judge(sandbox, PATIENT) as judge:
 
         def grade(number: int) -> None:
             task = tasks[number % len(tasks)]
+            began = time.perf_counter()
             assert task.reference is not None
             verdict = judge.grade(task, task.reference).verdict
             if verdict != "pass":
                 raise RuntimeError(f"{task.key}: the canonical solution got {verdict}")
+            spent[task.key].append(time.perf_counter() - began)
 
         for number in range(WARM_UP):
             grade(number)
+        for seconds in spent.values():
+            seconds.clear()
         readings = [reading(0)]
         took = used = 0.0
         for part in range(READINGS):
@@ -114,6 +136,8 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
             took, used = took + time.perf_counter() - began, used + cpu_s() - cpu
             readings.append(reading(end))
         tier = sandbox.tier.value
+    slowest = max(spent, key=lambda key: median(spent[key] or [0.0]))
+    rest = [second for key, seconds in spent.items() if key != slowest for second in seconds]
     return {
         "tier": tier,
         "samples": samples,
@@ -121,6 +145,10 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
         "samples_per_cpu_s": round(samples / used, 1),
         "ms_per_sample": round(1000 * took / samples, 3),
         "cpu_ms_per_sample": round(1000 * used / samples, 3),
+        "own_cpu_ms": own_cpu_ms(tasks),
+        "median_ms": round(1000 * median(map(median, filter(None, spent.values()))), 3),
+        "slowest": {"task": slowest, "ms": round(1000 * median(spent[slowest]), 1)},
+        "samples_per_s_without_slowest": round(len(rest) / sum(rest), 1),
         "readings": readings,
     }
 

@@ -18,7 +18,7 @@ OPEN_FILES = 64
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _SIGKILL = 9
 _CAPABILITY_VERSION = 0x20080522
-_CAP_SETGID, _CAP_SETUID = 6, 7
+_CAP_SETUID = 7
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,7 +45,10 @@ class Confinement:
         for which in ("CORE", "FSIZE", "MEMLOCK", "MSGQUEUE"):
             resource.setrlimit(getattr(resource, f"RLIMIT_{which}"), (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-        _keep_capabilities(0 if self._uid is None else 1 << _CAP_SETGID | 1 << _CAP_SETUID)
+        if self._uid is not None:
+            os.setgroups([])
+            os.setresgid(self._uid, self._uid, self._uid)
+        _keep_capabilities(0 if self._uid is None else 1 << _CAP_SETUID)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)
         if self.landlock:
@@ -62,12 +65,12 @@ class Confinement:
         self._limit(fork)
         if self._uid is not None:
             # Out of reach of every other user; the kernel drops the capabilities with it.
-            os.setgroups([])
-            os.setresgid(self._uid, self._uid, self._uid)
             os.setresuid(self._uid, self._uid, self._uid)
-        _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
-        if os.getppid() != self._pid:
-            raise ProcessLookupError("the zygote died before its fork was tied to it")
+        if self._pid != 1:
+            # What the kernel does for the first process of a namespace anyway.
+            _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+            if os.getppid() != self._pid:
+                raise ProcessLookupError("the zygote died before its fork was tied to it")
         if self.seccomp:
             self._filters[fork["processes"] > 1].apply()
 
