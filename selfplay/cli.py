@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -224,6 +225,9 @@ register_league(app)
 
 def main() -> None:
     """Run the command line: exit code 2 for bad input, 1 for our own crash, 130 for Ctrl-C."""
+    if not sys.stderr.isatty():
+        # Progress bars of other libraries have no place in a log; tqdm reads this at its import.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except InputError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -167,6 +168,14 @@ def test_a_fork_that_cannot_be_confined_is_our_failure(sandbox: Sandbox) -> None
         sandbox.open(PROGRAM, limits=Limits(cpu_s=1e30))
     with sandbox.open(PROGRAM) as candidate:
         assert candidate.call("double", [4]).value == 8
+
+
+def test_a_fork_that_is_gone_before_it_is_asked_is_our_failure(sandbox: Sandbox) -> None:
+    with sandbox._spawn(Limits(cpu_s=1e30), []) as candidate:
+        ended, _, _ = select.select([candidate._fork.pidfd], [], [], 30)
+        assert ended
+        with pytest.raises(SandboxError, match="confined"):
+            candidate.load_source(PROGRAM, 0)
 
 
 def test_doing_can_be_read_from_another_thread(sandbox: Sandbox) -> None:

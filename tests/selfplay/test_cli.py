@@ -35,9 +35,8 @@ def fault(*arguments: str) -> str:
     """Run with bad input; return the one line on stderr after checking that it is one."""
     done = selfplay(*arguments)
     assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
 
 
 def write_rows(path: Path, *rows: object) -> None:

@@ -135,7 +135,7 @@ class Candidate(Closes):
         value, detail = None, ""
         began = time.monotonic()
         try:
-            left = self._channel.send(text)
+            left = self._send(text)
             if not self._ready:
                 self._await_ready()
                 began = time.monotonic()
@@ -154,6 +154,15 @@ class Candidate(Closes):
             self.close()
             status, detail = self._explained(status, detail)
         return Outcome(status, value, detail, seconds)
+
+    def _send(self, text: bytes) -> memoryview:
+        try:
+            return self._channel.send(text)
+        except ClosedError:
+            if not self._ready:
+                # A fork that could not be confined may be gone before it is asked anything.
+                self._await_ready()
+            raise
 
     def _explained(self, status: Status, detail: str) -> tuple[Status, str]:
         """Say of a crash which signal it was, and whether that was the limit on CPU time."""
