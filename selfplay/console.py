@@ -15,7 +15,7 @@ from rich.text import Text
 
 from rewards.closing import Closes
 from selfplay.config import RunConfig
-from selfplay.figures import LABELS, duration, number, paired_lines, percent, suite_rows
+from selfplay.figures import LABELS, duration, labels_of, number, paired_lines, percent, suite_rows
 from selfplay.text import visible
 
 _RECENT_STEPS = 10
@@ -178,6 +178,7 @@ def comparison(name: str, suite: dict[str, Any], labels: dict[str, str] = LABELS
     """Return the table of one suite: a row per metric, a column per label."""
     table = Table(title=Text(name), title_justify="left")
     table.add_column("")
+    labels = labels_of(suite, labels)
     for label in labels.values():
         table.add_column(label, justify="right", no_wrap=True)
     for row in suite_rows(suite, labels):

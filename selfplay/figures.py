@@ -67,6 +67,11 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def labels_of(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, str]:
+    """Return the columns that a suite needs: code has no random mover."""
+    return {k: v for k, v in labels.items() if k != "random_mover" or suite.get(k)}
+
+
 def suite_rows(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> list[list[str]]:
     """Return one row per metric: its name, then one cell per label (base, random mover, final)."""
     present = {metric for label in labels for metric in suite.get(label) or {}}
