@@ -28,7 +28,7 @@ from envs.code.task import CodeTask, CodeTest
 from envs.errors import InputError
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
-from rewards.code.sandbox.zygote import PRELOADED
+from rewards.code.sandbox.compact import PRELOADED
 
 READINGS = 10
 WARM_UP = 164
