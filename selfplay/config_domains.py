@@ -55,7 +55,9 @@ class CodeConfig(Section):
     levels: list[int] = [1, 2, 3]
     """Levels of difficulty of the built-in families."""
     mbpp: Path | None = None
-    """MBPP's JSONL; only its training split (601-974) trains."""
+    """MBPP's JSONL, a folder that `datasets` reads, or a Hugging Face id such as
+    google-research-datasets/mbpp (`ID:sanitized` for a configuration of it). Only the training
+    split (601-974) trains."""
     jsonl: Path | None = None
     """Tasks of your own; the fields are those of envs/code/task.py."""
     shape: Literal["all", "fraction"] = "all"
