@@ -68,6 +68,9 @@ class CodeConfig(Section):
     """None: `learner.advantage_scale`."""
     retire_at: float = Field(0.9, gt=0, le=1)
     """Solve rate from which a task is asked no more."""
+    preflight_s: float = Field(900.0, ge=0)
+    """Seconds for checking the tasks of `mbpp` and `jsonl` at the start of a run: those that do not
+    hold, or are not reached, are left out. 0 trusts them all."""
 
 
 class ProposerConfig(Section):

@@ -21,7 +21,13 @@ from selfplay.config import RunConfig
 from selfplay.domains import proposer
 from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
 from selfplay.domains.code_eval import check_suite, evaluate_suite
-from selfplay.domains.code_tasks import benchmark_tasks, evaluation_tasks, training_source
+from selfplay.domains.code_preflight import sound_files
+from selfplay.domains.code_tasks import (
+    benchmark_tasks,
+    evaluation_tasks,
+    training_files,
+    training_source,
+)
 from selfplay.records import Group
 
 
@@ -66,9 +72,12 @@ class CodeDomain:
                 check_suite(suite, self._config)
 
     def open_source(self, stack: ExitStack) -> Any:
-        """Return the training tasks, drawn by their running solve rate."""
+        """Return the training tasks that hold, drawn by their running solve rate."""
         self._try_sandbox()
-        tasks, settings = training_source(self._config), self._config.proposer
+        files = sound_files(
+            self._config, training_files(self._config), lambda: code_scorer(self._config)
+        )
+        tasks, settings = training_source(self._config, files), self._config.proposer
         if not settings.enabled:
             return tasks
         return proposer.ProposingSource(tasks, settings.share, self._config.seed)
