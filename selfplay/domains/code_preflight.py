@@ -79,9 +79,7 @@ def sound_files(
 class _Check:
     """Judges the tasks whose verdict is not in the book, until the time is up."""
 
-    def __init__(
-        self, config: RunConfig, stack: ExitStack, make: Callable[[], CodeScorer]
-    ) -> None:
+    def __init__(self, config: RunConfig, stack: ExitStack, make: Callable[[], CodeScorer]) -> None:
         self.book = Book(_run_folder(config), cache_dir() / "preflight", judged_by(config))
         self._until = time.monotonic() + config.code.preflight_s
         self._limit = config.code.preflight_s

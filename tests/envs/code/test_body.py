@@ -55,7 +55,22 @@ def test_a_body_that_may_go_on_has_no_end(text: str) -> None:
 
 pieces = st.lists(
     st.sampled_from(
-        ["\n", "    ", "return", " 1", "def f():", "f(1)", "(", ")", "]", '"""', "'", "#", "\\", "\r"]
+        [
+            "\n",
+            "    ",
+            "return",
+            " 1",
+            "def f():",
+            "f(1)",
+            "(",
+            ")",
+            "]",
+            '"""',
+            "'",
+            "#",
+            "\\",
+            "\r",
+        ]
         + ["x", "\nf(2)\n"]
     ),
     max_size=30,
