@@ -12,7 +12,6 @@ from envs.errors import InputError
 from rewards.code.sandbox import Limits, Sandbox
 from rewards.code.sandbox.launch import find_bubblewrap
 
-
 LIMITS = Limits(cpu_s=5, wall_s=20, memory_mb=128, output_bytes=20_000)
 
 

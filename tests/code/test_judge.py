@@ -1,4 +1,4 @@
-"""Judge on the real sandbox: every kind of test, verdicts, failures, and cheats that earn nothing."""
+"""Judge on the real sandbox: every kind of test, verdicts, failures, and cheats in vain."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from rewards.code.judge import Judge
 from rewards.code.trials import same_output
 from tests.code.judged import programs
 
-
 PROGRAMS = programs(("3 4\n", "7\n"), ("-1 1\n", "0"))
 
 

@@ -13,7 +13,6 @@ from envs.code.values import Unsupported
 from rewards.code.sandbox import GONE, Sandbox, Tier
 from tests.code.boxes import LIMITS, opened
 
-
 LATE_S = 10.0
 """What a loaded machine may add to a deadline before it counts as missed."""
 PROGRAM = """

@@ -18,7 +18,6 @@ from envs.errors import InputError
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, launch
 from tests.code.boxes import children_of, descriptors
 
-
 LIMITS = Limits(cpu_s=5, wall_s=20, memory_mb=64, output_bytes=20_000)
 PROGRAM = "def double(x):\n    return 2 * x\ndef spin():\n    while True: pass\n"
 

@@ -1,4 +1,4 @@
-"""Stops that are found in the text, on a real tokenizer: the first token that shows the end ends."""
+"""Stops that are found in the text, on a real tokenizer: the first token to show the end ends."""
 
 from __future__ import annotations
 

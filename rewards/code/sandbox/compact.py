@@ -26,7 +26,7 @@ _POOL = 16384
 """Bytes of one of CPython's pools (obmalloc.c), since 3.10; each holds blocks of one size."""
 _POOL_HEAD = 48
 _SMALLEST, _LARGEST = 16, 512
-"""Sizes in bytes that come from pools, in steps of the smallest; larger ones are the C library's."""
+"""Sizes in bytes that come from pools, in steps of the smallest; larger ones are the heap's."""
 _MOST = 1024
 """Holes of one size that are filled at the most."""
 _kept: list[object] = []

@@ -53,28 +53,9 @@ def test_a_body_that_may_go_on_has_no_end(text: str) -> None:
     assert body_end(text) is None
 
 
-pieces = st.lists(
-    st.sampled_from(
-        [
-            "\n",
-            "    ",
-            "return",
-            " 1",
-            "def f():",
-            "f(1)",
-            "(",
-            ")",
-            "]",
-            '"""',
-            "'",
-            "#",
-            "\\",
-            "\r",
-        ]
-        + ["x", "\nf(2)\n"]
-    ),
-    max_size=30,
-)
+WORDS = ["return", " 1", "def f():", "f(1)", "\nf(2)\n", "x"]
+MARKS = ["\n", "    ", "(", ")", "]", '"""', "'", "#", "\\", "\r"]
+pieces = st.lists(st.sampled_from([*WORDS, *MARKS]), max_size=30)
 
 
 @pytest.mark.parametrize("where", [body_end, calls_end])
