@@ -31,3 +31,26 @@ def pools(what: str) -> int:
 def test_new_objects_share_fresh_pools_once_the_holes_are_filled() -> None:
     assert pools("leave") > 5
     assert pools("fill") <= 2
+
+
+CODE = """
+import runpy, sys
+compact = runpy.run_path(sys.argv[1])
+compact["own_code"]()
+print(open("/proc/self/smaps").read())
+"""
+
+
+def test_large_parts_of_libraries_have_a_page_of_their_own_and_stay_read_only() -> None:
+    command = [sys.executable, "-S", "-c", CODE, str(Path(compact.__file__))]
+    maps = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    own: dict[str, int] = {}
+    for line in maps.splitlines():
+        words = line.split()
+        if "-" in words[0] and len(words[1]) == 4:
+            start, end = (int(part, 16) for part in words[0].split("-"))
+            protection, size = words[1], end - start
+            assert not ("w" in protection and "x" in protection), line
+        elif words[0] == "Anonymous:" and protection == "r-xp" and size >= 1 << 18:
+            own[f"{start:x}"] = int(words[1])
+    assert own and all(kibibytes >= 4 for kibibytes in own.values()), own

@@ -53,6 +53,7 @@ def main(config: dict[str, Any]) -> None:
     control = _socket.socket(fileno=_CONTROL_FD)
     confinement = Confinement(config)
     guest.rehearse()
+    compact.own_code()
     gc.collect()
     compact.fill_holes()
     gc.disable()
