@@ -1,7 +1,7 @@
 """Self-play for code: asking the policy for a new function, and making a task of it.
 
-Nothing here runs a proposed program: `parse` reads one, the sandbox runs it on `inputs_of` it
-(twice each), and `judge` says from the values whether it becomes a task. The stated form is one
+Nothing here runs a proposed program: `parse` reads one, two sandboxes run it on `inputs_of` it
+(once each), and `judge` says from the values whether it becomes a task. The stated form is one
 function without imports, then at least four calls of it with literals, a line each:
 
     def double_all(xs):

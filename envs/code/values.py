@@ -58,6 +58,8 @@ def _is_small(value: Any) -> bool:
     kind = type(value)
     if kind is int:
         return -(1 << 63) < value < 1 << 63
+    if kind is str:
+        return value.isascii() and len(value) <= MAX_BYTES
     return value is None or kind is bool
 
 

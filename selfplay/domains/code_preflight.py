@@ -179,9 +179,10 @@ def judged_by(config: RunConfig) -> str:
     """Return what stands for the judge: its code, its limits and the interpreter."""
     mark = hashlib.sha256(platform.python_version().encode())
     mark.update(config.sandbox.model_dump_json().encode())
-    own = sorted(Path(rewards.code.__file__).parent.rglob("*.py"))
-    for path in (*own, envs.code.task.__file__, envs.code.values.__file__):
-        mark.update(Path(path).read_bytes())
+    read = sorted(Path(rewards.code.__file__).parent.rglob("*.py"))
+    read += map(Path, (envs.code.task.__file__, envs.code.values.__file__))
+    for path in read:
+        mark.update(path.read_bytes())
     return mark.hexdigest()[:16]
 
 

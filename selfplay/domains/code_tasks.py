@@ -60,7 +60,8 @@ def benchmark_tasks(config: RunConfig) -> list[CodeTask]:
 
 def training_files(config: RunConfig) -> dict[str, list[CodeTask]]:
     """Return the tasks of each file that trains. Raises InputError for broken files."""
-    shares, files = config.code.sources, {}
+    shares = config.code.sources
+    files: dict[str, list[CodeTask]] = {}
     if shares.get("mbpp"):
         files["mbpp"] = load_mbpp(_path(config.code.mbpp, "code.mbpp"), "train")
     if shares.get("jsonl"):
