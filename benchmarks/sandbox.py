@@ -1,12 +1,17 @@
 """Graded samples per second and core at full isolation, the fork floor beside them, as JSON.
 
     python benchmarks/sandbox.py [--samples 2000] [--plain] [--humaneval HumanEval.jsonl.gz]
+    python benchmarks/sandbox.py --flat [--samples 20000]
 
 Everything runs on one core: this process (the judge), the zygote with its forks, and the process of
 the test code. The samples are HumanEval's canonical solutions, over and over; each must pass. The
 floor is a fork that ends at once, of an interpreter with the zygote's modules. Memory and
 descriptors are read ten times on the way; they must stay flat. `own_cpu_ms` is what a mean solution
 and its test take by themselves, without judge or sandbox: no sandbox can be faster.
+
+`--flat` looks for what piles up instead: the zygote's memory, this process's descriptors and all
+processes below it, at 0, 25, 50, 75 and 100% of the samples, a line each; exit code 1 where
+descriptors or processes have become more or the zygote has grown by more than a MiB.
 """
 
 from __future__ import annotations
@@ -28,10 +33,14 @@ from envs.code.task import CodeTask, CodeTest
 from envs.errors import InputError
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
-from rewards.code.sandbox.zygote import PRELOADED
+from rewards.code.sandbox.compact import PRELOADED
 
 READINGS = 10
 WARM_UP = 164
+FLAT_SAMPLES = 20_000
+FLAT_MARKS = 4
+GROWN_MB = 1.0
+"""What the allocator may add; a zygote that kept 100 bytes of each sample would grow by 2 MB."""
 PATIENT = Limits(cpu_s=60, wall_s=30)
 """So that a busy machine makes the figures worse, not the solutions wrong."""
 FLOOR = """
@@ -107,6 +116,52 @@ def reading(done: int) -> dict[str, Any]:
     return {"samples": done, "rss_mb": rss, "descriptors": descriptors}
 
 
+def mark(done: int, zygote: int) -> dict[str, float]:
+    """Return what must not pile up: the zygote's MiB, descriptors here, processes below."""
+    pages = int(Path(f"/proc/{zygote}/statm").read_text(encoding="ascii").split()[1])
+    return {
+        "samples": done,
+        "zygote_rss_mb": round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 2),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "processes": len(list(family())) - 1,
+    }
+
+
+def flatness(samples: int, bubblewrap: bool | None, path: Path | None) -> bool:
+    """Grade the samples, print a mark as a line of JSON at each quarter; return whether it is flat.
+
+    Raises RuntimeError where a canonical solution fails or the zygote was replaced on the way.
+    """
+    tasks = load_humaneval(path)
+    marks = []
+    with Sandbox(PATIENT, bubblewrap=bubblewrap) as sandbox, Judge(sandbox, PATIENT) as judge:
+        zygote = sandbox.zygote_pid
+        assert zygote is not None
+        done = -WARM_UP
+        for end in (samples * part // FLAT_MARKS for part in range(FLAT_MARKS + 1)):
+            while done < end:
+                checked(judge, tasks[done % len(tasks)])
+                done += 1
+            if sandbox.zygote_pid != zygote:
+                raise RuntimeError(f"the zygote was replaced before sample {done}")
+            marks.append(mark(done, zygote))
+            print(json.dumps(marks[-1]), flush=True)
+    first, last = marks[0], marks[-1]
+    grown = last["zygote_rss_mb"] - first["zygote_rss_mb"]
+    more = [name for name in ("descriptors", "processes") if last[name] > first[name]]
+    flat = grown <= GROWN_MB and not more
+    print(json.dumps({"flat": flat, "zygote_grown_mb": round(grown, 2), "more": more}))
+    return flat
+
+
+def checked(judge: Judge, task: CodeTask) -> None:
+    """Grade a task's canonical solution. Raises RuntimeError if it does not pass."""
+    assert task.reference is not None
+    verdict = judge.grade(task, task.reference).verdict
+    if verdict != "pass":
+        raise RuntimeError(f"{task.key}: the canonical solution got {verdict}")
+
+
 def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[str, Any]:
     """Grade the samples and return rates and readings."""
     tasks = load_humaneval(path)
@@ -116,10 +171,7 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
         def grade(number: int) -> None:
             task = tasks[number % len(tasks)]
             began = time.perf_counter()
-            assert task.reference is not None
-            verdict = judge.grade(task, task.reference).verdict
-            if verdict != "pass":
-                raise RuntimeError(f"{task.key}: the canonical solution got {verdict}")
+            checked(judge, task)
             spent[task.key].append(time.perf_counter() - began)
 
         for number in range(WARM_UP):
@@ -156,17 +208,22 @@ def measure(samples: int, bubblewrap: bool | None, path: Path | None) -> dict[st
 def main() -> None:
     """Parse the flags, keep to one core, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--samples", type=int, help=f"2000; with --flat {FLAT_SAMPLES}")
+    parser.add_argument("--flat", action="store_true", help="look for what piles up")
     parser.add_argument("--plain", action="store_true", help="without bubblewrap")
     parser.add_argument("--humaneval", type=Path, default=None, help="HumanEval.jsonl.gz")
     given = parser.parse_args()
-    if given.samples < READINGS:
+    samples = given.samples or (FLAT_SAMPLES if given.flat else 2000)
+    if samples < READINGS:
         parser.error(f"--samples must be at least {READINGS}")
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
-    floor = [fork_floor(300)]
+    bubblewrap = False if given.plain else None
     try:
-        result = measure(given.samples, False if given.plain else None, given.humaneval)
+        if given.flat:
+            sys.exit(0 if flatness(samples, bubblewrap, given.humaneval) else 1)
+        floor = [fork_floor(300)]
+        result = measure(samples, bubblewrap, given.humaneval)
     except InputError as error:
         parser.error(str(error))
     floor.append(fork_floor(300))

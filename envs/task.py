@@ -10,10 +10,10 @@ from typing import Any, Literal
 ParseStatus = Literal["ok", "illegal", "unparsable"]
 """`illegal`: an answer was given and breaks the rules; `unparsable`: no answer could be read."""
 
-Stop = Literal["word", "line", "code", "eos"]
+Stop = Literal["word", "line", "code", "calls", "eos"]
 """Where a completion ends: at the first white space behind its first word, at a line break, behind
-the body of a function (`envs.code.body.body_end`), or at the model's own end-of-sequence token
-(which always ends a completion)."""
+the body of a function (`envs.code.body.body_end`), behind a function and calls of it (`calls_end`),
+or at the model's own end-of-sequence token (which always ends a completion)."""
 
 
 def task_id(domain: str, payload: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from envs.code.hub import absolute
 from selfplay.config_domains import (
     ChessConfig,
     CodeConfig,
@@ -108,7 +109,7 @@ class EvalConfig(Section):
     """Code: the k of pass@k; those above `samples` are left out."""
     temperature: float = Field(0.8, gt=0)
     mbpp: Path | None = None
-    """MBPP's JSONL for the suite code/mbpp; None: `code.mbpp`."""
+    """MBPP for the suite code/mbpp, named as in `code.mbpp`; None: `code.mbpp`."""
 
 
 class CheckpointConfig(Section):
@@ -199,12 +200,11 @@ class RunConfig(Section):
         )
         code = self.code.model_copy(
             update={
-                "mbpp": self.code.mbpp and self.code.mbpp.absolute(),
+                "mbpp": absolute(self.code.mbpp),
                 "jsonl": self.code.jsonl and self.code.jsonl.absolute(),
             }
         )
-        mbpp = self.eval.mbpp and self.eval.mbpp.absolute()
-        evaluation = self.eval.model_copy(update={"mbpp": mbpp})
+        evaluation = self.eval.model_copy(update={"mbpp": absolute(self.eval.mbpp)})
         return self.model_copy(update={"engine": engine, "code": code, "eval": evaluation})
 
     @model_validator(mode="after")

@@ -55,7 +55,9 @@ class CodeConfig(Section):
     levels: list[int] = [1, 2, 3]
     """Levels of difficulty of the built-in families."""
     mbpp: Path | None = None
-    """MBPP's JSONL; only its training split (601-974) trains."""
+    """MBPP's JSONL, a folder that `datasets` reads, or a Hugging Face id such as
+    google-research-datasets/mbpp (`ID:sanitized` for a configuration of it). Only the training
+    split (601-974) trains."""
     jsonl: Path | None = None
     """Tasks of your own; the fields are those of envs/code/task.py."""
     shape: Literal["all", "fraction"] = "all"
@@ -66,6 +68,9 @@ class CodeConfig(Section):
     """None: `learner.advantage_scale`."""
     retire_at: float = Field(0.9, gt=0, le=1)
     """Solve rate from which a task is asked no more."""
+    preflight_s: float = Field(900.0, ge=0)
+    """Seconds for checking the tasks of `mbpp` and `jsonl` at the start of a run: those that do not
+    hold, or are not reached, are left out. 0 trusts them all."""
 
 
 class ProposerConfig(Section):

@@ -16,6 +16,7 @@ from typing import Any
 
 from envs.code.datasets import humaneval_task, load_humaneval, mbpp_split, mbpp_tasks
 from envs.code.extract import joined
+from envs.code.hub import rows_of
 from envs.code.jsonl import ROW_FIELDS, jsonl_task
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask
@@ -102,7 +103,7 @@ class _Library:
             return []
         if self._mbpp is None:
             raise InputError(f"{where}: a task of MBPP; name its file: code.mbpp=FILE")
-        rows = list(read_rows(self._mbpp))
+        rows = list(rows_of(self._mbpp))
         found: list[CodeTask] = []
         for place, row in rows:
             number = row.get("task_id")

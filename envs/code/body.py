@@ -1,4 +1,4 @@
-"""Where the body of a function ends in what a model writes after its header: the stop "code"."""
+"""Where what a model writes ends: a function's body, the stop "code", or a proposal, "calls"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _INSIDE_BRACKETS = ("def ", "class ", "import ", "from ", "@", "async def ")
 """Lines that end a body even with a bracket left open: no expression goes on like this."""
 _CLOSING = (")", "]", "}")
+MOST_CALLS = 12
+"""Calls of a proposal that are looked at."""
+_STRAYS = 2
+_NAME = re.compile(r"\s*(?:def\s+)?(\w+)\s*\(")
 
 
 def body_end(text: str) -> int | None:
@@ -43,6 +47,36 @@ def _ends(line: str, depth: int) -> bool:
     if depth == 0:
         return True
     return not line.startswith(_CLOSING) and line.startswith(_INSIDE_BRACKETS)
+
+
+def calls_end(text: str) -> int | None:
+    """Return where a function and the calls behind it end in `text`, or None while they may go on.
+
+    `text` follows `def`. The end is before the next definition or import at column 0, before the
+    first of two lines in a row that are no call of the function (blank lines and comments are
+    neither), or behind MOST_CALLS calls. Like `body_end`, it stays once it is given.
+    """
+    start = body_end(text)
+    named = None if start is None else _NAME.match(text, 0, start)
+    if start is None or named is None:
+        return start
+    calls = 0
+    strays: list[int] = []
+    for line in LINES.findall(text[start:]):
+        if line.startswith(_INSIDE_BRACKETS):
+            return strays[0] if strays else start
+        written = line.removeprefix(">>>").strip()
+        whole = start + len(line) < len(text)
+        if whole and written.startswith(f"{named[1]}("):
+            calls, strays = calls + 1, []
+            if calls == MOST_CALLS:
+                return start + len(line)
+        elif whole and written and not written.startswith("#"):
+            strays.append(start)
+            if len(strays) == _STRAYS:
+                return strays[0]
+        start += len(line)
+    return None
 
 
 class _Scanner:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
+from envs.code.hub import rows_of
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask, Split, from_payload
 from envs.errors import InputError
@@ -27,11 +28,25 @@ _TESTED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 
 
 def load_mbpp(path: Path | str, split: Split, *, shown: int = 1) -> list[CodeTask]:
-    """Return the tasks of one official split of an MBPP file; see `mbpp_tasks`.
+    """Return the tasks of one official split of MBPP; see `mbpp_tasks`.
 
-    Raises InputError also for a file that cannot be read.
+    `path` is a JSONL file, a folder that `datasets` reads, or a Hugging Face id; whatever splits it
+    has, the task ids decide. Raises InputError also for what cannot be read.
     """
-    return mbpp_tasks(read_rows(Path(path)), split, shown=shown, name=str(path))
+    return mbpp_tasks(rows_of(path), split, shown=shown, name=str(path))
+
+
+def load_mbpp_evaluation(path: Path | str) -> list[CodeTask]:
+    """Return those of MBPP's test and validation tasks that are there, as `load_mbpp` does."""
+    rows = list(rows_of(path))
+    there = {row.get("task_id") for _, row in rows}
+    splits: tuple[Split, ...] = ("test", "validation")
+    return [
+        task
+        for split in splits
+        if there & set(MBPP_SPLITS[split])
+        for task in mbpp_tasks(rows, split, name=str(path))
+    ]
 
 
 def mbpp_tasks(

@@ -41,7 +41,7 @@ def judge(
 ) -> CodeTask | Rejected:
     """Return the task that a proposal becomes, or why it becomes none.
 
-    `runs[i]` are the runs, two at least and in processes of their own, on `inputs[i]`, of which
+    `runs[i]` are the runs, two at least and in interpreters of their own, on `inputs[i]`, of which
     the first are the proposal's. Rejected is what fails or does not end on its own inputs, does
     not return the same value every time, is trivial (fewer than three different results, or the
     first argument given back) or does what an evaluation task asks (`screen`).

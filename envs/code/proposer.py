@@ -1,7 +1,7 @@
 """Self-play for code: asking the policy for a new function, and making a task of it.
 
-Nothing here runs a proposed program: `parse` reads one, the sandbox runs it on `inputs_of` it
-(twice each), and `judge` says from the values whether it becomes a task. The stated form is one
+Nothing here runs a proposed program: `parse` reads one, two sandboxes run it on `inputs_of` it
+(once each), and `judge` says from the values whether it becomes a task. The stated form is one
 function without imports, then at least four calls of it with literals, a line each:
 
     def double_all(xs):
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.code.body import LINES
+from envs.code.body import LINES, MOST_CALLS
 from envs.code.extract import MAX_CHARS, fenced_block
 from envs.code.families import TRAIN, make
 from envs.code.prompts import Style, call_text
@@ -33,7 +33,7 @@ from envs.task import Prompt, Task
 DOMAIN = "code/propose"
 """The domain of requests to propose; what comes of them are tasks of the domain "code"."""
 LEAST_INPUTS = 4
-MOST_INPUTS = 12
+MOST_INPUTS = MOST_CALLS
 MAX_SOURCE = 2_000
 """Characters of a proposed function."""
 _MAX_INT = 10**6
@@ -87,7 +87,7 @@ def render(task: Task, style: Style, max_tokens: int) -> Prompt:
     shots = "\n\n\n".join(_example(random.Random(f"{seed}/{i}")) for i in range(_SHOTS))
     if style == "completion":
         text = f"# Small Python functions, each with five calls.\n\n{shots}\n\n\ndef"
-        return Prompt(text=text, messages=None, stop="eos", max_tokens=max_tokens)
+        return Prompt(text=text, messages=None, stop="calls", max_tokens=max_tokens)
     if style != "chat":
         raise InputError(f"prompt style {style!r} is unknown; use completion or chat")
     content = (

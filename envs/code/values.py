@@ -38,6 +38,8 @@ def encode(value: object) -> Any:
     Raises Unsupported for any type but the exact built-in ones (subclasses included), and for
     values beyond MAX_DEPTH, MAX_NODES or MAX_BYTES.
     """
+    if _is_small(value) or (type(value) is float and math.isfinite(value)):
+        return value
     return _Encoder().encode(value, 0)
 
 
@@ -46,7 +48,19 @@ def decode(data: Any) -> Any:
 
     Raises Unsupported for JSON that `encode` could not have made in kind or size.
     """
+    if _is_small(data) or type(data) is float:
+        return data
     return _Decoder().decode(data, 0)
+
+
+def _is_small(value: Any) -> bool:
+    """Return whether a value stands for itself and is within every limit: most answers are."""
+    kind = type(value)
+    if kind is int:
+        return -(1 << 63) < value < 1 << 63
+    if kind is str:
+        return value.isascii() and len(value) <= MAX_BYTES
+    return value is None or kind is bool
 
 
 def pack(value: object) -> bytes:

@@ -53,6 +53,7 @@ class AssertProcess(Closes):
         self._wrapped = [] if bubblewrap is None else [bubblewrap, *_namespaces(), "--"]
         self._popen: subprocess.Popen[bytes] | None = None
         self._served = 0
+        self._reading = select.poll()
         self._rest = b""
         self._lines: list[bytes] = []
 
@@ -131,6 +132,8 @@ class AssertProcess(Closes):
         for stream in (popen.stdin, popen.stdout):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
+        self._reading = select.poll()
+        self._reading.register(popen.stdout, select.POLLIN)
         self._served, self._rest, self._lines = 0, b"", []
         self._receive(popen, time.monotonic() + START_S)
         return popen
@@ -143,18 +146,17 @@ class AssertProcess(Closes):
             try:
                 left = left[os.write(descriptor, left) :]
             except BlockingIOError:
-                _wait(descriptor, select.POLLOUT, until)
+                writing = select.poll()
+                writing.register(descriptor, select.POLLOUT)
+                _wait(writing, until)
 
     def _receive(self, popen: subprocess.Popen[bytes], until: float) -> dict[str, Any]:
         assert popen.stdout is not None
         descriptor = popen.stdout.fileno()
         parts = [self._rest]
         while not self._lines:
-            try:
-                chunk = os.read(descriptor, _CHUNK)
-            except BlockingIOError:
-                _wait(descriptor, select.POLLIN, until)
-                continue
+            _wait(self._reading, until)
+            chunk = os.read(descriptor, _CHUNK)
             if not chunk:
                 raise AssertProcessError(f"the tests' process ended with {popen.wait()}")
             *lines, rest = chunk.split(b"\n")
@@ -179,9 +181,7 @@ def _namespaces() -> list[str]:
     return [*words, "--cap-drop", "ALL"] if os.geteuid() == 0 else [*words, "--unshare-user"]
 
 
-def _wait(descriptor: int, event: int, until: float) -> None:
-    poll = select.poll()
-    poll.register(descriptor, event)
+def _wait(poll: select.poll, until: float) -> None:
     left = until - time.monotonic()
     if left <= 0 or not poll.poll(left * 1000):
         raise AssertTimeoutError("the test was still busy at its deadline")

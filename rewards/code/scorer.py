@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, get_args
 
 from envs.code.extract import extract
 from envs.code.families.screen import Screen
 from envs.code.proposals import Aim
+from envs.code.proposer import Proposal
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.closing import Closes
 from rewards.code.grade import Grade, clean
+from rewards.code.heldout import HeldOut
 from rewards.code.judge import IDLE, Judge
 from rewards.code.proposing import score_proposal
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
@@ -19,6 +22,8 @@ from rewards.result import RewardResult, ScoreRequest
 Shape = Literal["all", "fraction"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 """`all`: 1 when all hidden tests pass, else 0; `fraction`: the share of them that pass."""
+OTHER_HASH_SEED = 1
+"""Of the sandbox in which proposals run a second time; the first has 0."""
 
 
 class CodeScorer(Closes):
@@ -43,7 +48,9 @@ class CodeScorer(Closes):
             raise InputError(f"reward.shape={shape}: unknown; take one of {', '.join(SHAPES)}")
         self.shape = shape
         limits = limits or Limits(wall_s=4.0)
-        self._sandbox = Sandbox(limits, bubblewrap=bubblewrap, allow_weak=allow_weak)
+        self._start = partial(Sandbox, limits, bubblewrap=bubblewrap, allow_weak=allow_weak)
+        self._sandbox = self._start()
+        self._other: Sandbox | None = None
         try:
             self._judge = Judge(self._sandbox, limits, task_s=task_s)
         except BaseException:
@@ -59,12 +66,15 @@ class CodeScorer(Closes):
     def doing(self) -> str:
         """What is being worked on, for whoever wonders why it takes so long; `idle` otherwise."""
         judged = self._judge.doing
-        return IDLE if judged == IDLE else f"{judged}; sandbox: {self._sandbox.doing}"
+        if judged != IDLE:
+            return f"{judged}; sandbox: {self._sandbox.doing}"
+        return next((box.doing for box in self._sandboxes if box.doing != IDLE), IDLE)
 
     def close(self) -> None:
-        """Kill the sandbox and the process of the test code."""
+        """Kill the sandboxes and the process of the test code."""
         self._judge.close()
-        self._sandbox.close()
+        for sandbox in self._sandboxes:
+            sandbox.close()
 
     def score(self, requests: list[ScoreRequest]) -> list[RewardResult]:
         """Return one result for each request, in order; equal programs are graded once.
@@ -99,10 +109,34 @@ class CodeScorer(Closes):
             return RewardResult(0.0, "infra_error", {}, evidence)
 
     def score_proposal(
-        self, completion: str, *, seed: int, aim: Aim, screen: Screen | None = None
+        self,
+        completion: str,
+        *,
+        seed: int,
+        aim: Aim,
+        screen: Screen | None = None,
+        heldout: HeldOut | None = None,
     ) -> RewardResult:
-        """Return what became of a proposed function; see proposing.py."""
-        return score_proposal(self._sandbox, completion, seed=seed, aim=aim, screen=screen)
+        """Return what became of a proposed function; see proposing.py.
+
+        `screen` and `heldout` hold the evaluation tasks that it must not give away. The first call
+        starts a second sandbox.
+        """
+
+        def known(proposal: Proposal) -> str | None:
+            if heldout is None:
+                return None
+            return heldout.gives_away(proposal, self._sandbox, self._judge)
+
+        try:
+            if self._other is None:
+                self._other = self._start(hash_seed=OTHER_HASH_SEED)
+        except SandboxError as error:
+            evidence = {"action": None, "detail": clean(str(error)), "task": None}
+            return RewardResult(0.0, "infra_error", {"sound": 0.0}, evidence)
+        return score_proposal(
+            self._sandboxes, completion, seed=seed, aim=aim, screen=screen, known=known
+        )
 
     def score_completion(self, task: CodeTask, completion: str) -> RewardResult:
         """Return the result of one completion; see `score`."""
@@ -112,6 +146,10 @@ class CodeScorer(Closes):
     def grade(self, task: CodeTask, program: str) -> Grade:
         """Return the judge's grade of a whole program. Raises SandboxError and InputError."""
         return self._judge.grade(task, program)
+
+    @property
+    def _sandboxes(self) -> list[Sandbox]:
+        return [self._sandbox] if self._other is None else [self._sandbox, self._other]
 
     def _result(self, task: CodeTask, program: str, grade: Grade) -> RewardResult:
         share = grade.hidden.share or 0.0

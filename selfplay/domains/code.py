@@ -12,6 +12,7 @@ from envs.code.prompts import render
 from envs.code.proposer import DOMAIN as PROPOSE
 from envs.code.proposer import render as render_request
 from rewards import RewardResult
+from rewards.code.heldout import HeldOut
 from rewards.code.sandbox import Limits
 from rewards.code.scorer import CodeScorer
 from rewards.result import ScoreRequest
@@ -20,7 +21,13 @@ from selfplay.config import RunConfig
 from selfplay.domains import proposer
 from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
 from selfplay.domains.code_eval import check_suite, evaluate_suite
-from selfplay.domains.code_tasks import evaluation_tasks, training_source
+from selfplay.domains.code_preflight import sound_files
+from selfplay.domains.code_tasks import (
+    benchmark_tasks,
+    evaluation_tasks,
+    training_files,
+    training_source,
+)
 from selfplay.records import Group
 
 
@@ -54,6 +61,7 @@ class CodeDomain:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._evaluation: Screen | None = None
+        self._benchmarks: HeldOut | None = None
         self._tier: str | None = None
 
     def check(self) -> None:
@@ -64,9 +72,12 @@ class CodeDomain:
                 check_suite(suite, self._config)
 
     def open_source(self, stack: ExitStack) -> Any:
-        """Return the training tasks, drawn by their running solve rate."""
+        """Return the training tasks that hold, drawn by their running solve rate."""
         self._try_sandbox()
-        tasks, settings = training_source(self._config), self._config.proposer
+        files = sound_files(
+            self._config, training_files(self._config), lambda: code_scorer(self._config)
+        )
+        tasks, settings = training_source(self._config, files), self._config.proposer
         if not settings.enabled:
             return tasks
         return proposer.ProposingSource(tasks, settings.share, self._config.seed)
@@ -131,7 +142,9 @@ class CodeDomain:
         if task.domain == PROPOSE:
             aim, seed = self._config.proposer.aim, self._config.seed
             return [
-                scorer.score_proposal(text, seed=seed, aim=aim, screen=self._screen())
+                scorer.score_proposal(
+                    text, seed=seed, aim=aim, screen=self._screen(), heldout=self._heldout()
+                )
                 for text in completions
             ]
         return scorer.score([ScoreRequest(task, text) for text in completions])
@@ -173,7 +186,13 @@ class CodeDomain:
                 self._tier = scorer.tier.value
 
     def _screen(self) -> Screen:
-        """Return what keeps evaluation tasks from being proposed."""
+        """Return what keeps the evaluation's families from being proposed."""
         if self._evaluation is None:
             self._evaluation = Screen(evaluation_tasks(self._config))
         return self._evaluation
+
+    def _heldout(self) -> HeldOut:
+        """Return what keeps HumanEval's and MBPP's evaluation tasks from being proposed."""
+        if self._benchmarks is None:
+            self._benchmarks = HeldOut(benchmark_tasks(self._config))
+        return self._benchmarks

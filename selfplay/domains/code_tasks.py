@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from envs import Task
 from envs.code import families
-from envs.code.datasets import load_humaneval, load_mbpp
+from envs.code.datasets import (
+    humaneval_path,
+    load_humaneval,
+    load_mbpp,
+    load_mbpp_evaluation,
+)
 from envs.code.jsonl import load_jsonl
 from envs.code.shelves import Limits
 from envs.code.sources import TaskSource
@@ -37,18 +43,43 @@ def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
     ]
 
 
-def training_source(config: RunConfig) -> TaskSource:
+def benchmark_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return HumanEval and MBPP's test and validation tasks where they are at hand.
+
+    HumanEval where it is installed, MBPP where it is named, whether or not the run is measured on
+    them: what it is measured on may be decided later. Raises InputError for broken files.
+    """
+    try:
+        path: Path | None = humaneval_path()
+    except InputError:
+        path = None  # not installed
+    tasks = [] if path is None else load_humaneval(path)
+    named = config.eval.mbpp or config.code.mbpp
+    return tasks if named is None else tasks + load_mbpp_evaluation(named)
+
+
+def training_files(config: RunConfig) -> dict[str, list[CodeTask]]:
+    """Return the tasks of each file that trains. Raises InputError for broken files."""
+    shares = config.code.sources
+    files: dict[str, list[CodeTask]] = {}
+    if shares.get("mbpp"):
+        files["mbpp"] = load_mbpp(_path(config.code.mbpp, "code.mbpp"), "train")
+    if shares.get("jsonl"):
+        files["jsonl"] = jsonl_tasks(config)
+    return files
+
+
+def training_source(
+    config: RunConfig, files: Mapping[str, Sequence[CodeTask]] | None = None
+) -> TaskSource:
     """Return the training tasks; none of the run's evaluation suites is among them.
 
-    Raises InputError as suite_tasks does, and for tasks that must not train.
+    `files` are those of training_files that may train, all where it is None. Raises InputError as
+    suite_tasks does, and for tasks that must not train.
     """
     code = config.code
     shares = {str(name): share for name, share in code.sources.items()}
-    files = {}
-    if shares.get("mbpp"):
-        files["mbpp"] = load_mbpp(_path(code.mbpp, "code.mbpp"), "train")
-    if shares.get("jsonl"):
-        files["jsonl"] = jsonl_tasks(config)
+    files = training_files(config) if files is None else files
     return TaskSource(
         shares,
         seed=config.seed,
@@ -90,5 +121,8 @@ def _heldout(levels: list[int], limit: int) -> list[CodeTask]:
 
 def _path(path: Path | None, key: str) -> Path:
     if path is None:
-        raise InputError(f"{key}: is not set; give the path of MBPP's JSONL or of your own tasks")
+        raise InputError(
+            f"{key}: is not set; give the path of MBPP's JSONL, its Hugging Face id or, for "
+            "code.jsonl, your own tasks"
+        )
     return path

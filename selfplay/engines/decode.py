@@ -15,7 +15,7 @@ import torch
 from transformers import DynamicCache
 
 from selfplay.engines.base import Sample, SampleRequest
-from selfplay.engines.stopping import StopTables
+from selfplay.engines.stopping import TEXT_STOPS, StopTables
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -137,10 +137,10 @@ class Decode:
         for i, prompt in enumerate(self.prompts.tolist()):
             stop = self.requests[prompt].stop
             ended[i] = self.stops.ends(stop, tokens[i], first=t == 0)
-            if stop == "code":
+            if stop in TEXT_STOPS:
                 for j in (live[i] & ~ended[i]).nonzero()[:, 0].tolist():
                     ids = self.tokens[prompt, self.rows[i, j], : t + 1].tolist()
-                    ended[i, j] = self.stops.body_ended(ids)
+                    ended[i, j] = self.stops.text_ended(stop, ids)
         self.stopped[at] |= live & ended
         self.live[at] = live & ~ended & (t + 1 < self.limits[self.prompts])
         return tokens

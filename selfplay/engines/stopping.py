@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
 from envs import Stop
-from envs.code.body import body_end
+from envs.code.body import body_end, calls_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+TEXT_STOPS: dict[Stop, Callable[[str], int | None]] = {"code": body_end, "calls": calls_end}
+"""Stops that are found in the text so far."""
 
 
 class StopTables:
@@ -19,7 +23,7 @@ class StopTables:
     `word`: behind the first token, a token that begins with white space ends the completion (the
     first token may begin with the space that divides it from the prompt); a line break ends it
     anywhere. `line`: a token with a line break ends it. The end-of-sequence tokens always do.
-    `code` depends on more than one token: see `body_ended`.
+    `code` and `calls` depend on more than one token: see `text_ended`.
     """
 
     def __init__(
@@ -39,25 +43,27 @@ class StopTables:
             "line": line,
             "word": line,
             "code": eos,
+            "calls": eos,
         }
         self._later: dict[Stop, torch.Tensor] = {
             "eos": eos,
             "line": line,
             "word": word,
             "code": eos,
+            "calls": eos,
         }
 
     def ends(self, stop: Stop, tokens: torch.Tensor, *, first: bool) -> torch.Tensor:
         """Return which of `tokens` (any shape of ids, on the CPU) end a completion."""
         return (self._first if first else self._later)[stop][tokens]
 
-    def body_ended(self, ids: list[int]) -> bool:
-        """Return whether a completion under the stop `code` has gone beyond its function's body.
+    def text_ended(self, stop: Stop, ids: list[int]) -> bool:
+        """Return whether a completion under a stop of TEXT_STOPS has gone beyond its end.
 
         Only a token that begins a line can end it, so most tokens cost a look at two tables.
         """
         begins_line = self._inner[ids[-1]] or (len(ids) > 1 and self._breaks[ids[-2]])
-        return begins_line and body_end(self._tokenizer.decode(ids)) is not None
+        return begins_line and TEXT_STOPS[stop](self._tokenizer.decode(ids)) is not None
 
 
 def _has_inner_break(piece: str) -> bool:

@@ -29,6 +29,14 @@ UNSOUND = {
     "leaves": "def f(xs):\n    raise SystemExit(0)\n",
     "imports": "def f(xs):\n    import os\n    return os.listdir('/')\n",
 }
+DIFFERS = {
+    "hash of a text": "def f(xs):\n    return hash(str(xs)) % 1000\n",
+    "order of a set": "def f(xs):\n    return list({str(x) + c for x in xs for c in 'abcd'})\n",
+    "address": "def f(xs):\n    return id(xs) % 1000003\n",
+    "address of what every fork has": "def f(xs):\n    return id(len) % 1000003 + len(xs)\n",
+    "printed address": "def f(xs):\n    return repr(object()) + str(xs)\n",
+}
+"""The same in every fork of one zygote, and nothing that a task could ask for."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +70,22 @@ def test_an_unsound_proposal_becomes_none(scorer: CodeScorer, name: str) -> None
     result = scorer.score_proposal(UNSOUND[name] + CALLS, seed=0, aim="reimplement")
     assert result.verdict in ("fail", "unparsable") and result.evidence["task"] is None
     assert result.evidence["detail"], "it must say why"
+
+
+@pytest.mark.parametrize("name", DIFFERS)
+def test_what_depends_on_the_interpreter_is_not_deterministic(
+    scorer: CodeScorer, name: str
+) -> None:
+    result = scorer.score_proposal(DIFFERS[name] + CALLS, seed=0, aim="reimplement")
+    assert result.verdict == "fail"
+    assert "not the same value every time" in result.evidence["detail"]
+
+
+def test_the_order_of_numbers_in_a_set_is_the_same_everywhere(scorer: CodeScorer) -> None:
+    """Hashes of numbers follow from the numbers: only what differs is refused."""
+    source = "def f(xs):\n    return list({x * 3 % 7 for x in xs})\n"
+    result = scorer.score_proposal(source + CALLS, seed=0, aim="reimplement")
+    assert result.verdict == "pass"
 
 
 def test_what_is_no_proposal_is_unparsable(scorer: CodeScorer) -> None:

@@ -25,6 +25,7 @@ from rewards.code.sandbox.types import (
 )
 
 _READY_S = 30.0
+_decoder = json.JSONDecoder()
 _FROM_GUEST: frozenset[Status] = frozenset(
     {"ok", "exception", "memory", "output", "unsupported", "missing", "syntax"}
 )
@@ -179,9 +180,12 @@ class Candidate(Closes):
 def _parse(frame: bytes) -> tuple[Status, Any, str]:
     """Return status, value and detail of a frame; it may be a candidate's own invention."""
     try:
-        reply = json.loads(str(frame, "ascii"))
+        text = str(frame, "ascii")
+        reply, end = _decoder.raw_decode(text)  # without the search for white space around
     except (ValueError, RecursionError):
         return "crash", None, "answered no JSON"
+    if end != len(text):
+        return "crash", None, "answered more than JSON"
     status = reply.get("status") if type(reply) is dict else None
     if type(status) is not str or status not in _FROM_GUEST:
         return "crash", None, "answered out of turn"

@@ -15,6 +15,7 @@ import random
 import struct
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from envs.code.values import Unsupported, encode
@@ -26,6 +27,9 @@ _HEAD = struct.Struct(">I")
 SEEDED = 0
 """The seed that every fork starts from."""
 _REHEARSALS = 20
+_PIECE = 65536
+_FIRST_PIECE = 4096
+"""Holds most requests whole, and can be had where a program has taken nearly all memory."""
 _NAME = "solution"
 _REHEARSED = '''
 from typing import Any, Dict, List, Optional, Set, Tuple
@@ -57,6 +61,17 @@ def _frame(text: bytes) -> bytes:
     return _HEAD.pack(len(text)) + text
 
 
+def _make_encoder() -> Callable[[Reply], str]:
+    """Return `json.dumps` for replies, made once: it makes itself anew for every call."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.dumps
+    text = json.encoder.encode_basestring_ascii
+    encode = make(None, json.JSONEncoder().default, text, None, ": ", ", ", False, False, True)
+    return lambda reply: "".join(encode(reply, 0))
+
+
+_to_json = _make_encoder()
 _READY = _frame(b'{"status": "ready"}')
 _NONE: Reply = {"status": "ok", "value": None}
 _NONE_FRAME = _frame(json.dumps(_NONE).encode("ascii"))
@@ -111,7 +126,7 @@ def send(descriptor: int, reply: Reply, limit: int = 1 << 20) -> None:
         os.write(descriptor, _NONE_FRAME)
         return
     try:
-        text = json.dumps(reply).encode("ascii")
+        text = _to_json(reply).encode("ascii")
     except MemoryError:
         text = b'{"status": "memory", "detail": "MemoryError"}'
     if len(text) > limit:
@@ -216,15 +231,26 @@ def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:
 
 
 def _receive(descriptor: int) -> bytes | None:
-    head = _read(descriptor, _HEAD.size)
-    return None if head is None else _read(descriptor, _HEAD.unpack(head)[0])
+    """Return the next request, or None at the end; the parent sends one and awaits its answer."""
+    frame = os.read(descriptor, _FIRST_PIECE)
+    if len(frame) < _HEAD.size:
+        frame += _read(descriptor, _HEAD.size - len(frame))
+        if len(frame) < _HEAD.size:
+            return None
+    end = _HEAD.size + _HEAD.unpack_from(frame)[0]
+    if len(frame) < end:
+        frame += _read(descriptor, end - len(frame))
+        if len(frame) < end:
+            return None
+    return frame[_HEAD.size :]
 
 
-def _read(descriptor: int, size: int) -> bytes | None:
+def _read(descriptor: int, size: int) -> bytes:
+    """Return `size` bytes, fewer only at the end."""
     parts = bytearray()
     while len(parts) < size:
-        piece = os.read(descriptor, min(size - len(parts), 65536))
+        piece = os.read(descriptor, min(size - len(parts), _PIECE))
         if not piece:
-            return None
+            break
         parts += piece
     return bytes(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import grp
-import json
+import marshal
 import os
 import platform
 import pwd
@@ -14,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from envs.errors import InputError
+from rewards.code.sandbox.compact import PRELOADED
 
 _ROOM = "rewards.code.sandbox"
 _SOURCES = (
@@ -28,32 +30,43 @@ _SOURCES = (
     f"{_ROOM}.landlock",
     f"{_ROOM}.confine",
     f"{_ROOM}.guest",
+    f"{_ROOM}.compact",
     f"{_ROOM}.zygote",
 )
-"""What the zygote runs, handed over as text: it needs to see no file of this checkout."""
+"""What the zygote runs, handed over as code: it needs to see no file of this checkout."""
 _BOOT = """
-import json, os, sys
+import marshal, os, sys
 os.register_at_fork = lambda **hooks: None
 with open(int(sys.argv[1]), "rb") as given:
-    config = json.load(given)
-sources = config.pop("sources")
-class Sources:
+    config = marshal.load(given)
+sys.argv[1:] = []
+modules = config.pop("modules")
+def load(name):
+    module = sys.modules[name] = type(sys)(name)
+    module.__spec__ = type(sys.__spec__)(name, None)
+    exec(marshal.loads(modules[name]), module.__dict__)
+    return module
+compact = load("rewards.code.sandbox.compact")
+compact.preload(config["preloaded"])
+compact.fill_holes()
+class Modules:
     def find_spec(self, name, path=None, target=None):
-        if any(known == name or known.startswith(name + ".") for known in sources):
-            return type(sys.__spec__)(name, self, is_package=name not in sources)
+        if any(known == name or known.startswith(name + ".") for known in modules):
+            return type(sys.__spec__)(name, self, is_package=name not in modules)
     def create_module(self, spec):
         return None
     def exec_module(self, module):
-        name = module.__name__
-        exec(compile(sources.get(name, ""), name, "exec"), module.__dict__)
-sys.meta_path.insert(0, Sources())
-sys.argv[1:] = []
+        if module.__name__ in modules:
+            exec(marshal.loads(modules[module.__name__]), module.__dict__)
+sys.meta_path.insert(0, Modules())
 from rewards.code.sandbox.zygote import main
+modules.clear()
 main(config)
 """
-# It imports as little as it can, and takes hooks after fork (random's new seed, threading's new
-# locks) from nobody: each page that a module takes, or a hook writes to, makes all forks slower.
-# A process without threads, whose `random` the guest seeds, needs none of them.
+# It imports as little as it can, fills the holes that this leaves in its memory (compact.py), and
+# takes hooks after fork (random's new seed, threading's new locks) from nobody: each page that a
+# module takes, or a hook writes to, makes all forks slower. A process without threads, whose
+# `random` the guest seeds, needs none of them.
 _LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _UNUSED_UIDS = range(2_200_000_000, 4_000_000_000)
 """systemd's UIDS-GIDS list leaves 2147483648 to 4294967294 to nobody."""
@@ -103,7 +116,7 @@ def start(
     handed = os.memfd_create("sandbox-sources")
     try:
         with os.fdopen(os.dup(handed), "wb") as file:
-            file.write(json.dumps(config).encode("ascii"))
+            file.write(marshal.dumps(config))
         os.lseek(handed, 0, os.SEEK_SET)
         python = [os.path.realpath(sys.executable), "-s", "-S", "-P", "-B", "-X", "utf8"]
         command = [*python, "-c", _BOOT, str(handed)]
@@ -133,6 +146,7 @@ def _environment(hash_seed: int) -> dict[str, str]:
     environment = {
         "PYTHONHASHSEED": str(hash_seed),
         "PYTHONNODEBUGRANGES": "1",
+        "LD_BIND_NOW": "1",  # else every fork looks the same names up in the C library
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -150,7 +164,8 @@ def _config(
     uid = unused_uid()
     import_path = [str(library), str(library / "lib-dynload")]
     config: dict[str, Any] = {
-        "sources": {name: _source(name) for name in _SOURCES},
+        "modules": {name: _module(name) for name in _SOURCES},
+        "preloaded": PRELOADED.split(),
         "uid": uid,
         "landlock": landlock,
         "seccomp": seccomp,
@@ -170,11 +185,14 @@ def _config(
     return config
 
 
-def _source(name: str) -> str:
+@lru_cache
+def _module(name: str) -> bytes:
+    """Return a module's code, marshalled: compiling leaves the zygote's memory full of holes."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise InputError(f"{name}: its source is missing; install selfplay-rlvr again")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    return marshal.dumps(compile(source, name, "exec", dont_inherit=True))
 
 
 def _numpy_home() -> Path:

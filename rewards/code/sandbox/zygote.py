@@ -8,7 +8,6 @@ model wrote, and it ends when the socket does.
 from __future__ import annotations
 
 import _socket
-import contextlib
 import gc
 import importlib
 import marshal
@@ -17,7 +16,7 @@ import struct
 import sys
 from typing import Any, NoReturn
 
-from rewards.code.sandbox import guest, landlock
+from rewards.code.sandbox import compact, guest, landlock
 from rewards.code.sandbox.confine import (
     OPEN_FILES,
     REPLY_FD,
@@ -29,15 +28,6 @@ from rewards.code.sandbox.confine import (
 MESSAGE_BYTES = 4096
 _CONTROL_FD = OPEN_FILES - 1
 _INT = struct.Struct("i")
-PRELOADED = """
-__future__ abc bisect builtins codecs collections collections.abc contextlib copy enum functools
-heapq io itertools json keyword math numbers operator random re string struct time types typing
-warnings weakref
-"""
-"""Loaded before the fork: an import of these costs a candidate nothing and opens no file.
-
-Few, since each shared object and each page of the zygote makes every fork slower.
-"""
 PRELOADED_ALL = """
 array ast base64 binascii calendar cmath csv ctypes dataclasses datetime decimal difflib fractions
 hashlib html inspect pprint queue secrets signal socket statistics textwrap threading timeit
@@ -50,10 +40,8 @@ _NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", 
 def main(config: dict[str, Any]) -> None:
     """Serve the socket on descriptor 0 until its other end closes."""
     opens_files = config["landlock"] and landlock.abi() > 0
-    names = PRELOADED if opens_files else PRELOADED + PRELOADED_ALL
-    for name in names.split():
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    if not opens_files:
+        compact.preload(PRELOADED_ALL.split())
     _import_numpy(config["numpy_path"])
     _forget_ourselves()
     _look_for_modules(config)
@@ -65,7 +53,9 @@ def main(config: dict[str, Any]) -> None:
     control = _socket.socket(fileno=_CONTROL_FD)
     confinement = Confinement(config)
     guest.rehearse()
+    compact.own_code()
     gc.collect()
+    compact.fill_holes()
     gc.disable()
     gc.freeze()
     layers = {"landlock": confinement.landlock, "seccomp": confinement.seccomp}

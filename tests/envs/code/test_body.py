@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envs.code.body import body_end
+from envs.code.body import MOST_CALLS, body_end, calls_end
 
 
 @pytest.mark.parametrize(
@@ -51,21 +53,46 @@ def test_a_body_that_may_go_on_has_no_end(text: str) -> None:
     assert body_end(text) is None
 
 
-pieces = st.lists(
-    st.sampled_from(
-        ["\n", "    ", "return", " 1", "def f():", "(", ")", "]", '"""', "'", "#", "\\", "\r", "x"]
-    ),
-    max_size=30,
-)
+WORDS = ["return", " 1", "def f():", "f(1)", "\nf(2)\n", "x"]
+MARKS = ["\n", "    ", "(", ")", "]", '"""', "'", "#", "\\", "\r"]
+pieces = st.lists(st.sampled_from([*WORDS, *MARKS]), max_size=30)
 
 
+@pytest.mark.parametrize("where", [body_end, calls_end])
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pieces)
-def test_an_end_once_seen_stays_as_the_text_grows(parts: list[str]) -> None:
+def test_an_end_once_seen_stays_as_the_text_grows(
+    where: Callable[[str], int | None], parts: list[str]
+) -> None:
     text, end = "", None
     for part in parts:
         text += part
-        now = body_end(text)
+        now = where(text)
         assert end is None or now == end
         end = now
         assert end is None or (0 < end < len(text) and text[end - 1] in "\r\n")
+
+
+BODY = " f(x):\n    return x + 1\n\n"
+
+
+@pytest.mark.parametrize(
+    ("calls", "rest"),
+    [
+        ("f(1)\nf(2)\n\n\n", "def g(x):\n    return x\n"),
+        ("f(1)\nf(2)\n", "import os\n"),
+        ("f(1)\n# and\n>>> f(2)\n", "That is all.\nReally.\nx"),
+        ("f(1)\n[2]\nf(2)\n", "class G: pass"),
+        ("f(1)\n" * MOST_CALLS, "f(1)"),
+        ("", "def g(x):"),
+    ],
+)
+def test_a_proposal_ends_behind_its_calls(calls: str, rest: str) -> None:
+    assert calls_end(BODY + calls + rest) == len(BODY + calls)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " f(x", BODY, BODY + "f(1)\nf(2)\n", BODY + "f(1)\nf", BODY + "stray\n# no\nf("]
+)
+def test_a_proposal_that_may_go_on_has_no_end(text: str) -> None:
+    assert calls_end(text) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from envs import Task
 from envs.code.extract import MAX_CHARS, extract
-from envs.code.families import FAMILIES, HELDOUT, TRAIN, make, suite
+from envs.code.families import HELDOUT, make, suite
 from envs.code.families.screen import Screen
 from envs.code.prompts import continuation
 from envs.code.proposals import Aim, Run, judge, reward
@@ -290,29 +290,6 @@ def test_other_functions_pass_the_screen() -> None:
 )
 def test_the_reward_is_1_minus_the_solve_rate(solved: int, tried: int, value: float) -> None:
     assert reward(solved, tried) == value
-
-
-def test_the_prompt_shows_the_form_it_asks_for() -> None:
-    text = render(request(3), "completion", 200).text
-    assert text is not None and text.endswith("\n\ndef")
-    examples = text.split("\n\n\n")
-    assert len(examples) == 3
-    for example in examples[:2]:
-        shown = re.sub(r"^# Small.*\n\n", "", example)
-        proposal = parse(shown)
-        assert isinstance(proposal, Proposal), (shown, proposal)
-    assert text != render(request(4), "completion", 200).text
-    assert text == render(request(3), "completion", 200).text
-
-
-def test_the_chat_prompt_asks_for_one_block() -> None:
-    prompt = render(request(3), "chat", 200)
-    assert prompt.text is None and prompt.messages is not None and prompt.stop == "eos"
-    content = prompt.messages[0]["content"]
-    assert content.count("```") == 2 and "without imports" in content
-    names = {name for family in HELDOUT for name in FAMILIES[family].names}
-    names -= {name for family in TRAIN for name in FAMILIES[family].names}
-    assert not names & set(re.findall(r"def (\w+)", content))
 
 
 def test_refusals_are_one_line() -> None:

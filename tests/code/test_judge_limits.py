@@ -1,0 +1,83 @@
+"""Time and memory of the programs that are judged, and test code that hangs or dies."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from envs.code.task import CodeTask
+from rewards.code.assert_process import AssertProcess
+from rewards.code.judge import Judge
+from rewards.code.sandbox import Limits, Sandbox
+from tests.code.judged import RIGHT, SQUARE, SQUARE_ASSERTS, SQUARE_CHECK, calls, codes
+
+
+@pytest.mark.parametrize("task", [SQUARE, SQUARE_ASSERTS, SQUARE_CHECK])
+def test_loops_end_at_the_limit(hasty: Judge, task: CodeTask) -> None:
+    begun = time.monotonic()
+    grade = hasty.grade(task, "def f(x):\n    while True: pass")
+    assert (grade.verdict, grade.status) == ("timeout", "timeout")
+    assert time.monotonic() - begun < 10
+    assert hasty.grade(task, "import time\ntime.sleep(99)").verdict == "timeout"
+    assert hasty.grade(task, RIGHT).verdict == "pass"
+
+
+def test_all_tests_together_have_a_limit(sandbox: Sandbox) -> None:
+    task = replace(calls(*[([i], i) for i in range(50)]), reference=None)
+    with Judge(sandbox, Limits(wall_s=5.0), task_s=1.0) as judge:
+        begun = time.monotonic()
+        grade = judge.grade(task, "import time\ndef f(x):\n    time.sleep(0.1)\n    return x")
+    assert grade.verdict == "timeout" and 0 < grade.hidden.passed < grade.hidden.run < 50
+    assert time.monotonic() - begun < 8
+
+
+def test_limits_grow_where_the_reference_is_slow(sandbox: Sandbox) -> None:
+    sleeps = "import time\ndef f(x):\n    time.sleep({})\n    return x * x"
+    task = replace(SQUARE, hidden=SQUARE.hidden[:1], visible=())
+    with Judge(sandbox, Limits(wall_s=0.3), task_s=0.3) as judge:
+        without = judge.grade(replace(task, reference=None), sleeps.format(0.6))
+        scaled = judge.grade(replace(task, reference=sleeps.format(0.4)), sleeps.format(0.6))
+        beyond = judge.grade(replace(task, reference=sleeps.format(0.4)), sleeps.format(9))
+        quick = judge.grade(replace(task, key="other", reference=RIGHT), sleeps.format(9))
+    assert [g.verdict for g in (without, scaled, beyond, quick)] == [
+        "timeout", "pass", "timeout", "timeout",
+    ]  # fmt: skip
+
+
+def test_a_program_that_lost_its_time_to_the_machine_is_run_once_more(sandbox: Sandbox) -> None:
+    task = replace(SQUARE, reference=None, hidden=SQUARE.hidden[:1], visible=())
+    begun = time.monotonic()
+    with Judge(sandbox, Limits(wall_s=0.5), task_s=0.5) as judge:
+        sleeps = judge.grade(task, "import time\ndef f(x): time.sleep(9)")
+        slept = time.monotonic() - begun
+        loops = judge.grade(task, "def f(x):\n    while True: pass")
+    assert [sleeps.verdict, loops.verdict] == ["timeout", "timeout"]
+    assert 1.0 <= slept < 9
+
+
+def test_memory_and_output_are_bounded(judge: Judge) -> None:
+    assert judge.grade(SQUARE, "def f(x): return bytearray(4 << 30)").status == "memory"
+    flood = judge.grade(SQUARE, "def f(x): return 'x' * (1 << 20)")
+    assert (flood.verdict, flood.status) == ("fail", "output")
+
+
+def test_test_code_stuck_in_what_came_back_is_a_timeout_and_not_our_failure(hasty: Judge) -> None:
+    task = codes("asserts", "while f(1): pass", "assert f(1) == 1")
+    assert hasty.grade(task, "def f(x): return 1").verdict == "timeout"
+    assert hasty.grade(SQUARE_CHECK, RIGHT).verdict == "pass"
+
+
+def test_test_code_that_dies_twice_is_a_failure_of_the_program(judge: Judge) -> None:
+    task = codes("asserts", "import os\nif f(1): os._exit(1)")
+    assert judge.grade(task, "def f(x): return 1").status == "error"
+    assert judge.grade(task, "def f(x): return 0").verdict == "pass"
+
+
+def test_a_process_of_test_code_lost_once_costs_nothing(judge: Judge) -> None:
+    process: AssertProcess = judge._process
+    assert judge.grade(SQUARE_CHECK, RIGHT).verdict == "pass"
+    assert process._popen is not None
+    process._popen.kill()
+    assert judge.grade(SQUARE_CHECK, RIGHT).verdict == "pass"
