@@ -1,0 +1,168 @@
+"""The checks on a run's files beside its answers: games, matches, decisions, checkpoints, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfplay.manifest import describe_machine
+from selfplay.sums import SUMS, sha256_of
+from selfplay.verify import checkpoints, decisions, games, matches
+from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify.folder import Run
+
+
+@dataclass
+class Artefacts:
+    """Everything that needs neither tokenizer nor scorer.
+
+    `legal`: task id -> the legal moves that were drawn for it, each time it was asked.
+    """
+
+    run: Run
+    findings: Findings
+    legal: Mapping[str, Sequence[Sequence[str]]]
+    told: Callable[[str], None]
+
+    def check(self) -> None:
+        """Run all checks."""
+        self.told("games and matches")
+        self.games()
+        self.matches(self.run.folder.path)
+        self.told("decisions and summary")
+        self.decisions()
+        self.told("checkpoints and hashes")
+        self.checkpoints()
+        self.sums()
+
+    def games(self) -> None:
+        """Replay the self-play games."""
+        run = self.run
+        rounds: dict[Path, list[str]] = {}
+        paths = sorted((run.folder.path / "games").glob("step_*.pgn"))
+        for path in paths:
+            rounds[path] = []
+            with self.findings.guard(f"games/{path.name}"):
+                self._games(path, rounds[path])
+        newest = run.folder.latest_checkpoint()
+        if newest is None or run.config.domain == "code":
+            return
+        where = f"checkpoints/{newest.name}/source.json"
+        with self.findings.guard(where):
+            state = games.pool_state(checkpoints.read_json(newest / "source.json"))
+            until = games.files_until(paths, int(newest.name[1:]))
+            ended = [name for path in until for name in rounds[path]]
+            self.findings.add(games.check_rounds(ended, state, where))
+
+    def _games(self, path: Path, rounds: list[str]) -> None:
+        file, config = f"games/{path.name}", self.run.config
+        for number, (game, text) in enumerate(games.read_pgn(path), start=1):
+            place = f"game {number}"
+            found = games.check_text(file, place, game, text)
+            if not game.errors:
+                found += games.check_ending(file, place, game, config)
+                if not self.run.older_steps:
+                    found += games.check_moves(file, place, game, self.legal, config)
+            self.findings.add(found)
+            rounds.append(game.headers.get("Round", "?"))
+            self.findings.checked["self-play games"] += 1
+
+    def matches(self, folder: Path) -> None:
+        """Replay the games of matches below `folder`, and compare the numbers made of them."""
+        for path in sorted(folder.rglob("*.pgn")):
+            parts = path.relative_to(folder).parts
+            if parts[0] == "games" or "discarded" in parts:
+                continue
+            file = path.relative_to(folder).as_posix()
+            with self.findings.guard(file):
+                self._match(folder, file, path)
+        for path in sorted(folder.rglob("ratings.json")):
+            file = path.relative_to(folder).as_posix()
+            pgns = sorted(path.parent.glob("*.pgn"))
+            with self.findings.guard(file):
+                stored = checkpoints.read_json(path)
+                self.findings.add(matches.check_ratings(file, stored, pgns))
+
+    def _match(self, folder: Path, file: str, path: Path) -> None:
+        found, numbers = matches.check_match(file, path)
+        self.findings.add(found)
+        self.findings.checked["matches"] += 1
+        beside = path.with_suffix(".json")
+        if numbers is not None and beside.is_file():
+            told = beside.relative_to(folder).as_posix()
+            with self.findings.guard(told):
+                stored = checkpoints.read_json(beside)
+                self.findings.add(matches.check_numbers(told, stored, numbers))
+
+    def decisions(self) -> None:
+        """Make the gate's decisions, the summary and the report again."""
+        run, folder = self.run, self.run.folder
+        rows = [row for row in run.promotions if isinstance(row, dict)]
+        with self.findings.guard(decisions.PROMOTIONS):
+            self.findings.add(decisions.check_promotions(rows, run.evals))
+        with self.findings.guard("champion"):
+            champion = decisions.champion_text(folder.path)
+            self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))
+        self.findings.checked["promotions"] += len(rows)
+        summary = run.summary
+        if summary is None:
+            return
+        if summary.get("status") != "finished":
+            self.findings.notes.append(f"the run's status is {summary.get('status')}")
+        with self.findings.guard("summary.json"):
+            self.findings.add(decisions.check_summary(folder, summary))
+        self._report()
+
+    def _report(self) -> None:
+        here, made = describe_machine(), self.run.manifest
+        package = "selfplay-rlvr"
+        same = here["git"] is not None and here["git"] == made.get("git")
+        same &= here["packages"][package] == made.get("packages", {}).get(package)
+        try:
+            found, notes = decisions.check_report(self.run.folder, same_code=same)
+        except FAULTS as error:
+            # What the report is made of is broken, which other checks name.
+            found, notes = [], [f"report.html was not compared: {type(error).__name__}: {error}"]
+        self.findings.add(found)
+        self.findings.notes += notes
+
+    def checkpoints(self) -> None:
+        """Check every whole checkpoint: its JSON, its weights' headers, its hashes."""
+        run = self.run
+        whole = run.folder.checkpoints()
+        shapes: dict[str, dict[str, checkpoints.Shapes]] = {}
+        keep = list(whole)[-run.config.checkpoint.keep :]
+        for version, folder in whole.items():
+            file = f"checkpoints/{folder.name}"
+            with self.findings.guard(file):
+                self.findings.add(checkpoints.check_state(file, folder, version))
+            with self.findings.guard(file):
+                shapes[file] = checkpoints.weights_of(folder)
+            if (folder / SUMS).is_file():
+                dropped = () if version in keep else (checkpoints.DROPPED,)
+                with self.findings.guard(f"{file}/{SUMS}"):
+                    self.findings.add(checkpoints.check_sums(file, folder, dropped=dropped))
+            else:
+                self.findings.unchecked.append(
+                    f"{file}: no {SUMS}: nothing tells whether its weights are those of the run"
+                )
+            self.findings.checked["checkpoints"] += 1
+        self.findings.add(checkpoints.same_shapes(shapes))
+        summary = run.summary or {}
+        if summary.get("status") == "finished" and summary.get("steps") not in whole:
+            name = f"checkpoints/v{int(summary.get('steps') or 0):06d}"
+            told = Difference.words(name, "", "no checkpoint", "the final version's")
+            self.findings.add([told])
+
+    def sums(self) -> None:
+        """Check the hashes of all results, and keep the one number that stands for them."""
+        folder = self.run.folder.path
+        if not (folder / SUMS).is_file():
+            if self.run.summary is not None:
+                self.findings.unchecked.append(f"{SUMS} is missing: it is written when a run ends")
+            return
+        with self.findings.guard(SUMS):
+            self.findings.add(checkpoints.check_sums("", folder))
+            self.findings.add(checkpoints.check_unlisted(folder))
+        self.findings.digest = sha256_of(folder / SUMS)
