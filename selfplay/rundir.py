@@ -20,7 +20,7 @@ from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
 from selfplay.rollout_store import RolloutStore
-from selfplay.sums import COMPLETE, SUMS, seal_checkpoint
+from selfplay.sums import COMPLETE, SUMS, seal_checkpoint, sha256_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STEP = re.compile(r"step_(\d+)")
@@ -200,8 +200,9 @@ class RunDir:
 
     def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
         """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
-        seal_checkpoint(self.checkpoint_dir(version))
-        write_json(self.checkpoint_dir(version) / COMPLETE, info, overwrite=True)
+        sums = sha256_of(seal_checkpoint(self.checkpoint_dir(version)))
+        whole = {**info, "sha256sums": sums}
+        write_json(self.checkpoint_dir(version) / COMPLETE, whole, overwrite=True)
 
     def checkpoints(self) -> dict[int, Path]:
         """Return version -> folder of the complete checkpoints, ascending."""

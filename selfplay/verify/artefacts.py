@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay.manifest import describe_machine
+from selfplay.manifest import git_state
 from selfplay.sums import SUMS, sha256_of
 from selfplay.verify import checkpoints, decisions, games, matches
 from selfplay.verify.finding import FAULTS, Difference, Findings
@@ -115,10 +115,9 @@ class Artefacts:
         self._report()
 
     def _report(self) -> None:
-        here, made = describe_machine(), self.run.manifest
-        package = "selfplay-rlvr"
-        same = here["git"] is not None and here["git"] == made.get("git")
-        same &= here["packages"][package] == made.get("packages", {}).get(package)
+        starts = self.run.manifest.get("starts") or [self.run.manifest]
+        code = git_state(Path(__file__).resolve().parent)
+        same = code is not None and code == starts[-1].get("git")
         try:
             found, notes = decisions.check_report(self.run.folder, same_code=same)
         except FAULTS as error:
@@ -139,12 +138,14 @@ class Artefacts:
                 self.findings.add(checkpoints.check_state(file, folder, version))
             with self.findings.guard(file):
                 shapes[file] = checkpoints.weights_of(folder)
+            with self.findings.guard(file):
+                self.findings.add(checkpoints.check_listed(file, folder))
             if (folder / SUMS).is_file():
                 dropped = () if version in keep else (checkpoints.DROPPED,)
                 with self.findings.guard(f"{file}/{SUMS}"):
                     self.findings.add(checkpoints.check_sums(file, folder, dropped=dropped))
             else:
-                self.findings.unchecked.append(
+                self.findings.notes.append(
                     f"{file}: no {SUMS}: nothing tells whether its weights are those of the run"
                 )
             self.findings.checked["checkpoints"] += 1

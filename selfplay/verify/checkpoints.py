@@ -34,6 +34,20 @@ def check_state(file: str, folder: Path, version: int) -> Iterator[Difference]:
             yield Difference.words(f"{file}/{name}", "", "nothing", "an object")
 
 
+def check_listed(file: str, folder: Path) -> Iterator[Difference]:
+    """Check that a checkpoint's SHA256SUMS is the one with which it was completed.
+
+    Raises:
+        OSError, ValueError: complete.json is missing or is no JSON.
+    """
+    completed, sums = read_json(folder / COMPLETE).get("sha256sums"), folder / SUMS
+    if completed is not None and not sums.is_file():
+        yield Difference.words(f"{file}/{SUMS}", "", "no file", f"a file: {COMPLETE} names it")
+    elif completed is not None:
+        place = f"sha256 in {COMPLETE}"
+        yield from named_differences(f"{file}/{SUMS}", completed, sha256_of(sums), place)
+
+
 def weights_of(folder: Path) -> dict[str, Shapes]:
     """Return file -> tensor -> (shape, type) of a checkpoint's weights, from the headers alone.
 

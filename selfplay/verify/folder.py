@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -64,6 +65,10 @@ def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Pat
     summary = _read(findings, "summary.json", folder.summary)
     if manifest is None:
         findings.unchecked.append("manifest.json is missing: engines and starts are unknown")
+    if is_running(folder.path):
+        findings.unchecked.append(
+            "the run goes on: what it writes meanwhile may look like a difference"
+        )
     if summary is None:
         findings.unchecked.append("summary.json is missing: the run has not ended")
     return Run(
@@ -76,6 +81,19 @@ def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Pat
         _read(findings, "promotions.jsonl", folder.promotions.read) or [],
         _older_steps(folder, config, manifest or {}, findings),
     )
+
+
+def is_running(folder: Path) -> bool:
+    """Return whether a process holds the run's lock now; the file is only read."""
+    path = folder / "lock"
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def harmless(config: RunConfig, engine: Path | None, cache: Path) -> RunConfig:

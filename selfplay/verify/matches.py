@@ -108,7 +108,8 @@ def _ending(board: chess.Board, headers: Mapping[str, str]) -> dict[str, str]:
     chance = stated_chance(headers)
     if chance is not None and headers["Result"] != DRAW:
         return {"Result": WIN if chance > 0.5 else LOSS}
-    return {"Result": DRAW} if headers["TerminationDetails"].startswith("even") else {}
+    drawn = headers["TerminationDetails"].startswith(("even", "max plies"))
+    return {"Result": DRAW} if drawn and chance is None else {}
 
 
 def stated_chance(headers: Mapping[str, str]) -> float | None:

@@ -153,7 +153,7 @@ class Verification:
             stored = rollout_score(
                 task.domain, row["verdict"], row["value"], row["parts"], row["evidence"]
             )
-            place, asked = f"row {group.numbers[k]}", (task, [text])
+            place, asked = f"row {group.numbers[k]} scored again", (task, [text])
             scorer.compare(file, place, asked, stored, _maker(task), [result])
             self.findings.checked["rollouts scored again"] += 1
 
@@ -223,7 +223,7 @@ class Verification:
             return
         scorer.compare(
             f"evals/{name}.json",
-            f"suites.{suite}.rows[{number}]",
+            f"suites.{suite}.rows[{number}] scored again",
             (task, texts),
             evaluations.row_stored(row),
             lambda results: evaluations.row_made(suite, task, texts, results),
