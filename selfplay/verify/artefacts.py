@@ -151,10 +151,10 @@ class Artefacts:
             self.findings.checked["checkpoints"] += 1
         self.findings.add(checkpoints.same_shapes(shapes))
         summary = run.summary or {}
-        if summary.get("status") == "finished" and summary.get("steps") not in whole:
-            name = f"checkpoints/v{int(summary.get('steps') or 0):06d}"
-            told = Difference.words(name, "", "no checkpoint", "the final version's")
-            self.findings.add([told])
+        steps = summary.get("steps")
+        if summary.get("status") == "finished" and steps not in list(whole):
+            told = f"none of step {steps}", "the final version's"
+            self.findings.add([Difference.words("checkpoints", "", *told)])
 
     def sums(self) -> None:
         """Check the hashes of all results, and keep the one number that stands for them."""

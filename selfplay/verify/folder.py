@@ -61,9 +61,9 @@ def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Pat
         InputError: the configuration cannot be read, without which nothing can be recomputed.
     """
     config = folder.config()
-    manifest = _read(findings, "manifest.json", folder.manifest)
+    manifest = _read_manifest(folder, findings)
     summary = _read(findings, "summary.json", folder.summary)
-    if manifest is None:
+    if not manifest:
         findings.unchecked.append("manifest.json is missing: engines and starts are unknown")
     if is_running(folder.path):
         findings.unchecked.append(
@@ -74,12 +74,12 @@ def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Pat
     return Run(
         folder,
         harmless(config, engine, cache),
-        manifest if isinstance(manifest, dict) else {},
+        manifest,
         summary if isinstance(summary, dict) else None,
         _read(findings, "metrics.jsonl", folder.read_metrics) or [],
         _read_evals(folder, findings),
         _read(findings, "promotions.jsonl", folder.promotions.read) or [],
-        _older_steps(folder, config, manifest or {}, findings),
+        _older_steps(folder, config, manifest, findings),
     )
 
 
@@ -115,6 +115,26 @@ def _read(findings: Findings, name: str, read: Callable[[], Any]) -> Any:
     with findings.guard(name):
         found = read()
     return found
+
+
+def _read_manifest(folder: RunDir, findings: Findings) -> dict[str, Any]:
+    """Return manifest.json if starts and engines in it are what they should be, else nothing."""
+    manifest: dict[str, Any] = _read(findings, "manifest.json", folder.manifest) or {}
+    sound: dict[str, Any] = {}
+    with findings.guard("manifest.json"):
+        for start in (manifest, *manifest["starts"]) if manifest else ():
+            _check_start(start)
+        sound = manifest
+    return sound
+
+
+def _check_start(start: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError for what is no start of a run."""
+    engine = dict(start["engine"])
+    if not isinstance(engine.get("sha256", ""), str) or int(start.get("resumed_from") or 0) < 0:
+        raise ValueError("a start without a sound engine or version")
+    if not isinstance(engine.get("options", {}), dict):
+        raise TypeError("an engine whose options are no object")
 
 
 def _read_evals(folder: RunDir, findings: Findings) -> dict[str, dict[str, Any]]:

@@ -78,13 +78,16 @@ class Verification:
 
     def rollouts(self) -> None:
         """Check every step's rollouts and its row of metrics.jsonl."""
-        run, files = self.run, self.run.folder.rollouts.files()
-        domains = make_domains(run.config)
+        run, domains = self.run, make_domains(self.run.config)
+        files: dict[int, Path] = {}
+        with self.findings.guard("rollouts"):
+            files = run.folder.rollouts.files()
         chosen = self._chosen_rows(files)
         tokenizer = self._tokenizer() if any(chosen.values()) else None
-        rows = {row.get("step"): row for row in run.metrics if isinstance(row, dict)}
-        ahead = run.config.max_staleness + 1
+        rows: dict[int, dict[str, Any]] = {}
         with self.findings.guard(steps.FILE):
+            rows = {int(row["step"]): row for row in run.metrics}
+            ahead = run.config.max_staleness + 1
             self.findings.add(steps.check_order(run.metrics, list(files), ahead))
         for step in files:
             self.told(f"rollouts of step {step}/{max(files)}")
@@ -161,31 +164,33 @@ class Verification:
         """Check every evaluation: its figures from its rows, its rows from suites and scorers."""
         tasks: dict[tuple[str, str], list[Task]] = {}
         for name, record in self.run.evals.items():
-            file = f"evals/{name}.json"
-            if int(record.get("step") or 0) <= self.run.older_steps and self.run.older_steps:
-                continue
-            self.told(f"evaluation {name}")
-            with self.findings.guard(file):
-                self.findings.add(evaluations.check_record(name, record, self.run.config))
-            for suite, numbers in record["suites"].items():
-                with self.findings.guard(file):
-                    figures = evaluations.check_figures(name, suite, numbers, self.run.config)
-                    self.findings.add(figures)
-                if suite == PUZZLES:
-                    self.findings.notes.append(
-                        f"{file}: {suite} stores no answers: they cannot be scored again"
-                    )
-                    continue
-                with self.findings.guard(file):
-                    self._suite(name, suite, numbers, tasks)
-            self.findings.checked["evaluations"] += 1
+            with self.findings.guard(f"evals/{name}.json"):
+                if int(record["step"]) > self.run.older_steps or not self.run.older_steps:
+                    self.told(f"evaluation {name}")
+                    self._evaluation(name, record, tasks)
         self._score_evaluations(tasks)
+
+    def _evaluation(
+        self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
+    ) -> None:
+        file, config = f"evals/{name}.json", self.run.config
+        self.findings.add(evaluations.check_record(name, record, config))
+        for suite, numbers in record["suites"].items():
+            with self.findings.guard(file):
+                self.findings.add(evaluations.check_figures(name, suite, numbers, config))
+            if suite == PUZZLES:
+                told = f"{file}: {suite} stores no answers: they cannot be scored again"
+                self.findings.notes.append(told)
+                continue
+            with self.findings.guard(file):
+                self._suite(name, suite, list(numbers["rows"]), tasks)
+        self.findings.checked["evaluations"] += 1
 
     def _suite(
         self,
         name: str,
         suite: str,
-        numbers: Mapping[str, Any],
+        rows: list[dict[str, Any]],
         tasks: dict[tuple[str, str], list[Task]],
     ) -> None:
         record = self.run.evals[name]
@@ -195,9 +200,9 @@ class Verification:
             self.findings.unchecked.append(f"evals/{name}.json: {suite}: {error}")
             return
         tasks[name, suite] = found
-        self.findings.add(evaluations.check_tasks(name, suite, numbers["rows"], found))
+        self.findings.add(evaluations.check_tasks(name, suite, rows, found))
         if domain_of_suite(suite) == "chess":
-            self.findings.add(evaluations.check_moves(name, suite, numbers["rows"], found))
+            self.findings.add(evaluations.check_moves(name, suite, rows, found))
 
     def _score_evaluations(self, tasks: Mapping[tuple[str, str], list[Task]]) -> None:
         every = [

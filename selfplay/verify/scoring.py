@@ -29,7 +29,7 @@ Score = Mapping[str, Any]
 Results = list[RewardResult]
 Asked = tuple[Task, Sequence[str]]
 Made = Callable[[Results], Score]
-Outcome = Literal["same", "different", "unsteady", "other engine", "failed"]
+Outcome = Literal["same", "different", "unsteady", "other engine"]
 
 
 def rollout_score(domain: str, verdict: str, value: float, parts: Any, evidence: Any) -> Score:

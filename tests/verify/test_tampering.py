@@ -98,6 +98,29 @@ def test_steps_before_a_resume_under_other_settings_are_left_out(copy: Path) -> 
     assert any("another reward.floor" in text for text in findings.unchecked)
 
 
+def test_content_of_another_kind_is_named_and_crashes_nothing(copy: Path) -> None:
+    broken = {
+        "manifest.json": '{"engine": {}, "starts": 3}',
+        "metrics.jsonl": "[]\n5\n",
+        "promotions.jsonl": '{"evaluation": [], "promoted": 1}\n',
+        "summary.json": '{"status": "finished", "steps": [], "wall_seconds": "long"}',
+        "evals/base.json": '{"step": 0, "suites": {"chess/games": 3}}',
+        "evals/final.json": '{"step": "x", "suites": {"chess/games": {"rows": [7]}}}',
+        "evals/step_000002.json": "[" * 100_000,
+        "checkpoints/v000002/complete.json": "[]",
+        "checkpoints/v000004/source.json": '{"sources": 5}',
+        "rollouts/step_00000x.parquet": "PAR1",
+        SUMS: "nonsense\n",
+    }
+    for name, text in broken.items():
+        (copy / name).write_text(text)
+    told = lines(verify_run(RunDir.open(copy), sample=0))
+    named = {name: [line for line in told if line.startswith(name)] for name in broken}
+    named["rollouts/step_00000x.parquet"] = [line for line in told if line.startswith("rollouts:")]
+    named["checkpoints/v000002/complete.json"] = [line for line in told if "v000002" in line]
+    assert {name for name, found in named.items() if not found} == set(), told
+
+
 def test_the_command_prints_names_and_codes(copy: Path, tmp_path: Path) -> None:
     command = ["verify", str(copy), "--sample", "0"]
     whole = CliRunner().invoke(app, command)
