@@ -29,11 +29,19 @@ Answers = Mapping[str, Sequence[Sequence[str]]]
 """Task id -> the legal moves (UCI) that were drawn for it, in order, each time it was asked."""
 
 
+class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
+    """Keeps the errors of a game with it, and tells nobody else."""
+
+    def handle_error(self, error: Exception) -> None:
+        """Keep an error."""
+        self.game.errors.append(error)
+
+
 def read_pgn(path: Path) -> Iterator[tuple[chess.pgn.Game, str]]:
     """Yield the games of a PGN file, each with its own text. Raises OSError and ValueError."""
     file = io.StringIO(path.read_text(encoding="utf-8"))
     start = 0
-    while (game := chess.pgn.read_game(file)) is not None:
+    while (game := chess.pgn.read_game(file, Visitor=_Quiet)) is not None:
         yield game, file.getvalue()[start : file.tell()]
         start = file.tell()
 

@@ -137,10 +137,7 @@ class Rescorer:
             outcome = "different" if found else "other engine"
         elif found and not chess:
             more = [self._again(asked[0], text) for text in asked[1]]
-            agrees = not named_differences(file, stored, made(more))
-            steady = not named_differences(file, due, made(more))
-            failed = any(result.verdict == "infra_error" for result in more)
-            if agrees or not steady or failed or _timed_out(stored):
+            if _proves_nothing(stored, due, made(more)):
                 outcome = "unsteady"
         if outcome == "different":
             self.findings.add(found)
@@ -181,7 +178,17 @@ class Rescorer:
         return self._domain.score(self._scorers[which], task, texts)
 
 
-def _timed_out(stored: Score) -> bool:
-    """Whether a stored score holds a program that ran out of time."""
-    verdicts = [stored.get("verdict"), *(verdict for _, verdict in stored.get("samples", []))]
-    return "timeout" in verdicts
+def _proves_nothing(stored: Score, once: Score, twice: Score) -> bool:
+    """Whether two scores of programs, which both may differ from the stored one, refute it."""
+    verdicts = [_verdicts(score) for score in (stored, once, twice)]
+    if "timeout" in verdicts[0] or "infra_error" in verdicts[2]:
+        return True
+    if verdicts[1] == verdicts[2] != verdicts[0]:
+        return False
+    agrees = not named_differences("", stored, twice)
+    return agrees or bool(named_differences("", once, twice))
+
+
+def _verdicts(score: Score) -> list[str]:
+    """Return the verdicts in a score: of the one answer, or of a row's greedy and drawn ones."""
+    return [score["verdict"], *(verdict for _, verdict in score.get("samples", []))]

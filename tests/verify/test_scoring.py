@@ -86,7 +86,7 @@ def test_an_engine_that_hangs_is_named_and_given_up(tmp_path: Path) -> None:
     path = tmp_path / "hung"
     path.write_text(HUNG)
     path.chmod(0o755)
-    scorer = chess_rescorer(path, tmp_path / "c.sqlite", deadline_s=3)
+    scorer = chess_rescorer(path, tmp_path / "c.sqlite", deadline_s=1.5)
     board = chess.Board()
     for move in ("e2e4", "e7e5", "g1f3", "b8c6"):
         assert scorer.score(make_task(board), [" a3"]) is None

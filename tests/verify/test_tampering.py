@@ -93,6 +93,7 @@ def test_steps_before_a_resume_under_other_settings_are_left_out(copy: Path) -> 
     folder.replace_config(config.model_copy(update={"reward": reward}))
     folder.write_manifest({"sha256": "0" * 64}, {"run": 0}, resumed_from=4)
     (copy / SUMS).unlink()
+    (copy / "report.html").unlink()  # it shows the configuration
     findings = verify_run(folder, sample=0)
     assert lines(findings) == []
     assert any("another reward.floor" in text for text in findings.unchecked)
