@@ -20,7 +20,7 @@ from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
 from selfplay.rollout_store import RolloutStore
-from selfplay.sums import COMPLETE, SUMS, seal_checkpoint, sha256_of
+from selfplay.sums import COMPLETE, seal_checkpoint, unseal
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STEP = re.compile(r"step_(\d+)")
@@ -200,9 +200,8 @@ class RunDir:
 
     def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
         """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
-        sums = sha256_of(seal_checkpoint(self.checkpoint_dir(version)))
-        whole = {**info, "sha256sums": sums}
-        write_json(self.checkpoint_dir(version) / COMPLETE, whole, overwrite=True)
+        folder = self.checkpoint_dir(version)
+        write_json(folder / COMPLETE, {**info, **seal_checkpoint(folder)}, overwrite=True)
 
     def checkpoints(self) -> dict[int, Path]:
         """Return version -> folder of the complete checkpoints, ascending."""
@@ -243,11 +242,7 @@ class RunDir:
         Rows of metrics.jsonl, rollouts, games and evaluations of later steps move to *discarded*
         places, SHA256SUMS to another name; checkpoints that were never completed are removed.
         """
-        moved = []
-        sums = self.path / SUMS
-        if sums.exists():
-            sums.rename(free_name(sums))
-            moved.append(SUMS)
+        moved = unseal(self.path)
         for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
             rows = log.discard_after(step)
             if rows:

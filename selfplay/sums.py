@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from envs.errors import InputError
-from selfplay.atomic import write_text
+from selfplay.atomic import free_name, write_text
 
 SUMS = "SHA256SUMS"
 COMPLETE = "complete.json"
@@ -47,10 +47,20 @@ def seal(run: Path) -> Path:
     return write_sums(run, sealed_files(run))
 
 
-def seal_checkpoint(folder: Path) -> Path:
-    """Write the list of a checkpoint, before it is marked whole."""
+def unseal(run: Path) -> list[str]:
+    """Set aside the list of a run that goes on, if there is one; return what was moved."""
+    sums = run / SUMS
+    if not sums.exists():
+        return []
+    sums.rename(free_name(sums))
+    return [SUMS]
+
+
+def seal_checkpoint(folder: Path) -> dict[str, str]:
+    """Write the list of a checkpoint; return {"sha256sums": its hash}, for complete.json."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return write_sums(folder, [path for path in files if path.name not in (SUMS, COMPLETE)])
+    sums = write_sums(folder, [path for path in files if path.name not in (SUMS, COMPLETE)])
+    return {"sha256sums": sha256_of(sums)}
 
 
 def write_sums(folder: Path, files: Iterable[Path]) -> Path:

@@ -18,7 +18,9 @@ CODES = {"agrees": 0, "differs": 1, "incomplete": 2}
 
 
 def verify(
-    target: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")],
+    target: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's name or folder, or a match's PGN.")
+    ],
     sample: Annotated[
         int, typer.Option(min=0, help="Rollouts, and evaluation answers, that are scored again.")
     ] = 200,
@@ -45,30 +47,43 @@ def verify(
       selfplay verify quickstart
 
       selfplay verify runs/quickstart --all --json verify.json
+
+      selfplay verify matches/quickstart-random.pgn
     """
     from selfplay.atomic import plain, write_json
     from selfplay.rundir import RunDir
     from selfplay.score_file import refuse_existing
-    from selfplay.verify import verify_run
+    from selfplay.verify import verify_match, verify_run
 
     to_stdout = str(json_file) == "-"
     if json_file is not None and not to_stdout:
         refuse_existing(json_file, force=force)
-    folder = RunDir.open(target)
-    findings = verify_run(
-        folder, sample=None if every else sample, seed=seed, engine=engine, told=_progress
-    )
-    whole = {"run": folder.name, **findings.as_dict()}
+    name = target
+    if _is_match(Path(target)):
+        findings = verify_match(Path(target))
+    else:
+        folder = RunDir.open(target)
+        name, some = folder.name, None if every else sample
+        findings = verify_run(folder, sample=some, seed=seed, engine=engine, told=_progress)
+        _progress("")
+    whole = {"target": name, **findings.as_dict()}
     whole |= {"sample": None if every else sample, "seed": seed}
     if to_stdout:
         print(json.dumps(plain(whole), indent=2, allow_nan=False))
     else:
-        for line in lines(folder.name, findings):
+        for line in lines(name, findings):
             typer.echo(line)
         if json_file is not None:
             write_json(json_file, whole, overwrite=force)
             typer.echo(f"written: {json_file}")
     raise typer.Exit(CODES[findings.verdict])
+
+
+def _is_match(path: Path) -> bool:
+    """Whether a path is a match's PGN file or a folder of such files, and no run."""
+    if path.is_dir() and not (path / "config.yaml").exists():
+        return any(path.glob("*.pgn"))
+    return path.suffix == ".pgn"
 
 
 def lines(name: str, findings: Findings) -> list[str]:

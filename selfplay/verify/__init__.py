@@ -8,6 +8,7 @@ program or path that the folder names is run or loaded: see docs/verify.md.
 """
 
 from selfplay.verify.finding import Difference, Findings, named_differences
+from selfplay.verify.matches import verify_match
 from selfplay.verify.run import verify_run
 
-__all__ = ["Difference", "Findings", "named_differences", "verify_run"]
+__all__ = ["Difference", "Findings", "named_differences", "verify_match", "verify_run"]

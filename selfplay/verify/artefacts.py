@@ -29,7 +29,7 @@ class Artefacts:
         """Run all checks."""
         self.told("games and matches")
         self.games()
-        self.matches(self.run.folder.path)
+        matches.check_folder(self.run.folder.path, self.findings, left_out=("games",))
         self.told("decisions and summary")
         self.decisions()
         self.told("checkpoints and hashes")
@@ -67,33 +67,6 @@ class Artefacts:
             self.findings.add(found)
             rounds.append(game.headers.get("Round", "?"))
             self.findings.checked["self-play games"] += 1
-
-    def matches(self, folder: Path) -> None:
-        """Replay the games of matches below `folder`, and compare the numbers made of them."""
-        for path in sorted(folder.rglob("*.pgn")):
-            parts = path.relative_to(folder).parts
-            if parts[0] == "games" or "discarded" in parts:
-                continue
-            file = path.relative_to(folder).as_posix()
-            with self.findings.guard(file):
-                self._match(folder, file, path)
-        for path in sorted(folder.rglob("ratings.json")):
-            file = path.relative_to(folder).as_posix()
-            pgns = sorted(path.parent.glob("*.pgn"))
-            with self.findings.guard(file):
-                stored = checkpoints.read_json(path)
-                self.findings.add(matches.check_ratings(file, stored, pgns))
-
-    def _match(self, folder: Path, file: str, path: Path) -> None:
-        found, numbers = matches.check_match(file, path)
-        self.findings.add(found)
-        self.findings.checked["matches"] += 1
-        beside = path.with_suffix(".json")
-        if numbers is not None and beside.is_file():
-            told = beside.relative_to(folder).as_posix()
-            with self.findings.guard(told):
-                stored = checkpoints.read_json(beside)
-                self.findings.add(matches.check_numbers(told, stored, numbers))
 
     def decisions(self) -> None:
         """Make the gate's decisions, the summary and the report again."""

@@ -11,6 +11,7 @@ import chess
 import chess.pgn
 
 from envs.chess.pgn import game_result
+from envs.errors import InputError
 from selfplay.atomic import plain
 from selfplay.league.match_file import Stored, StoredPair, tag
 from selfplay.league.match_summary import summarise
@@ -18,7 +19,8 @@ from selfplay.league.player import Player
 from selfplay.league.referee import DRAW, LOSS, WIN
 from selfplay.ratings import pair_up, rate
 from selfplay.ratings.pgn import read_games
-from selfplay.verify.finding import Difference, named_differences
+from selfplay.verify.checkpoints import read_json
+from selfplay.verify.finding import Difference, Findings, named_differences
 from selfplay.verify.games import check_text, read_pgn
 
 SAME = ("Event", "MatchId", "Seed", "Adjudicator")
@@ -37,6 +39,54 @@ class Named:
     version: str
     settings: str
     repeatable: bool
+
+
+def verify_match(path: Path) -> Findings:
+    """Replay a match's PGN file, or those of a folder, and make the numbers beside them again.
+
+    Raises:
+        InputError: there is no such file, or no PGN file in the folder.
+    """
+    findings = Findings()
+    if path.is_dir():
+        check_folder(path, findings)
+    elif path.is_file():
+        check_files(path, path.parent, findings)
+    if not findings.checked and not findings.differences:
+        raise InputError(f"{path}: no PGN file of a match; name one, a folder of them, or a run")
+    return findings
+
+
+def check_folder(folder: Path, findings: Findings, *, left_out: Sequence[str] = ()) -> None:
+    """Check every match below a folder: NAME.pgn, NAME.json beside it, and ratings.json.
+
+    Args:
+        folder: what the names in the messages are relative to.
+        findings: takes what is found.
+        left_out: folders in it that hold other games; what a resume discarded is no match either.
+    """
+    for path in sorted(folder.rglob("*.pgn")):
+        parts = path.relative_to(folder).parts
+        if parts[0] not in left_out and "discarded" not in parts:
+            check_files(path, folder, findings)
+    for path in sorted(folder.rglob("ratings.json")):
+        file = path.relative_to(folder).as_posix()
+        with findings.guard(file):
+            stored, games = read_json(path), sorted(path.parent.glob("*.pgn"))
+            findings.add(check_ratings(file, stored, games))
+
+
+def check_files(path: Path, folder: Path, findings: Findings) -> None:
+    """Check a match's PGN file and, where there is one, its JSON beside it."""
+    file, beside = path.relative_to(folder).as_posix(), path.with_suffix(".json")
+    with findings.guard(file):
+        found, due = check_match(file, path)
+        findings.add(found)
+        findings.checked["matches"] += 1
+        if due is not None and beside.is_file():
+            told = beside.relative_to(folder).as_posix()
+            with findings.guard(told):
+                findings.add(check_numbers(told, read_json(beside), due))
 
 
 def check_match(file: str, path: Path) -> tuple[list[Difference], dict[str, Any] | None]:

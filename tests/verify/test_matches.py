@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from envs.errors import InputError
 from selfplay.atomic import plain
+from selfplay.cli import app
 from selfplay.config_io import parse_config
 from selfplay.league.run_match import run_match
 from selfplay.ratings import pair_up, rate
@@ -103,3 +106,15 @@ def test_ratings_are_fitted_again(match: Match, tmp_path: Path) -> None:
     stored["players"][0]["high"] = 1000.0
     [found] = check_ratings("ratings.json", stored, [path])
     assert found.place == "players[0].high"
+
+
+def test_the_command_takes_a_match(match: Match, tmp_path: Path) -> None:
+    (tmp_path / "m.pgn").write_text(match[0])
+    (tmp_path / "m.json").write_text(json.dumps({**match[1], "wins": 99}))
+    for target in (tmp_path, tmp_path / "m.pgn"):
+        done = CliRunner().invoke(app, ["verify", str(target)])
+        assert done.exit_code == 1 and "differs: m.json: wins: stored 99, " in done.output
+    (tmp_path / "m.json").unlink()
+    assert CliRunner().invoke(app, ["verify", str(tmp_path)]).exit_code == 0
+    missing = CliRunner().invoke(app, ["verify", str(tmp_path / "none.pgn")])
+    assert isinstance(missing.exception, InputError)
