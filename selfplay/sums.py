@@ -18,6 +18,8 @@ from selfplay.atomic import free_name, write_text
 SUMS = "SHA256SUMS"
 COMPLETE = "complete.json"
 """The last file of a checkpoint."""
+TRANSIENT = "optimizer.pt"
+"""What only the newest checkpoints keep; as large as all the rest, and no result."""
 UNSEALED = ("report.html", "lock", "tb", "logs")
 """What a run's list leaves out: written anew at any time, or no result."""
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
@@ -58,8 +60,9 @@ def unseal(run: Path) -> list[str]:
 
 def seal_checkpoint(folder: Path) -> dict[str, str]:
     """Write the list of a checkpoint; return {"sha256sums": its hash}, for complete.json."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    sums = write_sums(folder, [path for path in files if path.name not in (SUMS, COMPLETE)])
+    left_out = (SUMS, COMPLETE, TRANSIENT)
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name not in left_out]
+    sums = write_sums(folder, files)
     return {"sha256sums": sha256_of(sums)}
 
 

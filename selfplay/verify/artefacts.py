@@ -101,10 +101,8 @@ class Artefacts:
 
     def checkpoints(self) -> None:
         """Check every whole checkpoint: its JSON, its weights' headers, its hashes."""
-        run = self.run
-        whole = run.folder.checkpoints()
+        whole = self.run.folder.checkpoints()
         shapes: dict[str, dict[str, checkpoints.Shapes]] = {}
-        keep = list(whole)[-run.config.checkpoint.keep :]
         for version, folder in whole.items():
             file = f"checkpoints/{folder.name}"
             with self.findings.guard(file):
@@ -114,16 +112,15 @@ class Artefacts:
             with self.findings.guard(file):
                 self.findings.add(checkpoints.check_listed(file, folder))
             if (folder / SUMS).is_file():
-                dropped = () if version in keep else (checkpoints.DROPPED,)
                 with self.findings.guard(f"{file}/{SUMS}"):
-                    self.findings.add(checkpoints.check_sums(file, folder, dropped=dropped))
+                    self.findings.add(checkpoints.check_sums(file, folder))
             else:
                 self.findings.notes.append(
                     f"{file}: no {SUMS}: nothing tells whether its weights are those of the run"
                 )
             self.findings.checked["checkpoints"] += 1
         self.findings.add(checkpoints.same_shapes(shapes))
-        summary = run.summary or {}
+        summary = self.run.summary or {}
         steps = summary.get("steps")
         if summary.get("status") == "finished" and steps not in list(whole):
             told = f"none of step {steps}", "the final version's"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from safetensors import SafetensorError, safe_open
 from selfplay.sums import COMPLETE, SUMS, read_sums, sealed_files, sha256_of
 from selfplay.verify.finding import Difference, named_differences
 
-DROPPED = "optimizer.pt"
-"""What only the newest checkpoints keep (`checkpoint.keep`)."""
 _RESULTS = ("rollouts", "games", "evals", "checkpoints")
 """Folders in which a file that no list names is a difference."""
 
@@ -70,8 +68,8 @@ def weights_of(folder: Path) -> dict[str, Shapes]:
     return found
 
 
-def check_sums(file: str, folder: Path, *, dropped: Sequence[str] = ()) -> Iterator[Difference]:
-    """Check the files of folder/SHA256SUMS; those in `dropped` may be missing.
+def check_sums(file: str, folder: Path) -> Iterator[Difference]:
+    """Check the files that folder/SHA256SUMS names.
 
     Raises:
         InputError: the list cannot be read.
@@ -83,8 +81,7 @@ def check_sums(file: str, folder: Path, *, dropped: Sequence[str] = ()) -> Itera
                 f"{file}/{SUMS}" if file else SUMS, name, "listed", "a file below it"
             )
         elif not path.is_file():
-            if name not in dropped:
-                yield Difference.words(told, "", "no file", f"a file: {SUMS} names it")
+            yield Difference.words(told, "", "no file", f"a file: {SUMS} names it")
         else:
             computed = sha256_of(path)
             if computed != listed:
