@@ -16,6 +16,7 @@ from selfplay.errors import RunCrashed
 from selfplay.league_cli import register as register_league
 from selfplay.rate_cli import rate, sprt
 from selfplay.tasks_cli import app as tasks_app
+from selfplay.verify_cli import verify
 
 app = typer.Typer(
     name="selfplay",
@@ -220,6 +221,7 @@ def report(
 
 app.command()(rate)
 app.command()(sprt)
+app.command()(verify)
 register_league(app)
 
 

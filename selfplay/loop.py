@@ -28,6 +28,7 @@ from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
 from selfplay.state import State
 from selfplay.summary import build_summary
+from selfplay.sums import seal
 from selfplay.tb import TensorBoardLog
 
 
@@ -80,6 +81,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
             )
             run_dir.write_summary(summary)
             build_report(run_dir)
+            seal(run_dir.path)
         console.finish(summary)
     return 0 if status == "finished" else 130
 

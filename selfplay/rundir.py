@@ -20,6 +20,7 @@ from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
 from selfplay.rollout_store import RolloutStore
+from selfplay.sums import COMPLETE, seal_checkpoint, unseal
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STEP = re.compile(r"step_(\d+)")
@@ -198,15 +199,16 @@ class RunDir:
         return self.path / "checkpoints" / f"v{version:06d}"
 
     def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
-        """Mark a checkpoint whole; must be the last write into it."""
-        write_json(self.checkpoint_dir(version) / "complete.json", info, overwrite=True)
+        """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
+        folder = self.checkpoint_dir(version)
+        write_json(folder / COMPLETE, {**info, **seal_checkpoint(folder)}, overwrite=True)
 
     def checkpoints(self) -> dict[int, Path]:
         """Return version -> folder of the complete checkpoints, ascending."""
         found = {}
         for path in sorted((self.path / "checkpoints").glob("v*")):
             match = _VERSION.fullmatch(path.name)
-            if match and (path / "complete.json").is_file():
+            if match and (path / COMPLETE).is_file():
                 found[int(match[1])] = path
         return found
 
@@ -238,9 +240,9 @@ class RunDir:
         """Set aside what a resumed run will do again; return one line per thing moved.
 
         Rows of metrics.jsonl, rollouts, games and evaluations of later steps move to *discarded*
-        places; checkpoints that were never completed are removed.
+        places, SHA256SUMS to another name; checkpoints that were never completed are removed.
         """
-        moved = []
+        moved = unseal(self.path)
         for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
             rows = log.discard_after(step)
             if rows:

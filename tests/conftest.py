@@ -49,3 +49,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from selfplay.tiny import build_tiny_model
 
     return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def miniature_runs(
+    repository: Path, stockfish: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the finished run `whole`: real engine, Ray and trainer. Never write to it."""
+    from tests.miniature import command, selfplay
+
+    folder = tmp_path_factory.mktemp("work")
+    done = selfplay(folder, command(repository, "whole"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "runs"

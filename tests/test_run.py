@@ -19,31 +19,12 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-STEPS = 4
-OVERRIDES = (
-    f"steps={STEPS}",
-    "sampler.explore=all_legal",
-    "learner.advantage=target",
-    "learner.lr=1e-3",
-    "group_size=16",
-    "checkpoint.every=2",
-    "eval.positions=12",
-)
+from tests.miniature import STEPS, command, selfplay
+
 SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
 CTRL_C_SECONDS = 20.0
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
-
-
-def command(repository: Path, name: str, *more: str) -> list[str]:
-    config = str(repository / "configs" / "smoke.yaml")
-    given = (*OVERRIDES, "--name", name, *more)
-    return [sys.executable, "-m", "selfplay", "run", config, *given]
-
-
-def selfplay(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run as a user does: below `folder`, where the run folders go by a relative path."""
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def rollouts(run: Path) -> list[dict[str, Any]]:
@@ -52,12 +33,9 @@ def rollouts(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(miniature_runs: Path) -> Path:
     """A folder with the finished run `whole`."""
-    folder = tmp_path_factory.mktemp("work")
-    done = selfplay(folder, command(repository, "whole"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "runs"
+    return miniature_runs
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,16 @@ def test_eval_of_the_run_repeats_its_numbers(runs: Path, tmp_path: Path) -> None
         assert [row["completion"] for row in again[suite]["rows"]] == told
 
 
+@pytest.mark.parametrize("name", ["code", "proposer", "both"])
+def test_what_the_runs_publish_can_be_recomputed(runs: Path, name: str) -> None:
+    from selfplay.rundir import RunDir
+    from selfplay.verify import verify_run
+
+    findings = verify_run(RunDir.open(runs / name), sample=60)
+    assert [difference.line() for difference in findings.differences] == []
+    assert findings.unchecked == [] and findings.checked["rollouts scored again"] > 0
+
+
 def test_pass_at_k_and_the_sample_file(runs: Path, tmp_path: Path) -> None:
     out, samples = tmp_path / "k.json", tmp_path / "samples.jsonl"
     more = ("--samples", "3", "--k", "1,2", "--json", str(out), "--samples-out", str(samples))

@@ -1,0 +1,14 @@
+"""Verification: what a run publishes, recomputed from what it stores; every difference is named.
+
+The checks are small functions of what is stored, a file each: `rollouts` (rows without engine and
+tokenizer), `answers` (texts, prompts, and scores by the real scorers), `steps` (metrics.jsonl),
+`evaluations`, `decisions` (promotions, champion, summary, report), `games` and `matches` (PGN),
+`checkpoints`. `run.verify_run` calls them all. Nothing is written into the run's folder, and no
+program or path that the folder names is run or loaded: see docs/verify.md.
+"""
+
+from selfplay.verify.finding import Difference, Findings, named_differences
+from selfplay.verify.matches import verify_match
+from selfplay.verify.run import verify_run
+
+__all__ = ["Difference", "Findings", "named_differences", "verify_match", "verify_run"]

@@ -1,0 +1,94 @@
+"""Stored answers against the tokenizer: texts, prompts, seeds of the listed actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from envs import Task
+from envs.chess.position import DOMAIN as CHESS
+from envs.chess.position import task_key
+from envs.chess.suites import heldout_keys
+from envs.code.families import split_of
+from envs.errors import InputError
+from selfplay.config import RunConfig
+from selfplay.domains.base import Domain
+from selfplay.models import load_tokenizer
+from selfplay.records import FORCED
+from selfplay.rundir import RunDir
+from selfplay.tokenise import prompt_ids
+from selfplay.verify.finding import Difference
+from selfplay.verify.groups import StoredGroup, file_of
+
+_NO_LIMIT = 1 << 40
+"""The prompt was asked: whether it fits the model's context is no question any more."""
+
+
+def find_tokenizer(folder: RunDir, config: RunConfig) -> Any:
+    """Return the run's tokenizer: that of its first whole checkpoint, else that of its model.
+
+    Raises:
+        InputError: neither can be had here.
+    """
+    for path in folder.checkpoints().values():
+        if (path / "tokenizer_config.json").is_file():
+            return load_tokenizer(str(path))
+    local = Path(config.model).expanduser()
+    return load_tokenizer(str(local.absolute()) if local.exists() else config.model)
+
+
+def check_answers(
+    step: int,
+    group: StoredGroup,
+    chosen: Sequence[int],
+    *,
+    domain: Domain,
+    tokenizer: Any,
+    config: RunConfig,
+) -> Iterator[Difference]:
+    """Check the prompt of a group, and the texts and token ids of its rollouts `chosen`.
+
+    What was drawn is decoded from its ids; a listed action (`sampler.explore: all_legal`) is listed
+    again, and its ids are those of its text.
+    """
+    task, file = group.group.task, file_of(step)
+    number = group.numbers[0]
+    try:
+        due = prompt_ids(tokenizer, domain.render(task), _NO_LIMIT)
+    except InputError as error:
+        yield Difference.words(file, f"row {number}, payload", "no task", str(error))
+        return
+    if list(due) != list(group.rows[0]["prompt_ids"]):
+        told = tokenizer.decode(group.rows[0]["prompt_ids"]), tokenizer.decode(due)
+        yield Difference(file, f"row {number}, prompt_ids", *told)
+    place = f"row {number}, payload"
+    if held_out(task):
+        yield Difference.words(file, place, "a held-out task", "a task that may train")
+    listed = domain.actions(task, config.group_size, group.rows[0]["seed"]) or []
+    if len(group.rows) - group.drawn != len(listed):
+        told = f"{len(group.rows) - group.drawn} items", f"{len(listed)} items"
+        yield Difference.words(file, f"rows from {number}, listed actions", *told)
+        return
+    for k in chosen:
+        row, place = group.rows[k], f"row {group.numbers[k]}"
+        if row["finish"] == FORCED:
+            text = listed[k - group.drawn]
+            ids = tokenizer(row["text"], add_special_tokens=False).input_ids
+            if list(ids) != list(row["completion_ids"]):
+                yield Difference(file, f"{place}, completion_ids", row["completion_ids"], ids)
+        else:
+            decoded = tokenizer.decode(row["completion_ids"], skip_special_tokens=True)
+            text = decoded.encode("utf-8", errors="replace").decode("utf-8")
+        if text != row["text"]:
+            yield Difference(file, f"{place}, text", row["text"], text)
+
+
+def held_out(task: Task) -> bool:
+    """Return whether a task is one that must never train."""
+    if task.domain == CHESS:
+        return task_key(task) in heldout_keys()
+    family = task.payload.get("family")
+    if family is not None:
+        return split_of(family) != "train"
+    return bool(task.payload.get("split", "train") != "train")

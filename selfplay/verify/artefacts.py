@@ -1,0 +1,142 @@
+"""The checks on a run's files beside its answers: games, matches, decisions, checkpoints, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfplay.manifest import git_state
+from selfplay.sums import SUMS, sha256_of
+from selfplay.verify import checkpoints, decisions, games, matches
+from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify.folder import Run
+
+
+@dataclass
+class Artefacts:
+    """Everything that needs neither tokenizer nor scorer.
+
+    `legal`: task id -> the legal moves that were drawn for it, each time it was asked.
+    """
+
+    run: Run
+    findings: Findings
+    legal: Mapping[str, Sequence[Sequence[str]]]
+    told: Callable[[str], None]
+
+    def check(self) -> None:
+        """Run all checks."""
+        self.told("games and matches")
+        self.games()
+        matches.check_folder(self.run.folder.path, self.findings, left_out=("games",))
+        self.told("decisions and summary")
+        self.decisions()
+        self.told("checkpoints and hashes")
+        self.checkpoints()
+        self.sums()
+
+    def games(self) -> None:
+        """Replay the self-play games."""
+        run = self.run
+        rounds: dict[Path, list[str]] = {}
+        paths = sorted((run.folder.path / "games").glob("step_*.pgn"))
+        for path in paths:
+            rounds[path] = []
+            with self.findings.guard(f"games/{path.name}"):
+                self._games(path, rounds[path])
+        newest = run.folder.latest_checkpoint()
+        if newest is None or run.config.domain == "code":
+            return
+        where = f"checkpoints/{newest.name}/source.json"
+        with self.findings.guard(where):
+            state = games.pool_state(checkpoints.read_json(newest / "source.json"))
+            until = games.files_until(paths, int(newest.name[1:]))
+            ended = [name for path in until for name in rounds[path]]
+            self.findings.add(games.check_rounds(ended, state, where))
+
+    def _games(self, path: Path, rounds: list[str]) -> None:
+        file, config = f"games/{path.name}", self.run.config
+        for number, (game, text) in enumerate(games.read_pgn(path), start=1):
+            place = f"game {number}"
+            found = games.check_text(file, place, game, text)
+            if not game.errors:
+                found += games.check_ending(file, place, game, config)
+                if not self.run.older_steps:
+                    found += games.check_moves(file, place, game, self.legal, config)
+            self.findings.add(found)
+            rounds.append(game.headers.get("Round", "?"))
+            self.findings.checked["self-play games"] += 1
+
+    def decisions(self) -> None:
+        """Make the gate's decisions, the summary and the report again."""
+        run, folder = self.run, self.run.folder
+        rows = [row for row in run.promotions if isinstance(row, dict)]
+        with self.findings.guard(decisions.PROMOTIONS):
+            self.findings.add(decisions.check_promotions(rows, run.evals))
+        with self.findings.guard("champion"):
+            champion = decisions.champion_text(folder.path)
+            self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))
+        self.findings.checked["promotions"] += len(rows)
+        summary = run.summary
+        if summary is None:
+            return
+        if summary.get("status") != "finished":
+            self.findings.notes.append(f"the run's status is {summary.get('status')}")
+        with self.findings.guard("summary.json"):
+            self.findings.add(decisions.check_summary(folder, summary))
+        self._report()
+
+    def _report(self) -> None:
+        starts = self.run.manifest.get("starts") or [self.run.manifest]
+        code = git_state(Path(__file__).resolve().parent)
+        same = code is not None and code == starts[-1].get("git")
+        try:
+            found, notes = decisions.check_report(self.run.folder, same_code=same)
+        except FAULTS as error:
+            # What the report is made of is broken, which other checks name.
+            found, notes = [], [f"report.html was not compared: {type(error).__name__}: {error}"]
+        self.findings.add(found)
+        self.findings.notes += notes
+
+    def checkpoints(self) -> None:
+        """Check every whole checkpoint: its JSON, its weights' headers, its hashes."""
+        whole = self.run.folder.checkpoints()
+        shapes: dict[str, dict[str, checkpoints.Shapes]] = {}
+        for version, folder in whole.items():
+            file = f"checkpoints/{folder.name}"
+            with self.findings.guard(file):
+                self.findings.add(checkpoints.check_state(file, folder, version))
+            with self.findings.guard(file):
+                shapes[file] = checkpoints.weights_of(folder)
+            with self.findings.guard(file):
+                self.findings.add(checkpoints.check_listed(file, folder))
+            if (folder / SUMS).is_file():
+                with self.findings.guard(f"{file}/{SUMS}"):
+                    self.findings.add(checkpoints.check_sums(file, folder))
+            else:
+                self.findings.notes.append(
+                    f"{file}: no {SUMS}: nothing tells whether its weights are those of the run"
+                )
+            self.findings.checked["checkpoints"] += 1
+        self.findings.add(checkpoints.same_shapes(shapes))
+        summary = self.run.summary or {}
+        steps = summary.get("steps")
+        if summary.get("status") == "finished" and steps not in list(whole):
+            told = f"none of step {steps}", "the final version's"
+            self.findings.add([Difference.words("checkpoints", "", *told)])
+
+    def sums(self) -> None:
+        """Check the hashes of all results, and keep the one number that stands for them."""
+        folder = self.run.folder.path
+        if not (folder / SUMS).is_file():
+            # A run of before there were hashes has none anywhere.
+            hashed = any((path / SUMS).is_file() for path in self.run.folder.checkpoints().values())
+            told = self.findings.unchecked if hashed else self.findings.notes
+            if self.run.summary is not None:
+                told.append(f"{SUMS} is missing: it is written when a run ends")
+            return
+        with self.findings.guard(SUMS):
+            self.findings.add(checkpoints.check_sums("", folder))
+            self.findings.add(checkpoints.check_unlisted(folder))
+        self.findings.digest = sha256_of(folder / SUMS)

@@ -1,0 +1,121 @@
+"""Checkpoints and SHA256SUMS: the files are there, are what they say, and have their hashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from selfplay.sums import COMPLETE, SUMS, read_sums, sealed_files, sha256_of
+from selfplay.verify.finding import Difference, named_differences
+
+_RESULTS = ("rollouts", "games", "evals", "checkpoints")
+"""Folders in which a file that no list names is a difference."""
+
+Shapes = dict[str, tuple[tuple[int, ...], str]]
+
+
+def check_state(file: str, folder: Path, version: int) -> Iterator[Difference]:
+    """Check that the JSON files of a checkpoint can be read and are of its version.
+
+    Raises:
+        OSError, ValueError: one is missing or is no JSON.
+    """
+    for name, key in ((COMPLETE, "step"), ("trainer_state.json", "global_step")):
+        stored = {key: read_json(folder / name).get(key)}
+        yield from named_differences(f"{file}/{name}", stored, {key: version})
+    for name in ("config.json", "source.json"):
+        if not read_json(folder / name):
+            yield Difference.words(f"{file}/{name}", "", "nothing", "an object")
+
+
+def check_listed(file: str, folder: Path) -> Iterator[Difference]:
+    """Check that a checkpoint's SHA256SUMS is the one with which it was completed.
+
+    Raises:
+        OSError, ValueError: complete.json is missing or is no JSON.
+    """
+    completed, sums = read_json(folder / COMPLETE).get("sha256sums"), folder / SUMS
+    if completed is not None and not sums.is_file():
+        yield Difference.words(f"{file}/{SUMS}", "", "no file", f"a file: {COMPLETE} names it")
+    elif completed is not None:
+        place = f"sha256 in {COMPLETE}"
+        yield from named_differences(f"{file}/{SUMS}", completed, sha256_of(sums), place)
+
+
+def weights_of(folder: Path) -> dict[str, Shapes]:
+    """Return file -> tensor -> (shape, type) of a checkpoint's weights, from the headers alone.
+
+    Raises:
+        ValueError: there are none, or a header does not fit its file.
+    """
+    found: dict[str, Shapes] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(str(path), framework="numpy") as tensors:
+                slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+                found[path.name] = {
+                    name: (tuple(part.get_shape()), str(part.get_dtype()))
+                    for name, part in slices.items()
+                }
+        except SafetensorError as error:
+            raise ValueError(f"{path.name}: {error}") from error
+    if not any(found.values()):
+        raise ValueError("no weights (*.safetensors)")
+    return found
+
+
+def check_sums(file: str, folder: Path) -> Iterator[Difference]:
+    """Check the files that folder/SHA256SUMS names.
+
+    Raises:
+        InputError: the list cannot be read.
+    """
+    for name, listed in read_sums(folder / SUMS).items():
+        path, told = folder / name, f"{file}/{name}" if file else name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            yield Difference.words(
+                f"{file}/{SUMS}" if file else SUMS, name, "listed", "a file below it"
+            )
+        elif not path.is_file():
+            yield Difference.words(told, "", "no file", f"a file: {SUMS} names it")
+        else:
+            computed = sha256_of(path)
+            if computed != listed:
+                yield Difference(told, f"sha256 in {SUMS}", listed, computed)
+
+
+def check_unlisted(run: Path) -> Iterator[Difference]:
+    """Name the results in a run's folder that its SHA256SUMS does not list."""
+    listed = read_sums(run / SUMS)
+    for path in sealed_files(run):
+        name = path.relative_to(run).as_posix()
+        if name not in listed and name.partition("/")[0] in _RESULTS:
+            yield Difference.words(name, "", "a file", f"none: {SUMS} does not name it")
+
+
+def same_shapes(shapes: Mapping[str, dict[str, Shapes]]) -> list[Difference]:
+    """Check that the checkpoints, by name, hold the same tensors of the same shapes and types."""
+    found: list[Difference] = []
+    names = list(shapes)
+    for name in names[1:]:
+        found += named_differences(name, _plain(shapes[name]), _plain(shapes[names[0]]))[:1]
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object. Raises OSError and ValueError, also for what is no object."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} is no object")
+    return value
+
+
+def _plain(files: dict[str, Shapes]) -> dict[str, Any]:
+    return {
+        name: {key: [*shape, kind] for key, (shape, kind) in tensors.items()}
+        for name, tensors in files.items()
+    }

@@ -1,0 +1,110 @@
+"""Promotions, the champion, the summary and the report, recomputed from the evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from selfplay.atomic import plain
+from selfplay.promotion import decide
+from selfplay.report.page import render
+from selfplay.rundir import RunDir
+from selfplay.summary import build_summary
+from selfplay.verify.finding import ABSENT, Difference, named_differences
+
+PROMOTIONS = "promotions.jsonl"
+BASE = "base"
+_GIVEN = ("run", "status", "wall_seconds", "peak_memory_bytes")
+"""Keys of the summary that nothing stored decides."""
+
+Evals = Mapping[str, Mapping[str, Any]]
+
+
+def check_promotions(rows: Sequence[Mapping[str, Any]], evals: Evals) -> list[Difference]:
+    """Make every decision of the gate again, from the two evaluations that met.
+
+    An evaluation that was made again behind a resume has several rows, of which the last counts.
+    """
+    found: list[Difference] = []
+    meets = BASE
+    last = {row["evaluation"]: number for number, row in enumerate(rows)}
+    for number, row in enumerate(rows):
+        place, name = f"line {number + 1}", row["evaluation"]
+        if last[name] == number and name in evals and meets in evals:
+            step = evals[name]["step"]
+            due = {"evaluation": name, "against": meets, "step": step, "version": step}
+            due |= plain(decide(evals[meets], evals[name]).as_dict())
+            stored = {key: row.get(key, ABSENT) for key in due}
+            found += named_differences(PROMOTIONS, stored, due, place)
+        elif name not in evals:
+            found.append(
+                Difference.words(f"evals/{name}.json", "", "no file", f"what {place} judged")
+            )
+        if row.get("promoted"):
+            meets = name
+    for name in evals:
+        if name != BASE and name not in last:
+            found.append(
+                Difference.words(PROMOTIONS, f"evaluation {name}", "no line", "a decision")
+            )
+    return found
+
+
+def check_champion(
+    champion: str | None, rows: Sequence[Mapping[str, Any]], complete: Sequence[int]
+) -> list[Difference]:
+    """Check that the file `champion` names what was promoted last, and that its weights are there.
+
+    Args:
+        champion: the file's text; None where there is no file.
+        rows: those of promotions.jsonl.
+        complete: versions with a whole checkpoint.
+    """
+    versions = [int(row["version"]) for row in rows if row.get("promoted")]
+    due = f"v{versions[-1]:06d}\n" if versions else None
+    if champion != due:
+        told = [ABSENT if text is None else text.strip() for text in (champion, due)]
+        return [Difference("champion", "", told[0], told[1])]
+    if versions and versions[-1] not in complete:
+        return [
+            Difference.words(
+                f"checkpoints/v{versions[-1]:06d}", "", "no checkpoint", "the champion"
+            )
+        ]
+    return []
+
+
+def check_summary(folder: RunDir, summary: Mapping[str, Any]) -> list[Difference]:
+    """Build the summary again from evaluations, metrics and rollouts."""
+    due = build_summary(
+        folder,
+        status=summary.get("status", ABSENT),
+        wall_seconds=float(summary.get("wall_seconds", 0)),
+        peak_memory_bytes=int(summary.get("peak_memory_bytes", 0)),
+    )
+    due |= {key: summary.get(key, ABSENT) for key in _GIVEN}
+    return named_differences("summary.json", summary, plain(due))
+
+
+def check_report(folder: RunDir, *, same_code: bool) -> tuple[list[Difference], list[str]]:
+    """Render report.html again; another version of the package may well write another page.
+
+    Returns:
+        Differences, and notes where the page differs and so does the code.
+    """
+    path = folder.path / "report.html"
+    if not path.exists():
+        return [], ["report.html is missing; `selfplay report` writes it"]
+    if path.read_text(encoding="utf-8") == render(folder):
+        return [], []
+    told = "what `selfplay report` writes from this folder"
+    if same_code:
+        return [Difference.words("report.html", "", "another page", told)], []
+    return [], [f"report.html is not {told} with the package that is installed here"]
+
+
+def champion_text(folder: Path) -> str | None:
+    """Return the file `champion`, None where there is none."""
+    path = folder / "champion"
+    return path.read_text(encoding="utf-8") if path.exists() else None

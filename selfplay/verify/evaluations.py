@@ -1,0 +1,111 @@
+"""evals/*.json: figures recomputed from the rows, rows from the suites and the real scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from envs import Task
+from envs.chess.parse import parse_move
+from envs.chess.position import board_of
+from envs.chess.suites import load_suite
+from selfplay.config import RunConfig
+from selfplay.domains import chess_eval, code_eval, domain_of_suite
+from selfplay.domains.chess import PUZZLES
+from selfplay.domains.code_tasks import suite_tasks
+from selfplay.stats import wilson
+from selfplay.verify.finding import Difference, named_differences
+from selfplay.verify.scoring import Results, legality
+
+TOLD = ("failed",)
+"""Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
+
+
+def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> list[Difference]:
+    """Check what an evaluation says of itself: name, version, suites, number of positions."""
+    between = name.startswith("step_")
+    suites = list(config.suites)
+    if config.eval.puzzles is not None:
+        suites.append(PUZZLES)
+    due = {
+        "name": name,
+        "version": 0 if name == "base" else record.get("step"),
+        "positions": config.eval.every_positions if between else config.eval.positions,
+        "suites": suites,
+    }
+    if between:
+        due["step"] = int(name.removeprefix("step_"))
+    stored = {key: record.get(key) for key in due} | {"suites": list(record["suites"])}
+    return named_differences(f"evals/{name}.json", stored, due)
+
+
+def check_figures(
+    name: str, suite: str, numbers: Mapping[str, Any], config: RunConfig
+) -> list[Difference]:
+    """Recompute a suite's rates, means and intervals from its rows."""
+    rows = numbers["rows"]
+    if suite == PUZZLES:
+        solved = sum(bool(row["solved"]) for row in rows)
+        due = {"policy": {"puzzle_accuracy": wilson(solved, len(rows)).as_dict()}}
+    elif domain_of_suite(suite) == "chess":
+        due = chess_eval.suite_numbers(rows)
+    else:
+        due = code_eval.suite_numbers(rows, config.eval.samples, config.eval.k)
+    stored = {key: value for key, value in numbers.items() if key != "rows"}
+    due.pop("rows", None)
+    return named_differences(f"evals/{name}.json", stored, due, f"suites.{suite}")
+
+
+def suite_of(suite: str, positions: int, config: RunConfig) -> list[Task]:
+    """Return the tasks that a suite asks. Raises InputError where its data set is not here."""
+    if domain_of_suite(suite) == "chess":
+        return load_suite(suite)[:positions]
+    return suite_tasks(suite, config, positions)
+
+
+def check_tasks(
+    name: str, suite: str, rows: Sequence[Mapping[str, Any]], tasks: Sequence[Task]
+) -> Iterator[Difference]:
+    """Check that the rows are the suite's first tasks, each once and in order."""
+    file, place = f"evals/{name}.json", f"suites.{suite}.rows"
+    if len(rows) != len(tasks):
+        yield Difference.words(file, place, f"{len(rows)} items", f"{len(tasks)} items")
+    kind = "fen" if domain_of_suite(suite) == "chess" else "key"
+    for number, (row, task) in enumerate(zip(rows, tasks, strict=False)):
+        due = {"task_id": task.id, kind: task.payload[kind]}
+        found = named_differences(file, {k: row[k] for k in due}, due, f"{place}[{number}]")
+        yield from found
+        if found:
+            return
+
+
+def check_moves(
+    name: str, suite: str, rows: Sequence[Mapping[str, Any]], tasks: Sequence[Task]
+) -> Iterator[Difference]:
+    """Read every chess answer again: which move it is, and whether that is legal."""
+    for number, (row, task) in enumerate(zip(rows, tasks, strict=False)):
+        if row["verdict"] == "infra_error":
+            continue
+        parsed = parse_move(row["completion"], board_of(task))
+        due = {"action": parsed.action, "legality": "legal" if parsed.action else parsed.status}
+        stored = {"action": row["action"], "legality": legality(row["verdict"])}
+        place = f"suites.{suite}.rows[{number}]"
+        yield from named_differences(f"evals/{name}.json", stored, due, place)
+
+
+def answers_of(row: Mapping[str, Any]) -> list[str]:
+    """Return the answers of a row: the greedy one, then the drawn ones."""
+    return [row["completion"], *(text for text, _ in row.get("samples", []))]
+
+
+def row_made(suite: str, task: Task, texts: Sequence[str], results: Results) -> dict[str, Any]:
+    """Return the row that results would have made, in the form of `row_stored`."""
+    if domain_of_suite(suite) == "chess":
+        return row_stored(chess_eval.evaluation_row(task, texts[0], results[0]))
+    return row_stored(code_eval.evaluation_row(task, texts, results))
+
+
+def row_stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a row can be compared."""
+    kept = {key: value for key, value in row.items() if key not in TOLD}
+    return kept | ({"legality": legality(row["verdict"])} if "fen" in row else {})

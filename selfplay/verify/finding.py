@@ -1,0 +1,167 @@
+"""What verification finds: differences, what could not be checked, and how much was looked at."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from selfplay.atomic import plain
+from selfplay.text import visible
+
+
+class _Words(str):
+    """Words of ours in the place of a value."""
+
+
+ABSENT = _Words("(absent)")
+"""Stands for a value that one side lacks."""
+CLOSE = 1e-9
+"""Numbers this close (relative) are equal: sums may be taken in another order."""
+_SHOWN = 160
+
+Verdict = Literal["agrees", "differs", "incomplete"]
+
+FAULTS = (
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError),
+    *(ArithmeticError, OSError, RecursionError),
+)
+"""What malformed content makes a recomputation raise; InputError is a ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stored value that is not what follows from the rest.
+
+    `file` is relative to the run's folder; `place` is a row and column or a dotted key in it.
+    """
+
+    file: str
+    place: str
+    stored: Any
+    recomputed: Any
+
+    @classmethod
+    def words(cls, file: str, place: str, stored: str, recomputed: str) -> Difference:
+        """Return a difference that is told in words of ours, which need no quotes."""
+        return cls(file, place, _Words(stored), _Words(recomputed))
+
+    def line(self) -> str:
+        """Return the difference on one line; whatever a model wrote is made harmless."""
+        where = visible(f"{self.file}: {self.place}" if self.place else self.file, 400)
+        return f"{where}: stored {_told(self.stored)}, recomputed {_told(self.recomputed)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the difference as JSON."""
+        return {
+            "file": self.file,
+            "place": self.place,
+            "stored": _json(self.stored),
+            "recomputed": _json(self.recomputed),
+        }
+
+
+@dataclass(slots=True)
+class Findings:
+    """What all checks found. `unchecked` says what is missing, `checked` counts what was done."""
+
+    differences: list[Difference] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+    digest: str | None = None
+    """sha256 of the run's SHA256SUMS: the one number to note elsewhere (sums.py)."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`differs` if anything does; else `incomplete` if something could not be checked."""
+        if self.differences:
+            return "differs"
+        return "incomplete" if self.unchecked else "agrees"
+
+    def add(self, found: Iterable[Difference]) -> None:
+        """Take differences, one by one: those before a fault stay."""
+        for difference in found:
+            self.differences.append(difference)
+
+    @contextmanager
+    def guard(self, file: str) -> Iterator[None]:
+        """Let content that nothing can be recomputed from be a difference of `file`."""
+        try:
+            yield
+        except FAULTS as error:
+            told = f"{type(error).__name__}: {error}"
+            self.add([Difference.words(file, "", "what nothing follows from", told)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        return {
+            "verdict": self.verdict,
+            "differences": [difference.as_dict() for difference in self.differences],
+            "unchecked": self.unchecked,
+            "notes": self.notes,
+            "checked": dict(self.checked),
+            "digest": self.digest,
+        }
+
+
+def named_differences(
+    file: str, stored: Any, recomputed: Any, place: str = "", *, close: float = CLOSE
+) -> list[Difference]:
+    """Return every difference between two JSON values, each with its dotted place.
+
+    Keys that one side lacks differ; numbers are equal within `close` (relative). This is how any
+    published record is compared: a summary, an evaluation's figures, a match's, a leaderboard's.
+
+    Args:
+        file: the file of `stored`, for the message.
+        stored: what was published.
+        recomputed: what follows from the rest.
+        place: where in the file both stand.
+        close: relative tolerance of numbers.
+    """
+    if isinstance(stored, Mapping) and isinstance(recomputed, Mapping):
+        found = []
+        for key in dict.fromkeys([*stored, *recomputed]):
+            both = stored.get(key, ABSENT), recomputed.get(key, ABSENT)
+            found += named_differences(file, *both, _joined(place, str(key)), close=close)
+        return found
+    if isinstance(stored, (list, tuple)) and isinstance(recomputed, (list, tuple)):
+        if len(stored) != len(recomputed):
+            told = f"{len(stored)} items", f"{len(recomputed)} items"
+            return [Difference.words(file, place, *told)]
+        found = []
+        for index, both in enumerate(zip(stored, recomputed, strict=True)):
+            found += named_differences(file, *both, f"{place}[{index}]", close=close)
+        return found
+    same = _same(stored, recomputed, close)
+    return [] if same else [Difference(file, place, stored, recomputed)]
+
+
+def _same(a: Any, b: Any, close: float) -> bool:
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a == b or math.isclose(a, b, rel_tol=close, abs_tol=close / 1000)
+    return bool(a == b)
+
+
+def _joined(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, _Words):
+        return visible(value, _SHOWN)
+    text = repr(value) if isinstance(value, (str, list, dict, tuple)) else str(value)
+    return visible(text, _SHOWN)
+
+
+def _json(value: Any) -> Any:
+    try:
+        return plain(value)
+    except TypeError:
+        return str(value)

@@ -1,0 +1,173 @@
+"""games/*.pgn: every self-play game replayed, from its start to what the rollouts made of it."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import chess
+import chess.pgn
+
+from envs.chess.openings import random_move
+from envs.chess.pgn import game_result
+from envs.chess.position import make_task
+from selfplay.config import RunConfig
+from selfplay.domains.base import has_infra_error
+from selfplay.records import FORCED, Group
+from selfplay.verify.finding import Difference, named_differences
+
+OPENING = "end of opening"
+RANDOM = "random"
+ILLEGAL = "illegal move"
+LEGAL = ("pass", "fail")
+
+Answers = Mapping[str, Sequence[Sequence[str]]]
+"""Task id -> the legal moves (UCI) that were drawn for it, in order, each time it was asked."""
+
+
+class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
+    """Keeps the errors of a game with it, and tells nobody else."""
+
+    def handle_error(self, error: Exception) -> None:
+        """Keep an error."""
+        self.game.errors.append(error)
+
+
+def read_pgn(path: Path) -> Iterator[tuple[chess.pgn.Game, str]]:
+    """Yield the games of a PGN file, each with its own text. Raises OSError and ValueError."""
+    file = io.StringIO(path.read_text(encoding="utf-8"))
+    start = 0
+    while (game := chess.pgn.read_game(file, Visitor=_Quiet)) is not None:
+        yield game, file.getvalue()[start : file.tell()]
+        start = file.tell()
+
+
+def legal_answers(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a game may have gone on with: task id and the legal moves drawn for it."""
+    for group in groups:
+        if group.task.domain == "chess" and not has_infra_error(group):
+            drawn = [r.result for r in group.rollouts if r.finish != FORCED and r.result]
+            yield group.task.id, [str(r.evidence["action"]) for r in drawn if r.verdict in LEGAL]
+
+
+def check_text(file: str, place: str, game: chess.pgn.Game, text: str) -> list[Difference]:
+    """Check that a game's moves are legal and that its text ends with the result of its tags."""
+    found = [
+        Difference.words(file, place, "illegal moves", str(error)) for error in game.errors[:1]
+    ]
+    plies = sum(1 for _ in game.mainline())
+    stored = {
+        "PlyCount": game.headers.get("PlyCount"),
+        "result behind the moves": (text.split() or [""])[-1],
+    }
+    due = {"PlyCount": str(plies), "result behind the moves": game.headers.get("Result")}
+    return found or named_differences(file, stored, due, place)
+
+
+def check_ending(
+    file: str, place: str, game: chess.pgn.Game, config: RunConfig
+) -> list[Difference]:
+    """Check a self-play game's result and termination on its last board, and on none before."""
+    board, limit = game.board(), config.chess.max_plies
+    ended: tuple[str, str] | None = None
+    opening = opening_plies(game)
+    for ply, node in enumerate(game.mainline()):
+        if ended is not None:
+            return [Difference.words(file, f"{place}, ply {ply}", "goes on", f"over: {ended[1]}")]
+        board.push(node.move)
+        ended = game_result(board, limit) if ply >= opening else None
+    headers = game.headers
+    stored = {key: headers.get(key) for key in ("Result", "Termination")}
+    if stored["Termination"] == ILLEGAL and not config.chess.random_when_illegal:
+        ended = "0-1" if board.turn == chess.WHITE else "1-0", ILLEGAL
+    due = dict(zip(stored, ended or ("*", "none: the game is not over"), strict=True))
+    return named_differences(file, stored, due, place)
+
+
+def opening_plies(game: chess.pgn.Game) -> int:
+    """Return how many plies come before the policy's, from the comment that ends them."""
+    for ply, node in enumerate(game.mainline()):
+        if node.comment == OPENING:
+            return ply + 1
+    return 0
+
+
+def check_moves(
+    file: str, place: str, game: chess.pgn.Game, answers: Answers, config: RunConfig
+) -> list[Difference]:
+    """Check that each move is what the stored answers and the run's seed make of its position.
+
+    A position is asked, and goes on with one of the answers or with a random move, or it is passed
+    over by a random move (GamePool); every draw is seeded by board, game and ply.
+    """
+    slot, _, count = game.headers.get("Round", "").partition(".")
+    if not (slot.isdecimal() and count.isdecimal()):
+        return [
+            Difference.words(file, f"{place}, Round", game.headers.get("Round", "?"), "board.game")
+        ]
+    key = f"{config.seed}/{int(slot) - 1}/{int(count)}"
+    board, opening = game.board(), opening_plies(game)
+    for ply, node in enumerate(game.mainline()):
+        if ply >= opening:
+            moves = possible(board, f"{key}/{ply}", answers.get(make_task(board).id, ()), config)
+            played = node.move.uci() + (" (random)" if node.comment == RANDOM else "")
+            if played not in moves:
+                due = " or ".join(sorted(moves))
+                return [Difference.words(file, f"{place}, ply {ply + 1}", played, due)]
+        board.push(node.move)
+    return []
+
+
+def possible(
+    board: chess.Board, key: str, asked: Sequence[Sequence[str]], config: RunConfig
+) -> set[str]:
+    """Return the moves that a game may have gone on with; see GamePool.advance."""
+    moves = {f"{random_move(board, random.Random(f'{key}/pass')).uci()} (random)"}
+    for legal in asked:
+        rng = random.Random(f"{key}/move")
+        if not legal or rng.random() < config.chess.random_move_prob:
+            moves.add(f"{random_move(board, rng).uci()} (random)")
+        else:
+            moves.add(rng.choice(list(legal)))
+    return moves
+
+
+def check_rounds(
+    rounds: Sequence[str], state: Mapping[str, Any] | None, where: str
+) -> list[Difference]:
+    """Check that the finished games are those that the saved state of the games counts.
+
+    Args:
+        rounds: `Round` of every game up to the checkpoint, as "board.game".
+        state: the state of the game pool in the checkpoint's source.json; None without one.
+        where: the checkpoint, for the message.
+    """
+    if state is None:
+        return []
+    due: Counter[str] = Counter()
+    for slot, (count, game) in enumerate(zip(state["counts"], state["games"], strict=True), 1):
+        ended = count if game is None else count - 1
+        due.update(f"{slot}.{number}" for number in range(1, ended + 1))
+    found = Counter(rounds)
+    return [
+        Difference.words(
+            "games", f"game of Round {name}", f"{found[name]} times", f"{due[name]} ({where})"
+        )
+        for name in sorted({*found, *due})
+        if found[name] != due[name]
+    ]
+
+
+def pool_state(source: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the state of the game pool in a checkpoint's source.json, if games were played."""
+    state = source.get("sources", {}).get("chess", {}).get("pool")
+    return state if state and not state["finished"] else None
+
+
+def files_until(names: Collection[Path], step: int) -> list[Path]:
+    """Return the files of games that ended by `step`; a second file of a step has a number."""
+    return [path for path in sorted(names) if int(path.name[5:11]) <= step]

@@ -1,0 +1,290 @@
+"""All checks on one run: what is read once, sampled, scored again, and told."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from envs import Task
+from envs.errors import InputError
+from selfplay.domains import domain_of_suite, make_domains
+from selfplay.domains.base import Domain, domain_of
+from selfplay.domains.chess import PUZZLES
+from selfplay.rundir import RunDir
+from selfplay.verify import answers, evaluations, rollouts, steps
+from selfplay.verify.artefacts import Artefacts
+from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify.folder import Run, open_run
+from selfplay.verify.games import legal_answers
+from selfplay.verify.groups import StoredGroup, file_of, groups_of
+from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
+
+Told = Callable[[str], None]
+
+
+def verify_run(
+    folder: RunDir,
+    *,
+    sample: int | None = 200,
+    seed: int = 0,
+    engine: Path | None = None,
+    told: Told = lambda text: None,
+) -> Findings:
+    """Recompute what a run publishes from what it stores; write nothing into its folder.
+
+    Args:
+        folder: the run.
+        sample: rollouts, and answers of evaluations, that meet tokenizer and scorer; None: all.
+        seed: of the sample.
+        engine: the UCI engine; None finds Stockfish. The path in the run's configuration is
+            never used.
+        told: hears what is being done.
+
+    Raises:
+        InputError: the run's configuration cannot be read.
+    """
+    findings = Findings()
+    with tempfile.TemporaryDirectory(prefix="selfplay-verify-") as scratch, ExitStack() as stack:
+        run = open_run(folder, findings, engine, Path(scratch) / "scores.sqlite")
+        work = Verification(run, findings, stack, sample, seed, told)
+        work.rollouts()
+        work.evaluations()
+        Artefacts(run, findings, work.legal, told).check()
+        stack.close()  # the scorers tell what they met
+    return findings
+
+
+@dataclass
+class Verification:
+    """The checks that need all of a run's answers: rollouts, metrics, evaluations."""
+
+    run: Run
+    findings: Findings
+    stack: ExitStack
+    sample: int | None
+    seed: int
+    told: Told
+    legal: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
+    """Task id -> the legal moves that were drawn for it, each time it was asked."""
+    _scorers: dict[tuple[str, bool], Rescorer] = field(default_factory=dict)
+
+    def rollouts(self) -> None:
+        """Check every step's rollouts and its row of metrics.jsonl."""
+        run, domains = self.run, make_domains(self.run.config)
+        files: dict[int, Path] = {}
+        with self.findings.guard("rollouts"):
+            files = run.folder.rollouts.files()
+        chosen = self._chosen_rows(files)
+        tokenizer = self._tokenizer() if any(chosen.values()) else None
+        rows: dict[int, dict[str, Any]] = {}
+        with self.findings.guard(steps.FILE):
+            rows = {int(row["step"]): row for row in run.metrics}
+            ahead = run.config.max_staleness + 1
+            self.findings.add(steps.check_order(run.metrics, list(files), ahead))
+        for step in files:
+            self.told(f"rollouts of step {step}/{max(files)}")
+            with self.findings.guard(file_of(step)):
+                groups = groups_of(run.folder.rollouts.read(step))
+                self._step(step, groups, domains, rows.get(step), tokenizer, chosen[step])
+
+    def _step(
+        self,
+        step: int,
+        groups: list[StoredGroup],
+        domains: Mapping[str, Domain],
+        metrics: Mapping[str, Any] | None,
+        tokenizer: Any,
+        chosen: set[int],
+    ) -> None:
+        run, file = self.run, file_of(step)
+        for task_id, moves in legal_answers([g.group for g in groups]):
+            self.legal[task_id].append(moves)
+        self._add(file, rollouts.check_repeats(step, groups))
+        if step <= run.older_steps:
+            return
+        config, engines = run.config, [str(engine["sha256"]) for engine in run.engines]
+        self._add(file, rollouts.check_rows(step, groups, config))
+        self._add(file, rollouts.check_counts(step, groups, domains))
+        self._add(file, rollouts.check_payment(step, groups, config, engines))
+        self._add(file, rollouts.check_advantages(step, groups, domains))
+        self._add(file, rollouts.check_proposals(step, groups))
+        if metrics is not None:
+            with self.findings.guard(steps.FILE):
+                whole = [g.group for g in groups]
+                figures = steps.recomputed_figures(step, whole, domains)
+                self.findings.add(steps.check_step(metrics, figures))
+            self.findings.checked["steps"] += 1
+        self.findings.checked["rollouts"] += sum(len(g.rows) for g in groups)
+        for group in groups:
+            some = [k for k, number in enumerate(group.numbers) if number in chosen]
+            if some:
+                domain = domains[domain_of(group.group.task)]
+                self._answers(step, group, some, domain, tokenizer)
+
+    def _answers(
+        self, step: int, group: StoredGroup, chosen: list[int], domain: Domain, tokenizer: Any
+    ) -> None:
+        """Check texts and prompt of some rows of a group, and score them again."""
+        file = file_of(step)
+        if tokenizer is not None:
+            config = self.run.config
+            found = answers.check_answers(
+                step, group, chosen, domain=domain, tokenizer=tokenizer, config=config
+            )
+            self._add(file, found)
+            self.findings.checked["rollouts decoded"] += len(chosen)
+        scored = [k for k in chosen if group.rows[k]["verdict"] not in (None, "infra_error")]
+        with self.findings.guard(file):
+            self._scored(file, group, scored, domain)
+
+    def _scored(self, file: str, group: StoredGroup, chosen: list[int], domain: Domain) -> None:
+        """Score some rows of a group again."""
+        task = group.group.task
+        scorer = self._rescorer(domain.name, evaluating=False)
+        texts = [group.rows[k]["text"] for k in chosen]
+        results = scorer.score(task, texts) if texts else []
+        for k, text, result in zip(chosen, texts, results or [], strict=False):
+            row = group.rows[k]
+            stored = rollout_score(
+                task.domain, row["verdict"], row["value"], row["parts"], row["evidence"]
+            )
+            place, asked = f"row {group.numbers[k]} scored again", (task, [text])
+            scorer.compare(file, place, asked, stored, _maker(task), [result])
+            self.findings.checked["rollouts scored again"] += 1
+
+    def evaluations(self) -> None:
+        """Check every evaluation: its figures from its rows, its rows from suites and scorers."""
+        tasks: dict[tuple[str, str], list[Task]] = {}
+        for name, record in self.run.evals.items():
+            with self.findings.guard(f"evals/{name}.json"):
+                if int(record["step"]) > self.run.older_steps or not self.run.older_steps:
+                    self.told(f"evaluation {name}")
+                    self._evaluation(name, record, tasks)
+        self._score_evaluations(tasks)
+
+    def _evaluation(
+        self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
+    ) -> None:
+        file, config = f"evals/{name}.json", self.run.config
+        self.findings.add(evaluations.check_record(name, record, config))
+        for suite, numbers in record["suites"].items():
+            with self.findings.guard(file):
+                self.findings.add(evaluations.check_figures(name, suite, numbers, config))
+            if suite == PUZZLES:
+                told = f"{file}: {suite} stores no answers: they cannot be scored again"
+                self.findings.notes.append(told)
+                continue
+            with self.findings.guard(file):
+                self._suite(name, suite, list(numbers["rows"]), tasks)
+        self.findings.checked["evaluations"] += 1
+
+    def _suite(
+        self,
+        name: str,
+        suite: str,
+        rows: list[dict[str, Any]],
+        tasks: dict[tuple[str, str], list[Task]],
+    ) -> None:
+        record = self.run.evals[name]
+        try:
+            found = evaluations.suite_of(suite, int(record["positions"]), self.run.config)
+        except InputError as error:
+            self.findings.unchecked.append(f"evals/{name}.json: {suite}: {error}")
+            return
+        tasks[name, suite] = found
+        self.findings.add(evaluations.check_tasks(name, suite, rows, found))
+        if domain_of_suite(suite) == "chess":
+            self.findings.add(evaluations.check_moves(name, suite, rows, found))
+
+    def _score_evaluations(self, tasks: Mapping[tuple[str, str], list[Task]]) -> None:
+        every = [
+            (name, suite, number)
+            for (name, suite), found in tasks.items()
+            for number in range(min(len(found), len(self._rows(name, suite))))
+        ]
+        for name, suite, number in sorted(self._some(every, "evaluations")):
+            self.told(f"answers of evaluation {name}")
+            task = tasks[name, suite][number]
+            with self.findings.guard(f"evals/{name}.json"):
+                self._evaluated(name, suite, number, task)
+
+    def _evaluated(self, name: str, suite: str, number: int, task: Task) -> None:
+        """Score the answers of one row again."""
+        row = self._rows(name, suite)[number]
+        if row["verdict"] == "infra_error" or row["task_id"] != task.id:
+            return
+        scorer = self._rescorer(domain_of_suite(suite), evaluating=True)
+        texts = evaluations.answers_of(row)
+        results = scorer.score(task, texts)
+        if results is None:
+            return
+        scorer.compare(
+            f"evals/{name}.json",
+            f"suites.{suite}.rows[{number}] scored again",
+            (task, texts),
+            evaluations.row_stored(row),
+            lambda results: evaluations.row_made(suite, task, texts, results),
+            results,
+        )
+        self.findings.checked["evaluation answers scored again"] += 1
+
+    def _rows(self, name: str, suite: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.run.evals[name]["suites"][suite]["rows"]
+        return rows
+
+    def _chosen_rows(self, files: Mapping[int, Path]) -> dict[int, set[int]]:
+        """Return the sampled rows of each step's file."""
+        every: list[tuple[int, int]] = []
+        for step, path in files.items():
+            try:
+                count = pq.read_metadata(path).num_rows
+            except FAULTS:
+                continue  # told when the step is read
+            every += [(step, number) for number in range(count) if step > self.run.older_steps]
+        chosen: dict[int, set[int]] = {step: set() for step in files}
+        for step, number in self._some(every, "rollouts"):
+            chosen[step].add(number)
+        return chosen
+
+    def _some(self, every: list[Any], purpose: str) -> list[Any]:
+        if self.sample is None or self.sample >= len(every):
+            return every
+        return random.Random(f"verify/{self.seed}/{purpose}").sample(every, self.sample)
+
+    def _tokenizer(self) -> Any:
+        try:
+            return answers.find_tokenizer(self.run.folder, self.run.config)
+        except (InputError, OSError, ValueError) as error:
+            self.findings.unchecked.append(f"texts and prompts: no tokenizer: {error}")
+            return None
+
+    def _rescorer(self, domain: str, *, evaluating: bool) -> Rescorer:
+        key = (domain, evaluating and domain == "chess")
+        if key not in self._scorers:
+            made = Rescorer(self.run.config, domain, evaluating, self.findings, self.run.engines)
+            self.stack.callback(made.close)
+            self._scorers[key] = made
+        return self._scorers[key]
+
+    def _add(self, file: str, found: Iterable[Difference]) -> None:
+        """Add what a check yields up to where it meets content that it cannot read."""
+        with self.findings.guard(file):
+            self.findings.add(found)
+
+
+def _maker(task: Task) -> Callable[[Results], Score]:
+    def made(results: Results) -> Score:
+        [result] = results
+        return rollout_score(
+            task.domain, result.verdict, result.value, result.parts, result.evidence
+        )
+
+    return made

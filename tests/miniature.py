@@ -1,0 +1,32 @@
+"""The miniature of the real run, shared by the tests that look at one: see tests/test_run.py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+STEPS = 4
+OVERRIDES = (
+    f"steps={STEPS}",
+    "sampler.explore=all_legal",
+    "learner.advantage=target",
+    "learner.lr=1e-3",
+    "group_size=16",
+    "checkpoint.every=2",
+    "eval.positions=12",
+    # Games of one or two moves, so that some end.
+    "chess.random_opening_plies=[3,4]",
+    "chess.max_plies=5",
+)
+
+
+def command(repository: Path, name: str, *more: str) -> list[str]:
+    config = str(repository / "configs" / "smoke.yaml")
+    given = (*OVERRIDES, "--name", name, *more)
+    return [sys.executable, "-m", "selfplay", "run", config, *given]
+
+
+def selfplay(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run as a user does: below `folder`, where the run folders go by a relative path."""
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
