@@ -18,6 +18,7 @@ from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
 from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.pools import whereabouts
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
 
@@ -59,6 +60,7 @@ class _Link:
         self.rank = rank
         self._index = 0
         self._batch: list[MicroBatch] = []
+        ray.get(exchange.arrive.remote(rank, whereabouts()), timeout=60)
 
     def take(self) -> Command:
         command: Command | None = ray.get(

@@ -145,6 +145,14 @@ class RunDir:
         manifest["starts"].append(start)
         write_json(path, manifest, overwrite=True)
 
+    def write_placement(self, events: list[dict[str, Any]]) -> None:
+        """Keep who ran where (rows of placement.event) with the newest start in manifest.json."""
+        manifest = self.manifest()
+        if manifest is None or manifest["starts"][-1].get("placement") == events:
+            return
+        manifest["starts"][-1]["placement"] = events
+        write_json(self.path / "manifest.json", manifest, overwrite=True)
+
     def manifest(self) -> dict[str, Any] | None:
         """Return manifest.json, or None before the first start."""
         return self._read_json(self.path / "manifest.json")

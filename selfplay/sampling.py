@@ -11,7 +11,8 @@ import ray
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
 from selfplay.memory import release_free_memory
-from selfplay.pools import ActorPool
+from selfplay.placement import bundle
+from selfplay.pools import ActorPool, whereabouts
 
 
 @ray.remote(concurrency_groups={"watch": 1})
@@ -75,30 +76,46 @@ class SamplerActor:
         """Return what this actor is working on."""
         return self._doing
 
+    @ray.method(concurrency_group="watch")
+    def where(self) -> dict[str, Any]:
+        """Return where this actor runs, once it has loaded."""
+        return whereabouts()
+
 
 class SamplerPool:
     """All samplers, always on one policy version."""
 
     def __init__(self, config: RunConfig, model: str, version: int, gpus: float) -> None:
         self.version = version
+        self._model = model
         self._weights: Any = None
+        needs = bundle(config.sampler.cpus, gpus, config.sampler.resources)
         settings = config.model_dump(mode="json")
 
         def make(_: int) -> Any:
-            options: dict[str, Any] = {"num_cpus": config.sampler.cpus, "num_gpus": gpus}
+            options: dict[str, Any] = {
+                "num_cpus": config.sampler.cpus,
+                "num_gpus": gpus,
+                "resources": config.sampler.resources,
+            }
             return SamplerActor.options(**options).remote(  # type: ignore[attr-defined]
-                settings, model, self.version, self._weights
+                settings, self._model, self.version, self._weights
             )
 
         self._pool = ActorPool(
-            "sampler", make, count=config.sampler.count, deadline_s=config.sampler.deadline_s
+            "sampler",
+            make,
+            count=config.sampler.count,
+            deadline_s=config.sampler.deadline_s,
+            start_s=config.ray.start_s,
+            needs=needs,
         )
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
         """Return the samples of each request, in order.
 
-        Requests are dealt by prompt length, so that which sampler gets what depends on nothing but
-        the requests and the number of samplers.
+        Requests are dealt by prompt length, so that what is sampled together depends on nothing but
+        the requests and `sampler.count`, also when samplers are lost.
         """
         order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
         shares = [order[i :: len(self._pool)] for i in range(len(self._pool))]
@@ -114,6 +131,18 @@ class SamplerPool:
         """Bring every sampler to `version`; `weights` is an object reference, kept for new ones."""
         self.version, self._weights = version, weights
         self._pool.each("update_weights", version, weights)
+
+    def start_from(self, model: str) -> None:
+        """Let samplers that start from now on load `model`, which holds the current version.
+
+        Published weights die with the learner that published them.
+        """
+        self._model, self._weights = model, None
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Where samplers were placed and lost; see placement.event."""
+        return self._pool.events
 
     @property
     def replaced(self) -> int:
