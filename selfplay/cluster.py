@@ -100,7 +100,8 @@ def plan(
     sampler = config.sampler.gpus or even
     learner = config.learner.gpus or even
     wanted = roles(config, sampler, learner)
-    refuse_impossible(wanted, resources, nodes, scorer_pools(config))
+    least = roles(config, sampler, learner, least=True)
+    refuse_impossible(least, resources, nodes, scorer_pools(config))
     told = lines(wanted, resources, resources if free is None else free)
     return Placement(sampler, learner, tuple(told))
 

@@ -38,6 +38,8 @@ class SamplerConfig(Section):
     """The sampler actors."""
 
     count: int = Field(1, ge=1)
+    at_least: int | None = Field(None, ge=1)
+    """A cluster with room for fewer is refused; None: `count`. The others join as room comes."""
     cpus: float = Field(1, ge=0)
     gpus: float = Field(0, ge=0)
     """GPUs per sampler; 0 with GPUs present means one each."""

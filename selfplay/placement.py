@@ -26,12 +26,22 @@ class Role:
         return f"{self.count} {self.name} x {told(self.each)}"
 
 
-def roles(config: RunConfig, sampler_gpus: float, learner_gpus: float) -> list[Role]:
-    """Return what the run's actors reserve, the scorers of an evaluation included."""
+def roles(
+    config: RunConfig, sampler_gpus: float, learner_gpus: float, *, least: bool = False
+) -> list[Role]:
+    """Return what the run's actors reserve, the scorers of an evaluation included.
+
+    Args:
+        config: the run's.
+        sampler_gpus: per sampler.
+        learner_gpus: per learner worker.
+        least: count only the samplers that the run cannot start without.
+    """
     pools = scorer_pools(config)
     sampler, scorer, learner = config.sampler, config.scorer, config.learner
+    count = min(sampler.count, sampler.at_least or sampler.count) if least else sampler.count
     return [
-        Role("samplers", sampler.count, bundle(sampler.cpus, sampler_gpus, sampler.resources)),
+        Role("samplers", count, bundle(sampler.cpus, sampler_gpus, sampler.resources)),
         Role("scorers", pools * scorer.count, bundle(scorer.cpus, 0.0, scorer.resources)),
         Role(
             "learner workers",

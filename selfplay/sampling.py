@@ -83,9 +83,19 @@ class SamplerActor:
 
 
 class SamplerPool:
-    """All samplers, always on one policy version."""
+    """All samplers, always on one policy version.
 
-    def __init__(self, config: RunConfig, model: str, version: int, gpus: float) -> None:
+    Args:
+        config: the run's.
+        model: what every sampler loads.
+        version: the policy version that it is.
+        gpus: per sampler.
+        actor: the samplers' class; a benchmark puts a simulated one in its place.
+    """
+
+    def __init__(
+        self, config: RunConfig, model: str, version: int, gpus: float, actor: Any = SamplerActor
+    ) -> None:
         self.version = version
         self._model = model
         self._weights: Any = None
@@ -98,7 +108,7 @@ class SamplerPool:
                 "num_gpus": gpus,
                 "resources": config.sampler.resources,
             }
-            return SamplerActor.options(**options).remote(  # type: ignore[attr-defined]
+            return actor.options(**options).remote(
                 settings, self._model, self.version, self._weights
             )
 
@@ -131,6 +141,10 @@ class SamplerPool:
         """Bring every sampler to `version`; `weights` is an object reference, kept for new ones."""
         self.version, self._weights = version, weights
         self._pool.each("update_weights", version, weights)
+
+    def wait_started(self) -> None:
+        """Wait until every sampler has loaded."""
+        self._pool.wait_started()
 
     def start_from(self, model: str) -> None:
         """Let samplers that start from now on load `model`, which holds the current version.

@@ -43,8 +43,14 @@ class ScorerPool:
     """All scorers of some domains; an answer that met an infrastructure error is scored again."""
 
     def __init__(
-        self, config: RunConfig, domains: Iterable[str], *, evaluating: bool = False
+        self,
+        config: RunConfig,
+        domains: Iterable[str],
+        *,
+        evaluating: bool = False,
+        actor: Any = ScorerActor,
     ) -> None:
+        self._actor = actor
         self._retries = config.scorer.retries
         self._pools = {name: self._pool(config, name, evaluating) for name in domains}
 
@@ -52,7 +58,7 @@ class ScorerPool:
         settings = config.model_dump(mode="json")
 
         def make(_: int) -> Any:
-            return ScorerActor.options(  # type: ignore[attr-defined]
+            return self._actor.options(
                 num_cpus=config.scorer.cpus, resources=config.scorer.resources
             ).remote(settings, domain, evaluating)
 
@@ -89,6 +95,11 @@ class ScorerPool:
     def replaced(self) -> int:
         """How many scorers died or hung and were replaced."""
         return sum(pool.replaced for pool in self._pools.values())
+
+    def wait_started(self) -> None:
+        """Wait until every scorer has started."""
+        for pool in self._pools.values():
+            pool.wait_started()
 
     @property
     def events(self) -> list[dict[str, Any]]:

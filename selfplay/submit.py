@@ -20,6 +20,7 @@ from envs.errors import InputError
 from selfplay.config import RunConfig
 from selfplay.config_io import dump_config, load_config
 from selfplay.jobs import Job, Jobs, find_address, free_id, running
+from selfplay.manifest import SHIPPED_COMMIT, commit
 
 JOB_CONFIG = "selfplay-job.yaml"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -139,6 +140,7 @@ def pack(config: RunConfig, folder: Path) -> None:
     for package in (envs, rewards, selfplay):
         source = Path(str(package.__file__)).parent
         shutil.copytree(source, folder / source.name, ignore=_LEFT_OUT)
+    (folder / "selfplay" / SHIPPED_COMMIT).write_text(json.dumps(commit()), encoding="utf-8")
     (folder / JOB_CONFIG).write_text(dump_config(config), encoding="utf-8")
 
 
