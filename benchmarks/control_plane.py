@@ -35,6 +35,7 @@ from envs.chess.openings import balanced_opening
 from envs.chess.sources import TaskSource
 from rewards import RewardResult
 from selfplay import collect
+from selfplay.actors import whereabouts
 from selfplay.batching import micro_batches
 from selfplay.buffer import RolloutBuffer
 from selfplay.collect import Collector
@@ -44,7 +45,6 @@ from selfplay.domains.mixed import open_sources
 from selfplay.engines import Sample, SampleRequest
 from selfplay.evaluate import model_context
 from selfplay.models import load_tokenizer
-from selfplay.pools import whereabouts
 from selfplay.rollout_store import RolloutStore
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
@@ -57,7 +57,7 @@ START_SECONDS = 1800.0
 class SimulatedSampler:
     """Answers at once with `max_tokens` ids and log-probs per completion."""
 
-    def __init__(self, config: dict[str, Any], model: str, version: int, weights: Any) -> None:
+    def __init__(self, config: dict[str, Any], model: str, version: int) -> None:
         self._version = version
 
     def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:

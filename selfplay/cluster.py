@@ -126,7 +126,10 @@ def _join(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
-        raise InputError(f"ray.address={address}: no Ray cluster answers there") from error
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"ray.address={address}: no Ray cluster answers there ({first[:200]})"
+        ) from error
 
 
 def refuse_unreachable(address: str, what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from selfplay.config_domains import (
     ChessConfig,
@@ -232,6 +232,13 @@ class RunConfig(Section):
         mbpp = self.eval.mbpp and self.eval.mbpp.absolute()
         evaluation = self.eval.model_copy(update={"mbpp": mbpp})
         return self.model_copy(update={"engine": engine, "code": code, "eval": evaluation})
+
+    @field_validator("runs_dir", mode="before")
+    @classmethod
+    def _runs_dir_is_mounted(cls, given: object) -> object:
+        if "://" in str(given):
+            raise ValueError("a folder: mount the storage and name the mount point")
+        return given
 
     @model_validator(mode="after")
     def _prior_has_a_target(self) -> RunConfig:

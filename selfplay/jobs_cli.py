@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from selfplay.jobs import Job, Jobs
+    from selfplay.job_server import Jobs
+    from selfplay.jobs import Job
 
 app = typer.Typer(
     help="List, follow and stop the runs that were submitted to a cluster.",
@@ -183,7 +184,8 @@ def register(main: typer.Typer) -> None:
 
 
 def _jobs(address: str | None) -> Jobs:
-    from selfplay.jobs import Jobs, find_address
+    from selfplay.job_server import Jobs
+    from selfplay.jobs import find_address
 
     return Jobs(find_address(address))
 

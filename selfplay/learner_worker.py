@@ -13,12 +13,12 @@ from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig
 
+from selfplay.actors import whereabouts
 from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
 from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
-from selfplay.pools import whereabouts
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +13,10 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from envs.errors import InputError
+from selfplay.actors import doing, first_line, last_line
 from selfplay.placement import event, shortage
 
 log = logging.getLogger(__name__)
-
-START_SECONDS = 300.0
 
 
 class PoolError(RuntimeError):
@@ -44,10 +42,9 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Call:
-    """A call that runs: which one, how often it failed before, where, and until when."""
+    """A call that runs: which one, where, and until when."""
 
     index: int
-    tries: int
     slot: _Slot
     deadline: float
 
@@ -60,7 +57,7 @@ class ActorPool:
 
     Args:
         role: the actors' name in messages, for instance `scorer`.
-        make: makes actor number i; it has methods `doing` and `where` (see `whereabouts`) in a
+        make: makes actor number i; it has methods `doing` and `where` (see actors.whereabouts) in a
             concurrency group of their own.
         deadline_s: wall-clock limit of one call; the actor is killed and replaced behind it.
         retries: how often a call is tried again on another or a new actor.
@@ -76,7 +73,7 @@ class ActorPool:
         count: int,
         deadline_s: float,
         retries: int = 2,
-        start_s: float = START_SECONDS,
+        start_s: float = 300.0,
         needs: Mapping[str, float] | None = None,
     ) -> None:
         self.role = role
@@ -87,6 +84,7 @@ class ActorPool:
         self._needs = dict(needs or {})
         self._latest: tuple[str, tuple[Any, ...]] | None = None
         self._tellings = 0
+        self._starved_since: float | None = None
         self.replaced = 0
         self.events: list[dict[str, Any]] = []
         """What was placed and lost, where and when, in order; see placement.event."""
@@ -123,18 +121,18 @@ class ActorPool:
                     index = waiting.popleft()
                     ref = getattr(slot.actor, method).remote(*calls[index])
                     until = time.monotonic() + self._deadline_s
-                    running[ref] = _Call(index, tries[index], slot, until)
-            for ref in self._wait(running):
+                    running[ref] = _Call(index, slot, until)
+            for ref, done in self._wait(running).items():
                 call = running.pop(ref)
                 try:
-                    results[call.index] = self._result(ref, call, method)
+                    results[call.index] = self._result(ref, call, method, done)
                 except (RayError, GetTimeoutError) as error:
                     self._lost(call.slot, method, error)
                     tries[call.index] += 1
                     if tries[call.index] > self._retries:
                         raise PoolError(
                             f"{self.role} {call.slot.number}: {method} failed "
-                            f"{tries[call.index]} times, last: {_first_line(error)}"
+                            f"{tries[call.index]} times, last: {first_line(error)}"
                         ) from error
                     waiting.appendleft(call.index)
         return [results[i] for i in range(len(calls))]
@@ -150,7 +148,7 @@ class ActorPool:
         """
         self._latest = (method, args)
         self._tellings += 1
-        self._take_started(timeout_s=0)
+        self._take_started()
         deadline = time.monotonic() + self._deadline_s
         asked = [(s, getattr(s.actor, method).remote(*args)) for s in self._slots if s.works]
         answers = []
@@ -163,6 +161,10 @@ class ActorPool:
             except (RayError, GetTimeoutError) as error:
                 self._lost(slot, method, error)
         return answers
+
+    def forget(self) -> None:
+        """Tell what starts from now on nothing: `make` knows all of it."""
+        self._latest = None
 
     def wait_started(self) -> None:
         """Wait until every actor works, or is given up for now.
@@ -179,42 +181,46 @@ class ActorPool:
             ray.kill(actor)
         self._slots = []
 
-    def _result(self, ref: Any, call: _Call, method: str) -> Any:
+    def _result(self, ref: Any, call: _Call, method: str, done: bool) -> Any:
         """Return what a finished or overdue call gives; a Python exception comes as it is meant."""
-        if not ray.wait([ref], timeout=0)[0]:
+        if not done:
             raise GetTimeoutError(f"no answer within {self._deadline_s:g} s")
         try:
             return ray.get(ref, timeout=self._deadline_s)
         except RayTaskError as error:
             raise self._of_the_task(error, call.slot, method) from error
 
-    def _wait(self, running: Mapping[Any, _Call]) -> list[Any]:
-        """Wait for a call or a start to end; return the calls that ended or are overdue."""
+    def _wait(self, running: Mapping[Any, _Call]) -> dict[Any, bool]:
+        """Wait for a call or a start to end; return the calls that ended (True) or are overdue."""
         starting = {s.probe: s for s in self._slots if s.probe is not None}
         limits = [call.deadline for call in running.values()]
         limits += [slot.since + self._start_s for slot in starting.values()]
         if not limits:
             raise PoolError(f"no {self.role} is left: each died while it started")
+        if any(slot.works for slot in self._slots):
+            self._starved_since = None
+        elif self._starved_since is None:
+            self._starved_since = time.monotonic()
         timeout = max(0.0, min(limits) - time.monotonic())
         done, _ = ray.wait([*running, *starting], timeout=timeout)
+        self._take_started()
         now = time.monotonic()
         for probe, slot in starting.items():
-            if probe in done:
-                self._started(slot)
-            elif slot.since + self._start_s <= now:
+            if slot.probe is probe and slot.since + self._start_s <= now:
                 self._overdue(slot)
-        ended = [ref for ref in done if ref in running]
-        return ended or [ref for ref, call in running.items() if call.deadline <= now]
+        ended = {ref: True for ref in done if ref in running}
+        return ended or {ref: False for ref, call in running.items() if call.deadline <= now}
 
-    def _take_started(self, timeout_s: float) -> None:
+    def _take_started(self) -> None:
+        """Take every start that has ended by now."""
         starting = {s.probe: s for s in self._slots if s.probe is not None}
         if starting:
-            done, _ = ray.wait(list(starting), num_returns=len(starting), timeout=timeout_s)
+            done, _ = ray.wait(list(starting), num_returns=len(starting), timeout=0)
             for probe in done:
                 self._started(starting[probe])
 
     def _start(self, slot: _Slot) -> None:
-        slot.told = self._tellings
+        slot.told = 0
         slot.where = None
         slot.actor = self._make(slot.number)
         slot.probe = slot.actor.where.remote()
@@ -244,6 +250,7 @@ class ActorPool:
         """Try again; give a slot up for now that failed too often, unless it was the last one."""
         slot.failures += 1
         self._tell_lost(slot, "starting", error, "starting")
+        ray.kill(slot.actor)
         self.replaced += 1
         if slot.failures <= self._retries:
             self._start(slot)
@@ -252,7 +259,7 @@ class ActorPool:
         if getattr(error, "actor_init_failed", False) or not others:
             raise PoolError(
                 f"{self.role} {slot.number}: starting failed {slot.failures} times, "
-                f"last: {_last_line(error)}"
+                f"last: {last_line(error)}"
             ) from error
         slot.actor = None
         slot.failures = self._retries
@@ -264,25 +271,26 @@ class ActorPool:
         if self._needs:
             why += f"; {shortage(self._needs, total, free)}"
         ray.kill(slot.actor)
-        if not any(s.works for s in self._slots):
+        starved = self._starved_since
+        if starved is not None and time.monotonic() - starved >= self._start_s:
             raise PoolError(f"no {self.role} is left: {self.role} {slot.number} {why}")
         log.warning("%s %d: %s; the run goes on without it", self.role, slot.number, why)
         self._start(slot)
 
     def _lost(self, slot: _Slot, method: str, error: Exception) -> None:
-        self._tell_lost(slot, method, error, self._doing(slot))
+        self._tell_lost(slot, method, error, doing(slot.actor))
         ray.kill(slot.actor)
         self.replaced += 1
         self._start(slot)
 
-    def _tell_lost(self, slot: _Slot, method: str, error: Exception, doing: str) -> None:
+    def _tell_lost(self, slot: _Slot, method: str, error: Exception, was: str) -> None:
         log.warning(
             "%s %d: %s: %s; it was %s; killed and replaced",
             self.role,
             slot.number,
             method,
-            _first_line(error),
-            doing,
+            first_line(error),
+            was,
         )
         if slot.where is not None:
             self.events.append(event(self.role, slot.number, "lost", slot.where))
@@ -291,30 +299,4 @@ class ActorPool:
         """A Python exception inside an actor is a fault of the input or of ours: no retry."""
         if isinstance(error.cause, InputError):
             return error.cause
-        return PoolError(f"{self.role} {slot.number}: {method} raised: {_first_line(error.cause)}")
-
-    def _doing(self, slot: _Slot) -> str:
-        try:
-            return str(ray.get(slot.actor.doing.remote(), timeout=2.0))
-        except RayError as error:
-            return f"unreachable ({_first_line(error)})"
-
-
-def whereabouts() -> dict[str, Any]:
-    """Return the Ray node, the address and the process that this runs in."""
-    return {
-        "node": ray.get_runtime_context().get_node_id(),
-        "address": ray.util.get_node_ip_address(),
-        "pid": os.getpid(),
-    }
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
-
-
-def _last_line(error: BaseException) -> str:
-    """Return what an actor's __init__ raised: the end of the traceback in Ray's message."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip()[:300] if lines else type(error).__name__
+        return PoolError(f"{self.role} {slot.number}: {method} raised: {first_line(error.cause)}")

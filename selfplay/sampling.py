@@ -8,18 +8,19 @@ from typing import Any
 
 import ray
 
+from selfplay.actors import whereabouts
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
 from selfplay.memory import release_free_memory
 from selfplay.placement import bundle
-from selfplay.pools import ActorPool, whereabouts
+from selfplay.pools import ActorPool
 
 
 @ray.remote(concurrency_groups={"watch": 1})
 class SamplerActor:
     """One sampler: a model on its device behind a sampler engine."""
 
-    def __init__(self, config: dict[str, Any], model: str, version: int, weights: Any) -> None:
+    def __init__(self, config: dict[str, Any], model: str, version: int) -> None:
         import torch
 
         from selfplay.attention import attention_for
@@ -43,8 +44,6 @@ class SamplerActor:
             version=version,
             prefill_tokens=settings.prefill_tokens,
         )
-        if weights is not None:
-            self.update_weights(version, weights)
         self._doing = "idle"
 
     def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
@@ -97,8 +96,7 @@ class SamplerPool:
         self, config: RunConfig, model: str, version: int, gpus: float, actor: Any = SamplerActor
     ) -> None:
         self.version = version
-        self._model = model
-        self._weights: Any = None
+        self._source = model, version
         needs = bundle(config.sampler.cpus, gpus, config.sampler.resources)
         settings = config.model_dump(mode="json")
 
@@ -108,9 +106,7 @@ class SamplerPool:
                 "num_gpus": gpus,
                 "resources": config.sampler.resources,
             }
-            return actor.options(**options).remote(
-                settings, self._model, self.version, self._weights
-            )
+            return actor.options(**options).remote(settings, *self._source)
 
         self._pool = ActorPool(
             "sampler",
@@ -139,7 +135,7 @@ class SamplerPool:
 
     def update_weights(self, version: int, weights: Any) -> None:
         """Bring every sampler to `version`; `weights` is an object reference, kept for new ones."""
-        self.version, self._weights = version, weights
+        self.version = version
         self._pool.each("update_weights", version, weights)
 
     def wait_started(self) -> None:
@@ -151,7 +147,8 @@ class SamplerPool:
 
         Published weights die with the learner that published them.
         """
-        self._model, self._weights = model, None
+        self._source = model, self.version
+        self._pool.forget()
 
     @property
     def events(self) -> list[dict[str, Any]]:

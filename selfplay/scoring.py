@@ -9,11 +9,12 @@ import ray
 
 from envs import Task
 from rewards import RewardResult
+from selfplay.actors import whereabouts
 from selfplay.config import RunConfig
 from selfplay.domains import make_domain
 from selfplay.domains.base import domain_of
 from selfplay.placement import bundle
-from selfplay.pools import ActorPool, whereabouts
+from selfplay.pools import ActorPool
 
 
 @ray.remote(concurrency_groups={"watch": 1})

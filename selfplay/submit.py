@@ -19,8 +19,10 @@ import selfplay
 from envs.errors import InputError
 from selfplay.config import RunConfig
 from selfplay.config_io import dump_config, load_config
-from selfplay.jobs import Job, Jobs, find_address, free_id, running
+from selfplay.job_server import Jobs
+from selfplay.jobs import Job, find_address, free_id, running
 from selfplay.manifest import SHIPPED_COMMIT, commit
+from selfplay.text import check_name
 
 JOB_CONFIG = "selfplay-job.yaml"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -44,6 +46,7 @@ def submit(
     """
     given = load_config(source, overrides)
     config = for_job(given.model_copy(update={"name": name}) if name is not None else given)
+    check_name(config.name)
     jobs = Jobs(find_address(address, given.ray.address))
     folder = config.runs_dir / config.name
     known = jobs.list()

@@ -14,7 +14,8 @@ import pytest
 import ray
 
 from envs.errors import InputError
-from selfplay.pools import ActorPool, PoolError, whereabouts
+from selfplay.actors import whereabouts
+from selfplay.pools import ActorPool, PoolError
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 DEADLINE = 3.0

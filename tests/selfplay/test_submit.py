@@ -14,8 +14,18 @@ from envs.errors import InputError
 from selfplay.cluster import _join
 from selfplay.config import RunConfig
 from selfplay.config_io import load_config
-from selfplay.jobs import Job, Jobs, find_address, free_id, harmless, running, within
-from selfplay.submit import JOB_CONFIG, entrypoint, for_job, grace_seconds, outcome, pack, ray_line
+from selfplay.job_server import Jobs, within
+from selfplay.jobs import Job, find_address, free_id, harmless, running
+from selfplay.submit import (
+    JOB_CONFIG,
+    entrypoint,
+    for_job,
+    grace_seconds,
+    outcome,
+    pack,
+    ray_line,
+    submit,
+)
 
 
 def job(job_id: str, status: str = "RUNNING", **given: Any) -> Job:
@@ -85,6 +95,31 @@ def test_a_run_joins_no_dashboard_and_no_client_server(address: str, told: str) 
     with pytest.raises(InputError) as caught:
         _join(address)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name", "told"),
+    [
+        ([], "a/b", "name: 'a/b' is no folder name"),
+        (["runs_dir=s3://bucket/runs"], None, "mount the storage and name the mount point"),
+        (["steps=none"], None, "'steps' is 'none', expected a whole number"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anybody_is_asked(
+    overrides: list[str], name: str | None, told: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        submit(
+            "smoke",
+            overrides,
+            name=name,
+            resume=False,
+            address="http://127.0.0.1:1",
+            python="python",
+            wait=True,
+            say=print,
+        )
+    assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_question_has_a_deadline_and_errors_pass_through() -> None:
