@@ -116,7 +116,7 @@ class Learner:
                 scaling_config=ScalingConfig(
                     num_workers=learner.workers,
                     use_gpu=gpus > 0,
-                    resources_per_worker=self._needs,
+                    resources_per_worker={"CPU": learner.cpus} | self._needs,
                 ),
                 run_config=RunConfig(
                     name="learner",

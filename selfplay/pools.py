@@ -84,7 +84,7 @@ class ActorPool:
         self._needs = dict(needs or {})
         self._latest: tuple[str, tuple[Any, ...]] | None = None
         self._tellings = 0
-        self._starved_since: float | None = None
+        self._starved_since: float | None = time.monotonic()
         self.replaced = 0
         self.events: list[dict[str, Any]] = []
         """What was placed and lost, where and when, in order; see placement.event."""
@@ -167,12 +167,9 @@ class ActorPool:
         self._latest = None
 
     def wait_started(self) -> None:
-        """Wait until every actor works, or is given up for now.
-
-        Raises:
-            PoolError: none could be started.
-        """
-        while any(slot.probe is not None for slot in self._slots):
+        """Wait until every actor works, for `start_s` at most; raises PoolError if none does."""
+        until = time.monotonic() + self._start_s
+        while any(s.probe is not None for s in self._slots) and time.monotonic() < until:
             self._wait({})
 
     def close(self) -> None:

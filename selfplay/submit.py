@@ -76,6 +76,8 @@ def follow(jobs: Jobs, job_id: str, say: Callable[[str], object], *, skip: int =
     except KeyboardInterrupt:
         say(f"\njob {job_id} goes on; {how_to(job_id)}")
         return 130
+    except InputError as error:
+        raise InputError(f"{error}; the job may go on; {how_to(job_id)}") from error
     say(outcome(job))
     return job.code
 

@@ -217,7 +217,7 @@ def unplaceable(number: int) -> Any:
 
 def test_the_pool_goes_on_without_what_finds_no_place(caplog: pytest.LogCaptureFixture) -> None:
     made = ActorPool(
-        "worker", unplaceable, count=2, deadline_s=60, start_s=30, needs={"nowhere": 1}
+        "worker", unplaceable, count=2, deadline_s=60, start_s=90, needs={"nowhere": 1}
     )
     assert made.map("square", [(i,) for i in range(6)]) == [0, 1, 4, 9, 16, 25]
     with caplog.at_level(logging.WARNING, "selfplay.pools"):
