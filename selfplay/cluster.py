@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ import ray
 
 from envs.errors import InputError
 from selfplay.config import RunConfig
+from selfplay.placement import Resources, demand, lines, refuse_impossible, roles, scorer_pools
+
+CONNECT_SECONDS = 10.0
 
 _GLIBC_TUNABLES = ":".join(
     (
@@ -33,6 +37,8 @@ class Placement:
 
     sampler_gpus: float
     learner_gpus: float
+    told: tuple[str, ...] = ()
+    """The arithmetic, for people."""
 
 
 @contextmanager
@@ -46,10 +52,7 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"ray.address={address}: no Ray cluster answers there") from error
+        _join(address)
     else:
         # A watcher for spot machines that are taken away: on one machine only 200 MB of memory.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
@@ -58,37 +61,46 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         ray.init(
             address="local",
             num_cpus=cores,
+            resources=own_resources(config),
             object_store_memory=config.ray.object_store_mb * 2**20,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
     try:
-        yield plan(config, ray.cluster_resources())
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        yield plan(config, ray.cluster_resources(), ray.available_resources(), nodes)
     finally:
         ray.shutdown()
 
 
 def cpu_demand(config: RunConfig) -> float:
     """Return the logical CPUs that all actors of the run reserve, evaluation scorers included."""
-    pools = _scorer_pools(config)
-    return (
-        config.sampler.count * config.sampler.cpus
-        + pools * config.scorer.count * config.scorer.cpus
-        + config.learner.workers * config.learner.cpus
-    )
+    return demand(roles(config, 0.0, 0.0)).get("CPU", 0.0)
 
 
-def _scorer_pools(config: RunConfig) -> int:
-    """Return how many scorer pools live at once: one per domain, and one while evaluating."""
-    return 3 if config.domain == "both" else 2
+def own_resources(config: RunConfig) -> dict[str, float]:
+    """Return the custom resources of all actors: a Ray of our own has what the run asks for."""
+    needed = demand(roles(config, 0.0, 0.0))
+    return {name: amount for name, amount in needed.items() if name != "CPU"}
 
 
-def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
+def plan(
+    config: RunConfig,
+    resources: Resources,
+    free: Resources | None = None,
+    nodes: Sequence[Resources] = (),
+) -> Placement:
     """Return the GPUs per actor; refuse at once what the cluster can never give.
 
     Without an explicit setting, samplers and learner workers share the GPUs evenly, one each at
     most.
+
+    Args:
+        config: the run's.
+        resources: what the cluster has.
+        free: what of it is not in use; None: all.
+        nodes: what each node has.
 
     Raises:
         InputError: more is asked for than there is; the message has the arithmetic.
@@ -98,18 +110,52 @@ def plan(config: RunConfig, resources: dict[str, float]) -> Placement:
     even = 1.0 if gpus >= actors else (int(1000 * gpus / actors) / 1000)
     sampler = config.sampler.gpus or even
     learner = config.learner.gpus or even
-    for name, have, need in (
-        ("CPU", resources.get("CPU", 0.0), cpu_demand(config)),
-        ("GPU", gpus, config.sampler.count * sampler + config.learner.workers * learner),
-    ):
-        if need > have + 1e-6:
-            raise InputError(
-                f"placement: {config.sampler.count} samplers, {config.scorer.count} scorers in "
-                f"each of {_scorer_pools(config)} pools (one while evaluating) and "
-                f"{config.learner.workers} learner workers need {need:g} "
-                f"{name}, the Ray cluster has {have:g}; lower *.count, *.cpus or *.gpus"
-            )
-    return Placement(sampler, learner)
+    wanted = roles(config, sampler, learner)
+    least = roles(config, sampler, learner, least=True)
+    refuse_impossible(least, resources, nodes, scorer_pools(config))
+    told = lines(wanted, resources, resources if free is None else free)
+    return Placement(sampler, learner, tuple(told))
+
+
+def _join(address: str) -> None:
+    """Connect to the cluster at `address`, and start nothing.
+
+    Raises:
+        InputError: no cluster answers there.
+    """
+    if address.startswith("ray://"):
+        raise InputError(
+            f"ray.address={address}: a run does not go through Ray Client; send it to the cluster "
+            "with `selfplay submit`, or start it on one of the nodes"
+        )
+    if "://" in address:
+        raise InputError(
+            f"ray.address={address}: a run joins a cluster at HOST:PORT (port 6379 as a rule) or "
+            "'auto'; the dashboard's address is for `selfplay submit`"
+        )
+    refuse_unreachable(address, f"ray.address={address}")
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"ray.address={address}: no Ray cluster answers there ({first[:200]})"
+        ) from error
+
+
+def refuse_unreachable(address: str, what: str) -> None:
+    """Refuse HOST:PORT where nothing listens: Ray itself would try for minutes.
+
+    Raises:
+        InputError: `what` in front of the reason.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"{what}: nothing answers there ({error})") from error
 
 
 def _ceil(value: float) -> int:

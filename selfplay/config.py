@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from envs.code.hub import absolute
 from selfplay.config_domains import (
@@ -19,11 +19,28 @@ from selfplay.config_domains import (
     Section,
 )
 
+_RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
+
+
+def _checked_resources(given: dict[str, float]) -> dict[str, float]:
+    for name, amount in given.items():
+        if name in _RAYS_OWN or not name:
+            raise ValueError("names of custom resources; for CPU and GPU there are cpus and gpus")
+        if not 0 < amount < float("inf") or (amount > 1 and amount != int(amount)):
+            raise ValueError("amounts above 0, and whole ones above 1")
+    return given
+
+
+CustomResources = Annotated[dict[str, float], AfterValidator(_checked_resources)]
+"""Ray's custom resources, as in `ray start --resources='{"sampler": 2}'`."""
+
 
 class SamplerConfig(Section):
     """The sampler actors."""
 
     count: int = Field(1, ge=1)
+    at_least: int | None = Field(None, ge=1)
+    """A cluster with room for fewer is refused; None: `count`. The others join as room comes."""
     cpus: float = Field(1, ge=0)
     gpus: float = Field(0, ge=0)
     """GPUs per sampler; 0 with GPUs present means one each."""
@@ -33,6 +50,8 @@ class SamplerConfig(Section):
     prefill_tokens: int = Field(1024, ge=1)
     """Padded prompt tokens per prefill forward."""
     deadline_s: float = Field(300.0, gt=0)
+    resources: CustomResources = Field({})
+    """Ray's custom resources that each sampler reserves: where it may run."""
     explore: Literal["none", "all_legal"] = "none"
     """`all_legal`: train on the legal moves themselves (at most group_size of them per position,
     drawn uniformly) instead of on the samples: the all-action gradient. See advantages.py."""
@@ -45,6 +64,7 @@ class ScorerConfig(Section):
 
     count: int = Field(2, ge=1)
     cpus: float = Field(0.5, ge=0)
+    resources: CustomResources = Field({})
     deadline_s: float = Field(120.0, gt=0)
     retries: int = Field(2, ge=0)
 
@@ -55,6 +75,7 @@ class LearnerConfig(Section):
     workers: int = Field(1, ge=1)
     cpus: float = Field(1, ge=0)
     gpus: float = Field(0, ge=0)
+    resources: CustomResources = Field({})
     threads: int | None = Field(None, ge=1)
     lr: float = Field(1e-5, gt=0)
     warmup_steps: int = Field(0, ge=0)
@@ -118,6 +139,8 @@ class CheckpointConfig(Section):
     every: int = Field(25, ge=1)
     keep: int = Field(2, ge=1)
     """Checkpoints that keep their trainer state; older ones keep the model only."""
+    stop_s: float = Field(12.0, gt=0)
+    """Longest wait for the save behind Ctrl-C or `selfplay jobs stop`."""
 
 
 class RayConfig(Section):
@@ -127,6 +150,9 @@ class RayConfig(Section):
     """None: RAY_ADDRESS, else a local Ray is started and stopped with the run."""
     num_cpus: int | None = Field(None, ge=1)
     object_store_mb: int = Field(1024, ge=100)
+    start_s: float = Field(300.0, gt=0)
+    """Longest wait for a sampler or scorer to get its resources and to load. Behind it the run
+    goes on without that one, or ends and names what is missing when there is no other."""
 
 
 class RunConfig(Section):
@@ -206,6 +232,13 @@ class RunConfig(Section):
         )
         evaluation = self.eval.model_copy(update={"mbpp": absolute(self.eval.mbpp)})
         return self.model_copy(update={"engine": engine, "code": code, "eval": evaluation})
+
+    @field_validator("runs_dir", mode="before")
+    @classmethod
+    def _runs_dir_is_mounted(cls, given: object) -> object:
+        if "://" in str(given):
+            raise ValueError("a folder: mount the storage and name the mount point")
+        return given
 
     @model_validator(mode="after")
     def _prior_has_a_target(self) -> RunConfig:

@@ -46,6 +46,7 @@ class Exchange:
         self._next = 0
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
         self._posted = asyncio.Condition()
+        self._places: dict[int, dict[str, Any]] = {}
 
     async def post(self, command: Command) -> None:
         """Append a command."""
@@ -69,6 +70,14 @@ class Exchange:
         if command.kind == "update":
             return Command("update", command.payload[rank])
         return command
+
+    async def arrive(self, rank: int, where: dict[str, Any]) -> None:
+        """Note where worker `rank` runs."""
+        self._places[rank] = where
+
+    async def places(self) -> dict[int, dict[str, Any]]:
+        """Return where each worker runs that has arrived."""
+        return self._places
 
     async def report(self, report: Report) -> None:
         """Append a report."""

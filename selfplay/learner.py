@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from selfplay.batching import micro_batches
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Exchange, Report
+from selfplay.placement import bundle, event, shortage
 from selfplay.records import Group
 
 
@@ -37,8 +39,15 @@ class Learner:
     ) -> None:
         self._config = config
         self._error: BaseException | None = None
+        self.events: list[dict[str, Any]] = []
+        """Where the workers were placed; see placement.event."""
         self._stopped = False
-        self._exchange = Exchange.remote(config.learner.workers)  # type: ignore[attr-defined]
+        self._needs = bundle(config.learner.cpus, gpus, config.learner.resources)
+        # Beside the loop: on another node it would take the run down with that node.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._exchange = Exchange.options(scheduling_strategy=here).remote(  # type: ignore[attr-defined]
+            config.learner.workers
+        )
         settings = {
             "config": config.model_dump(mode="json"),
             "model": model,
@@ -53,7 +62,10 @@ class Learner:
 
     def wait_ready(self) -> int:
         """Return the version that the learner starts from, once it has loaded everything."""
-        return int(self._wait("ready", "loading").payload["version"])
+        version = int(self._wait("ready", "loading").payload["version"])
+        places = ray.get(self._exchange.places.remote(), timeout=60)
+        self.events = [event("learner", rank, "placed", places[rank]) for rank in sorted(places)]
+        return version
 
     def check(self) -> None:
         """Raise LearnerError if the learner has died; for whoever works on without it."""
@@ -97,7 +109,6 @@ class Learner:
         from ray.train.torch import TorchTrainer
 
         learner = self._config.learner
-        resources = {"CPU": learner.cpus, **({"GPU": gpus} if gpus else {})}
         try:
             TorchTrainer(
                 _train_worker,
@@ -105,7 +116,7 @@ class Learner:
                 scaling_config=ScalingConfig(
                     num_workers=learner.workers,
                     use_gpu=gpus > 0,
-                    resources_per_worker=resources,
+                    resources_per_worker={"CPU": learner.cpus} | self._needs,
                 ),
                 run_config=RunConfig(
                     name="learner",
@@ -133,7 +144,11 @@ class Learner:
                 raise LearnerError(
                     f"learner died while {phase}: {_reasons(self._error)}"
                 ) from self._error
-        raise LearnerError(f"learner: {phase} took longer than {limit:g} s")
+        why = f"learner: {phase} took longer than {limit:g} s (learner.deadline_s)"
+        if kind == "ready":
+            total, free = ray.cluster_resources(), ray.available_resources()
+            why += f"; if it waits for its place: {shortage(self._needs, total, free)}"
+        raise LearnerError(why)
 
 
 def _reasons(error: BaseException | None) -> str:

@@ -13,6 +13,7 @@ from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig
 
+from selfplay.actors import whereabouts
 from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
@@ -59,6 +60,7 @@ class _Link:
         self.rank = rank
         self._index = 0
         self._batch: list[MicroBatch] = []
+        ray.get(exchange.arrive.remote(rank, whereabouts()), timeout=60)
 
     def take(self) -> Command:
         command: Command | None = ray.get(

@@ -38,8 +38,14 @@ class Parts:
 
     learner: Learner
     samplers: SamplerPool
+    scorers: ScorerPool
     collector: Collector
     state: State
+
+    def note_placement(self) -> None:
+        """Write to the manifest who runs where, and who was lost."""
+        events = [*self.learner.events, *self.samplers.events, *self.scorers.events]
+        self.state.run_dir.write_placement(sorted(events, key=lambda row: row["time"]))
 
 
 def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -> int:
@@ -64,10 +70,14 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
                 state.evaluate("base", config.eval.positions)
             console.phase("waiting for the learner")
             parts.learner.wait_ready()
+            parts.note_placement()
             status = train(config, parts, interrupt)
             if status == "finished":
                 state.save(wait=True)
-                parts.learner.stop()  # its memory is free while the final evaluation runs
+                # The weights published last die with the learner, whose memory is free while the
+                # final evaluation runs; a sampler that is replaced loads what was saved.
+                parts.samplers.start_from(str(run_dir.checkpoint_dir(state.step)))
+                parts.learner.stop()
                 state.evaluate("final", config.eval.positions)
         except KeyboardInterrupt:
             status = "stopped"
@@ -75,6 +85,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
             if status == "stopped":
                 console.phase("saving")
                 state.save(wait=False)
+            parts.note_placement()
             seconds = time.time() - psutil.Process().create_time()
             summary = build_summary(
                 run_dir, status=status, wall_seconds=seconds, peak_memory_bytes=memory.peak_bytes
@@ -106,6 +117,8 @@ def assemble(
         source.restore(json.loads((checkpoint / "source.json").read_text(encoding="utf-8")))
     console.phase("starting Ray")
     placement = stack.enter_context(ray_session(config))
+    for line in placement.told:
+        console.note(line)
     console.phase("loading models, starting engines")
     learner = Learner(
         config,
@@ -146,7 +159,7 @@ def assemble(
         step=step,
         pad_id=int(tokenizer.pad_token_id),
     )
-    return Parts(learner, samplers, collector, state)
+    return Parts(learner, samplers, scorers, collector, state)
 
 
 def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
@@ -185,6 +198,7 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
             batch.seconds["wait"] = max(0.0, done - step_start - sum(batch.seconds.values()))
             batch.seconds["total"] = done - step_start
             state.finish_step(batch, update, wall_s=done - began)
+            parts.note_placement()
         if interrupt.asked:
             return "stopped"
         if config.max_minutes and time.monotonic() - began >= 60 * config.max_minutes:

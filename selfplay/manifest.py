@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -23,6 +24,9 @@ CPU_FLAGS = frozenset(
 )
 """Flags that decide which kernels run, and so how fast and with which rounding."""
 
+SHIPPED_COMMIT = "commit.json"
+"""In a job's copy of the package, which is no checkout: what `commit` was where it was sent."""
+
 _COMMAND_SECONDS = 10.0
 
 
@@ -40,7 +44,7 @@ def describe_machine() -> dict[str, Any]:
         },
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": gpus(),
-        "git": git_state(Path(__file__).resolve().parent),
+        "git": commit(),
     }
 
 
@@ -72,6 +76,16 @@ def gpus() -> list[str]:
     query = "--query-gpu=name,memory.total,driver_version"
     text = _output(["nvidia-smi", query, "--format=csv,noheader"])
     return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def commit() -> dict[str, Any] | None:
+    """Return the state of the checkout that this code is from, also where it was shipped to."""
+    folder = Path(__file__).resolve().parent
+    shipped = folder / SHIPPED_COMMIT
+    if shipped.is_file():
+        state: dict[str, Any] | None = json.loads(shipped.read_text(encoding="utf-8"))
+        return state
+    return git_state(folder)
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

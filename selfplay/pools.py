@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from envs.errors import InputError
+from selfplay.actors import doing, first_line, last_line
+from selfplay.placement import event, shortage
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +23,46 @@ class PoolError(RuntimeError):
     """Work could not be done in spite of retries; the message names the actor and its work."""
 
 
+@dataclass(slots=True)
+class _Slot:
+    """One place of the pool. `probe` answers once its actor has started; None: it works."""
+
+    number: int
+    actor: Any = None
+    probe: Any = None
+    since: float = 0.0
+    told: int = 0
+    failures: int = 0
+    where: dict[str, Any] | None = None
+
+    @property
+    def works(self) -> bool:
+        return self.actor is not None and self.probe is None
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that runs: which one, where, and until when."""
+
+    index: int
+    slot: _Slot
+    deadline: float
+
+
 class ActorPool:
-    """Keeps `count` actors and maps calls over them.
+    """Keeps `count` actors and maps calls over those that have started.
+
+    An actor that is lost with its node costs throughput: its call goes to another one, and a new
+    actor starts as soon as the cluster has room for it.
 
     Args:
         role: the actors' name in messages, for instance `scorer`.
-        make: makes actor number i; it has a method `doing` in a concurrency group of its own.
+        make: makes actor number i; it has methods `doing` and `where` (see actors.whereabouts) in a
+            concurrency group of their own.
         deadline_s: wall-clock limit of one call; the actor is killed and replaced behind it.
         retries: how often a call is tried again on another or a new actor.
+        start_s: wall-clock limit of an actor's start, the wait for its resources included.
+        needs: what Ray reserves for one actor, for messages.
     """
 
     def __init__(
@@ -37,123 +73,227 @@ class ActorPool:
         count: int,
         deadline_s: float,
         retries: int = 2,
+        start_s: float = 300.0,
+        needs: Mapping[str, float] | None = None,
     ) -> None:
         self.role = role
         self._make = make
         self._deadline_s = deadline_s
         self._retries = retries
+        self._start_s = start_s
+        self._needs = dict(needs or {})
+        self._latest: tuple[str, tuple[Any, ...]] | None = None
+        self._tellings = 0
+        self._starved_since: float | None = time.monotonic()
         self.replaced = 0
-        self.actors = [make(i) for i in range(count)]
+        self.events: list[dict[str, Any]] = []
+        """What was placed and lost, where and when, in order; see placement.event."""
+        self._slots = [_Slot(number) for number in range(count)]
+        for slot in self._slots:
+            self._start(slot)
 
     def __len__(self) -> int:
-        return len(self.actors)
+        return len(self._slots)
+
+    @property
+    def actors(self) -> list[Any]:
+        """The actors, those that still start included."""
+        return [slot.actor for slot in self._slots if slot.actor is not None]
 
     def map(self, method: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call `method` once per argument tuple, spread over the actors; results in order.
 
         Raises:
             InputError: an actor said that the input is wrong.
-            PoolError: a call failed `retries + 1` times.
+            PoolError: a call failed `retries + 1` times, or no actor is left to ask.
         """
-        waiting = [(i, 0) for i in range(len(calls))][::-1]
-        free = list(range(len(self.actors)))
-        running: dict[Any, tuple[int, int, int, float]] = {}
+        waiting = deque(range(len(calls)))
+        tries = [0] * len(calls)
+        running: dict[Any, _Call] = {}
         results: dict[int, Any] = {}
+        for slot in self._slots:
+            if slot.actor is None:
+                self._start(slot)
         while len(results) < len(calls):
-            while waiting and free:
-                call, tries = waiting.pop()
-                slot = free.pop(0)
-                ref = getattr(self.actors[slot], method).remote(*calls[call])
-                running[ref] = (call, tries, slot, time.monotonic() + self._deadline_s)
-            soonest = min(deadline for *_, deadline in running.values())
-            done, _ = ray.wait(list(running), timeout=max(0.0, soonest - time.monotonic()))
-            now = time.monotonic()
-            for ref in done or [r for r, (*_, deadline) in running.items() if deadline <= now]:
-                call, tries, slot, _ = running.pop(ref)
+            busy = {call.slot.number for call in running.values()}
+            for slot in self._slots:
+                if waiting and slot.works and slot.number not in busy:
+                    index = waiting.popleft()
+                    ref = getattr(slot.actor, method).remote(*calls[index])
+                    until = time.monotonic() + self._deadline_s
+                    running[ref] = _Call(index, slot, until)
+            for ref, done in self._wait(running).items():
+                call = running.pop(ref)
                 try:
-                    if ref not in done:
-                        raise GetTimeoutError(f"no answer within {self._deadline_s:g} s")
-                    results[call] = ray.get(ref, timeout=self._deadline_s)
-                except RayTaskError as error:
-                    raise self._of_the_task(error, slot, method) from error
+                    results[call.index] = self._result(ref, call, method, done)
                 except (RayError, GetTimeoutError) as error:
-                    self._replace(slot, method, error)
-                    if tries >= self._retries:
+                    self._lost(call.slot, method, error)
+                    tries[call.index] += 1
+                    if tries[call.index] > self._retries:
                         raise PoolError(
-                            f"{self.role} {slot}: {method} failed {tries + 1} times, "
-                            f"last: {_first_line(error)}"
+                            f"{self.role} {call.slot.number}: {method} failed "
+                            f"{tries[call.index]} times, last: {first_line(error)}"
                         ) from error
-                    waiting.append((call, tries + 1))
-                free.append(slot)
+                    waiting.appendleft(call.index)
         return [results[i] for i in range(len(calls))]
 
     def each(self, method: str, *args: Any) -> list[Any]:
-        """Call `method(*args)` once on every actor at the same time; results in order.
+        """Call `method(*args)` on every actor that works, at the same time; their results in order.
 
-        What dies or misses the deadline is replaced and asked once more.
+        What starts meanwhile, or dies and is replaced, is asked the same before it gets any work.
 
         Raises:
             InputError: an actor said that the input is wrong.
-            PoolError: an actor's replacement failed too.
+            PoolError: an actor raised.
         """
+        self._latest = (method, args)
+        self._tellings += 1
+        self._take_started()
         deadline = time.monotonic() + self._deadline_s
-        refs = [getattr(actor, method).remote(*args) for actor in self.actors]
+        asked = [(s, getattr(s.actor, method).remote(*args)) for s in self._slots if s.works]
         answers = []
-        for slot, ref in enumerate(refs):
+        for slot, ref in asked:
             try:
-                answers.append(self._answer(ref, slot, method, deadline))
+                answers.append(ray.get(ref, timeout=max(0.0, deadline - time.monotonic())))
+                slot.told = self._tellings
+            except RayTaskError as error:
+                raise self._of_the_task(error, slot, method) from error
             except (RayError, GetTimeoutError) as error:
-                self._replace(slot, method, error)
-                again = getattr(self.actors[slot], method).remote(*args)
-                try:
-                    within = time.monotonic() + self._deadline_s
-                    answers.append(self._answer(again, slot, method, within))
-                except (RayError, GetTimeoutError) as second:
-                    raise PoolError(
-                        f"{self.role} {slot}: {method} failed 2 times, last: {_first_line(second)}"
-                    ) from second
+                self._lost(slot, method, error)
         return answers
 
-    def _answer(self, ref: Any, slot: int, method: str, deadline: float) -> Any:
-        """Return what `ref` stands for; a Python exception inside comes as it is meant."""
-        try:
-            return ray.get(ref, timeout=max(0.0, deadline - time.monotonic()))
-        except RayTaskError as error:
-            raise self._of_the_task(error, slot, method) from error
+    def forget(self) -> None:
+        """Tell what starts from now on nothing: `make` knows all of it."""
+        self._latest = None
+
+    def wait_started(self) -> None:
+        """Wait until every actor works, for `start_s` at most; raises PoolError if none does."""
+        until = time.monotonic() + self._start_s
+        while any(s.probe is not None for s in self._slots) and time.monotonic() < until:
+            self._wait({})
 
     def close(self) -> None:
         """Kill every actor."""
         for actor in self.actors:
             ray.kill(actor)
-        self.actors = []
+        self._slots = []
 
-    def _of_the_task(self, error: RayTaskError, slot: int, method: str) -> Exception:
-        """A Python exception inside an actor is a fault of the input or of ours: no retry."""
-        if isinstance(error.cause, InputError):
-            return error.cause
-        return PoolError(f"{self.role} {slot}: {method} raised: {_first_line(error.cause)}")
+    def _result(self, ref: Any, call: _Call, method: str, done: bool) -> Any:
+        """Return what a finished or overdue call gives; a Python exception comes as it is meant."""
+        if not done:
+            raise GetTimeoutError(f"no answer within {self._deadline_s:g} s")
+        try:
+            return ray.get(ref, timeout=self._deadline_s)
+        except RayTaskError as error:
+            raise self._of_the_task(error, call.slot, method) from error
 
-    def _replace(self, slot: int, method: str, error: Exception) -> None:
-        doing = self._doing(slot)
+    def _wait(self, running: Mapping[Any, _Call]) -> dict[Any, bool]:
+        """Wait for a call or a start to end; return the calls that ended (True) or are overdue."""
+        starting = {s.probe: s for s in self._slots if s.probe is not None}
+        limits = [call.deadline for call in running.values()]
+        limits += [slot.since + self._start_s for slot in starting.values()]
+        if not limits:
+            raise PoolError(f"no {self.role} is left: each died while it started")
+        if any(slot.works for slot in self._slots):
+            self._starved_since = None
+        elif self._starved_since is None:
+            self._starved_since = time.monotonic()
+        timeout = max(0.0, min(limits) - time.monotonic())
+        done, _ = ray.wait([*running, *starting], timeout=timeout)
+        self._take_started()
+        now = time.monotonic()
+        for probe, slot in starting.items():
+            if slot.probe is probe and slot.since + self._start_s <= now:
+                self._overdue(slot)
+        ended = {ref: True for ref in done if ref in running}
+        return ended or {ref: False for ref, call in running.items() if call.deadline <= now}
+
+    def _take_started(self) -> None:
+        """Take every start that has ended by now."""
+        starting = {s.probe: s for s in self._slots if s.probe is not None}
+        if starting:
+            done, _ = ray.wait(list(starting), num_returns=len(starting), timeout=0)
+            for probe in done:
+                self._started(starting[probe])
+
+    def _start(self, slot: _Slot) -> None:
+        slot.told = 0
+        slot.where = None
+        slot.actor = self._make(slot.number)
+        slot.probe = slot.actor.where.remote()
+        slot.since = time.monotonic()
+
+    def _started(self, slot: _Slot) -> None:
+        """Take the answer of a slot's probe; what missed a call to all is told now."""
+        probe, slot.probe = slot.probe, None
+        try:
+            answer = ray.get(probe, timeout=self._deadline_s)
+        except RayTaskError as error:
+            raise self._of_the_task(error, slot, "starting") from error
+        except (RayError, GetTimeoutError) as error:
+            self._start_failed(slot, error)
+            return
+        if slot.where is None:
+            slot.where = answer
+            self.events.append(event(self.role, slot.number, "placed", answer))
+        if slot.told < self._tellings and self._latest is not None:
+            method, args = self._latest
+            slot.told = self._tellings
+            slot.probe = getattr(slot.actor, method).remote(*args)
+        else:
+            slot.failures = 0
+
+    def _start_failed(self, slot: _Slot, error: Exception) -> None:
+        """Try again; give a slot up for now that failed too often, unless it was the last one."""
+        slot.failures += 1
+        self._tell_lost(slot, "starting", error, "starting")
+        ray.kill(slot.actor)
+        self.replaced += 1
+        if slot.failures <= self._retries:
+            self._start(slot)
+            return
+        others = any(s.works or s.probe is not None for s in self._slots if s is not slot)
+        if getattr(error, "actor_init_failed", False) or not others:
+            raise PoolError(
+                f"{self.role} {slot.number}: starting failed {slot.failures} times, "
+                f"last: {last_line(error)}"
+            ) from error
+        slot.actor = None
+        slot.failures = self._retries
+
+    def _overdue(self, slot: _Slot) -> None:
+        """An actor that has not started in time: go on with the others, or say what is missing."""
+        total, free = ray.cluster_resources(), ray.available_resources()
+        why = f"not started within {self._start_s:g} s (ray.start_s)"
+        if self._needs:
+            why += f"; {shortage(self._needs, total, free)}"
+        ray.kill(slot.actor)
+        starved = self._starved_since
+        if starved is not None and time.monotonic() - starved >= self._start_s:
+            raise PoolError(f"no {self.role} is left: {self.role} {slot.number} {why}")
+        log.warning("%s %d: %s; the run goes on without it", self.role, slot.number, why)
+        self._start(slot)
+
+    def _lost(self, slot: _Slot, method: str, error: Exception) -> None:
+        self._tell_lost(slot, method, error, doing(slot.actor))
+        ray.kill(slot.actor)
+        self.replaced += 1
+        self._start(slot)
+
+    def _tell_lost(self, slot: _Slot, method: str, error: Exception, was: str) -> None:
         log.warning(
             "%s %d: %s: %s; it was %s; killed and replaced",
             self.role,
-            slot,
+            slot.number,
             method,
-            _first_line(error),
-            doing,
+            first_line(error),
+            was,
         )
-        ray.kill(self.actors[slot])
-        self.actors[slot] = self._make(slot)
-        self.replaced += 1
+        if slot.where is not None:
+            self.events.append(event(self.role, slot.number, "lost", slot.where))
 
-    def _doing(self, slot: int) -> str:
-        try:
-            return str(ray.get(self.actors[slot].doing.remote(), timeout=2.0))
-        except RayError as error:
-            return f"unreachable ({_first_line(error)})"
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    def _of_the_task(self, error: RayTaskError, slot: _Slot, method: str) -> Exception:
+        """A Python exception inside an actor is a fault of the input or of ours: no retry."""
+        if isinstance(error.cause, InputError):
+            return error.cause
+        return PoolError(f"{self.role} {slot.number}: {method} raised: {first_line(error.cause)}")

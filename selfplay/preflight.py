@@ -194,9 +194,9 @@ def check_ray(config: RunConfig) -> tuple[State, str]:
     address = config.ray.address or os.environ.get("RAY_ADDRESS")
     program = (
         "import sys, ray\n"
-        "address = sys.argv[1] or None\n"
-        "own = {} if address else dict(num_cpus=1, include_dashboard=False,\n"
-        "                              object_store_memory=100 * 2**20)\n"
+        "own = {} if sys.argv[1] else dict(num_cpus=1, include_dashboard=False,\n"
+        "                                  object_store_memory=100 * 2**20)\n"
+        "address = sys.argv[1] or 'local'\n"
         "ray.init(address=address, log_to_driver=False, logging_level='ERROR', **own)\n"
         "assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42\n"
         "print(ray.__version__, int(ray.cluster_resources().get('CPU', 0)))\n"

@@ -21,8 +21,8 @@ from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
 from selfplay.rollout_store import RolloutStore
 from selfplay.sums import COMPLETE, seal_checkpoint, unseal
+from selfplay.text import check_name
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STEP = re.compile(r"step_(\d+)")
 _VERSION = re.compile(r"v(\d+)")
 
@@ -49,10 +49,7 @@ class RunDir:
         Raises:
             InputError: the name is no plain name or is taken, or the folder cannot be written.
         """
-        if not _NAME.fullmatch(config.name):
-            raise InputError(
-                f"name: {config.name!r} is no folder name; use letters, digits, '.', '_' and '-'"
-            )
+        check_name(config.name)
         path = config.runs_dir / config.name
         try:
             path.mkdir(parents=True)
@@ -145,6 +142,13 @@ class RunDir:
         manifest = self.manifest() or start | {"run": self.name, "seeds": seeds, "starts": []}
         manifest["starts"].append(start)
         write_json(path, manifest, overwrite=True)
+
+    def write_placement(self, events: list[dict[str, Any]]) -> None:
+        """Keep who ran where (rows of placement.event) with the newest start in manifest.json."""
+        manifest = self.manifest()
+        if manifest is not None and manifest["starts"][-1].get("placement") != events:
+            manifest["starts"][-1]["placement"] = events
+            write_json(self.path / "manifest.json", manifest, overwrite=True)
 
     def manifest(self) -> dict[str, Any] | None:
         """Return manifest.json, or None before the first start."""

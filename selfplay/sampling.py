@@ -8,9 +8,11 @@ from typing import Any
 
 import ray
 
+from selfplay.actors import whereabouts
 from selfplay.config import RunConfig
 from selfplay.engines import Sample, SampleRequest
 from selfplay.memory import release_free_memory
+from selfplay.placement import bundle
 from selfplay.pools import ActorPool
 
 
@@ -18,7 +20,7 @@ from selfplay.pools import ActorPool
 class SamplerActor:
     """One sampler: a model on its device behind a sampler engine."""
 
-    def __init__(self, config: dict[str, Any], model: str, version: int, weights: Any) -> None:
+    def __init__(self, config: dict[str, Any], model: str, version: int) -> None:
         import torch
 
         from selfplay.attention import attention_for
@@ -42,8 +44,6 @@ class SamplerActor:
             version=version,
             prefill_tokens=settings.prefill_tokens,
         )
-        if weights is not None:
-            self.update_weights(version, weights)
         self._doing = "idle"
 
     def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
@@ -75,30 +75,53 @@ class SamplerActor:
         """Return what this actor is working on."""
         return self._doing
 
+    @ray.method(concurrency_group="watch")
+    def where(self) -> dict[str, Any]:
+        """Return where this actor runs, once it has loaded."""
+        return whereabouts()
+
 
 class SamplerPool:
-    """All samplers, always on one policy version."""
+    """All samplers, always on one policy version.
 
-    def __init__(self, config: RunConfig, model: str, version: int, gpus: float) -> None:
+    Args:
+        config: the run's.
+        model: what every sampler loads.
+        version: the policy version that it is.
+        gpus: per sampler.
+        actor: the samplers' class; a benchmark puts a simulated one in its place.
+    """
+
+    def __init__(
+        self, config: RunConfig, model: str, version: int, gpus: float, actor: Any = SamplerActor
+    ) -> None:
         self.version = version
-        self._weights: Any = None
+        self._source = model, version
+        needs = bundle(config.sampler.cpus, gpus, config.sampler.resources)
         settings = config.model_dump(mode="json")
 
         def make(_: int) -> Any:
-            options: dict[str, Any] = {"num_cpus": config.sampler.cpus, "num_gpus": gpus}
-            return SamplerActor.options(**options).remote(  # type: ignore[attr-defined]
-                settings, model, self.version, self._weights
-            )
+            options: dict[str, Any] = {
+                "num_cpus": config.sampler.cpus,
+                "num_gpus": gpus,
+                "resources": config.sampler.resources,
+            }
+            return actor.options(**options).remote(settings, *self._source)
 
         self._pool = ActorPool(
-            "sampler", make, count=config.sampler.count, deadline_s=config.sampler.deadline_s
+            "sampler",
+            make,
+            count=config.sampler.count,
+            deadline_s=config.sampler.deadline_s,
+            start_s=config.ray.start_s,
+            needs=needs,
         )
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
         """Return the samples of each request, in order.
 
-        Requests are dealt by prompt length, so that which sampler gets what depends on nothing but
-        the requests and the number of samplers.
+        Requests are dealt by prompt length, so that what is sampled together depends on nothing but
+        the requests and `sampler.count`, also when samplers are lost.
         """
         order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
         shares = [order[i :: len(self._pool)] for i in range(len(self._pool))]
@@ -112,8 +135,25 @@ class SamplerPool:
 
     def update_weights(self, version: int, weights: Any) -> None:
         """Bring every sampler to `version`; `weights` is an object reference, kept for new ones."""
-        self.version, self._weights = version, weights
+        self.version = version
         self._pool.each("update_weights", version, weights)
+
+    def wait_started(self) -> None:
+        """Wait until every sampler has loaded."""
+        self._pool.wait_started()
+
+    def start_from(self, model: str) -> None:
+        """Let samplers that start from now on load `model`, which holds the current version.
+
+        Published weights die with the learner that published them.
+        """
+        self._source = model, self.version
+        self._pool.forget()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Where samplers were placed and lost; see placement.event."""
+        return self._pool.events
 
     @property
     def replaced(self) -> int:

@@ -9,9 +9,11 @@ import ray
 
 from envs import Task
 from rewards import RewardResult
+from selfplay.actors import whereabouts
 from selfplay.config import RunConfig
 from selfplay.domains import make_domain
 from selfplay.domains.base import domain_of
+from selfplay.placement import bundle
 from selfplay.pools import ActorPool
 
 
@@ -32,13 +34,24 @@ class ScorerActor:
         """Return what the scorer is working on."""
         return self._scorer.doing
 
+    @ray.method(concurrency_group="watch")
+    def where(self) -> dict[str, Any]:
+        """Return where the scorer runs, once it has started."""
+        return whereabouts()
+
 
 class ScorerPool:
     """All scorers of some domains; an answer that met an infrastructure error is scored again."""
 
     def __init__(
-        self, config: RunConfig, domains: Iterable[str], *, evaluating: bool = False
+        self,
+        config: RunConfig,
+        domains: Iterable[str],
+        *,
+        evaluating: bool = False,
+        actor: Any = ScorerActor,
     ) -> None:
+        self._actor = actor
         self._retries = config.scorer.retries
         self._pools = {name: self._pool(config, name, evaluating) for name in domains}
 
@@ -46,9 +59,9 @@ class ScorerPool:
         settings = config.model_dump(mode="json")
 
         def make(_: int) -> Any:
-            return ScorerActor.options(num_cpus=config.scorer.cpus).remote(  # type: ignore[attr-defined]
-                settings, domain, evaluating
-            )
+            return self._actor.options(
+                num_cpus=config.scorer.cpus, resources=config.scorer.resources
+            ).remote(settings, domain, evaluating)
 
         return ActorPool(
             "scorer" if domain == config.domain else f"{domain} scorer",
@@ -56,6 +69,8 @@ class ScorerPool:
             count=config.scorer.count,
             deadline_s=config.scorer.deadline_s,
             retries=self._retries,
+            start_s=config.ray.start_s,
+            needs=bundle(config.scorer.cpus, 0.0, config.scorer.resources),
         )
 
     def score(self, answers: Sequence[tuple[Task, Sequence[str]]]) -> list[list[RewardResult]]:
@@ -81,6 +96,16 @@ class ScorerPool:
     def replaced(self) -> int:
         """How many scorers died or hung and were replaced."""
         return sum(pool.replaced for pool in self._pools.values())
+
+    def wait_started(self) -> None:
+        """Wait until every scorer has started."""
+        for pool in self._pools.values():
+            pool.wait_started()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Where scorers were placed and lost; see placement.event."""
+        return [row for pool in self._pools.values() for row in pool.events]
 
     def close(self) -> None:
         """Kill the scorers; their engines and sandboxes die with them."""

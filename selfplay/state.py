@@ -147,13 +147,14 @@ class State:
         """Save a checkpoint of the last finished step, unless there is one.
 
         Args:
-            wait: whether the learner may take its whole deadline, or a few seconds (behind Ctrl-C).
+            wait: whether the learner may take its whole deadline, or checkpoint.stop_s (behind
+                Ctrl-C).
         """
         if self._saved == self.step or self.step == 0:
             return
         folder = self.run_dir.checkpoint_dir(self.step)
         folder.mkdir(parents=True, exist_ok=True)
-        self._learner.save(folder, timeout_s=None if wait else 12.0)
+        self._learner.save(folder, timeout_s=None if wait else self.config.checkpoint.stop_s)
         write_json(folder / "source.json", self._source.state(), overwrite=True)
         self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
         self._saved = self.step

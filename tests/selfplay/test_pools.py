@@ -14,6 +14,7 @@ import pytest
 import ray
 
 from envs.errors import InputError
+from selfplay.actors import whereabouts
 from selfplay.pools import ActorPool, PoolError
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -24,9 +25,25 @@ DEADLINE = 3.0
 class Worker:
     """Does what the call says; `once` is a file that marks a fault as having happened."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, gate: str = "", fault: str = "") -> None:
         self._number = number
         self._doing = "idle"
+        self._word: Any = None
+        if gate:
+            with open(gate, "rb"):
+                pass
+        if fault:
+            self._fail(fault)
+
+    def remember(self, word: Any, who: str = "", once: str = "", fault: str = "") -> Any:
+        if who == str(self._number) and not Path(once).exists():
+            Path(once).touch()
+            self._fail(fault)
+        self._word = word
+        return word
+
+    def recall(self) -> Any:
+        return self._word
 
     def pid(self) -> int:
         return os.getpid()
@@ -49,6 +66,9 @@ class Worker:
     def _fail(self, fault: str) -> None:
         if fault == "hang":
             threading.Event().wait()
+        if fault == "hang_a_second":
+            threading.Event().wait(1.5)
+            return
         if fault == "exit":
             os._exit(3)
         if fault == "kill":
@@ -62,11 +82,15 @@ class Worker:
     def doing(self) -> str:
         return self._doing
 
+    @ray.method(concurrency_group="watch")
+    def where(self) -> dict[str, Any]:
+        return whereabouts()
+
 
 def pool(count: int = 2, **settings: Any) -> ActorPool:
     made = ActorPool("worker", Worker.remote, count=count, **{"deadline_s": DEADLINE, **settings})
     # Starting a process takes seconds on a busy machine; the deadlines below are of calls.
-    ray.get([actor.pid.remote() for actor in made.actors], timeout=90)
+    made.wait_started()
     return made
 
 
@@ -150,17 +174,81 @@ def test_a_python_exception_is_ours_and_not_retried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["hang", "exit"])
-def test_each_replaces_and_asks_once_more(fault: str, tmp_path: Path) -> None:
+def test_each_goes_on_without_what_fails_and_its_replacement_is_told(
+    fault: str, tmp_path: Path
+) -> None:
     made = pool(2)
-    assert made.each("square", 3, fault, str(tmp_path / "mark")) == [9, 9]
-    assert made.replaced >= 1
+    assert made.each("remember", 7, "0", str(tmp_path / "mark"), fault) == [7]
+    assert made.replaced == 1
+    made.wait_started()
+    # Both know it, the replacement too: it was asked before it could get any work.
+    assert made.each("recall") == [7, 7]
+    assert [row["event"] for row in made.events] == ["placed", "placed", "lost", "placed"]
     made.close()
 
 
-def test_each_names_what_fails_twice() -> None:
+def test_what_starts_late_is_told_the_last_word_before_it_works(tmp_path: Path) -> None:
+    """Weights published while a sampler starts must reach it before it samples."""
+    os.mkfifo(tmp_path / "gate")
+    made = ActorPool(
+        "worker", lambda i: Worker.remote(i, str(tmp_path / "gate")), count=1, deadline_s=60
+    )
+    assert made.each("remember", 1) == [], "nobody has started yet"
+    assert made.each("remember", 2) == []
+    with open(tmp_path / "gate", "wb"):
+        pass
+    assert made.map("recall", [()]) == [2]
+    made.close()
+
+
+def test_each_names_what_raises() -> None:
     made = pool(1)
-    with pytest.raises(PoolError, match=r"^worker 0: square failed 2 times, last: "):
-        made.each("square", 3, "exit")
+    with pytest.raises(PoolError, match=r"^worker 0: square raised: KeyError"):
+        made.each("square", 3, "bug")
     with pytest.raises(InputError, match="not a game"):
         made.each("square", 3, "input")
+    made.close()
+
+
+def unplaceable(number: int) -> Any:
+    """Worker 0 has a place; no node has what the others ask for."""
+    return Worker.options(resources={"nowhere": 1} if number else {}).remote(number)
+
+
+def test_the_pool_goes_on_without_what_finds_no_place(caplog: pytest.LogCaptureFixture) -> None:
+    made = ActorPool(
+        "worker", unplaceable, count=2, deadline_s=60, start_s=90, needs={"nowhere": 1}
+    )
+    assert made.map("square", [(i,) for i in range(6)]) == [0, 1, 4, 9, 16, 25]
+    with caplog.at_level(logging.WARNING, "selfplay.pools"):
+        made._start_s = 0.5
+        assert made.map("square", [(3, "hang_a_second")]) == [9]
+    assert "worker 1: not started within 0.5 s" in caplog.text
+    assert "it needs 1 nowhere (the cluster has 0, 0 free)" in caplog.text
+    made.close()
+
+
+def test_when_nobody_is_left_the_deadline_names_what_is_missing() -> None:
+    made = ActorPool(
+        "worker",
+        lambda i: unplaceable(i + 1),
+        count=2,
+        deadline_s=60,
+        start_s=1.0,
+        needs={"nowhere": 1},
+    )
+    with pytest.raises(PoolError) as caught:
+        made.map("square", [(1,)])
+    told = str(caught.value)
+    assert told.startswith("no worker is left: worker 0 not started within 1 s (ray.start_s)")
+    assert "it needs 1 nowhere (the cluster has 0, 0 free)" in told and "\n" not in told
+    made.close()
+
+
+def test_what_raises_while_it_starts_is_named_and_not_left_out() -> None:
+    made = ActorPool(
+        "worker", lambda i: Worker.remote(i, "", "bug"), count=1, deadline_s=60, retries=1
+    )
+    with pytest.raises(PoolError, match=r"worker 0: starting failed 2 times, last: KeyError"):
+        made.map("square", [(1,)])
     made.close()
