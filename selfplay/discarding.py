@@ -25,10 +25,10 @@ def discard_after(run: RunDir, step: int) -> list[str]:
         rows = log.discard_after(step)
         if rows:
             moved.append(f"{rows} {what}")
-    champion = run.champion()
-    if champion is not None and champion > step:
-        kept = [int(row["version"]) for row in run.promotions.read() if row["promoted"]]
-        run.set_champion(kept[-1] if kept else 0)
+    # The decisions are the truth: a crash may lie between a row and the file that follows it.
+    decided = [int(row["version"]) for row in run.promotions.read() if row["promoted"]]
+    if run.champion() is not None or decided:
+        run.set_champion(decided[-1] if decided else 0)
     _keep_final(run, step)
     for folder in ("rollouts", "games", "evals", "matches"):
         for path in sorted((run.path / folder).glob("*.*")):
