@@ -37,7 +37,8 @@ OVERRIDES = (
     "match.opening_plies=[1, 4]",
     "promotion.match=true",
     "promotion.elo1=400",
-    "promotion.max_pairs=12",
+    "promotion.alpha=0.01",
+    "promotion.max_pairs=40",
     "promotion.on_worse=rollback",
     "checkpoint.keep=1",
 )

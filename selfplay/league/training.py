@@ -21,7 +21,7 @@ from selfplay.league.referee import RESULTS
 from selfplay.league.roster import EngineRoom, named, open_player
 from selfplay.league.sampled import SampledPolicy
 from selfplay.league.specs import parse_spec
-from selfplay.ratings import pair_up, rate
+from selfplay.ratings import Pair, pair_up, rate
 from selfplay.ratings.pgn import read_games
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
@@ -147,15 +147,12 @@ def opponent_figures(games: Sequence[chess.pgn.Game]) -> dict[str, float | None]
 def ratings(run_dir: RunDir) -> dict[str, float]:
     """Return name -> Elo of all that met in the matches between the run's versions.
 
-    Who only lost counts as strong as that result allows at most, who only won as weak as it allows
-    at least; who is tied to nobody is left out.
+    Every two that met count one drawn pair more than they played, a weak prior as in BayesElo
+    (remi-coulom.fr/Bayesian-Elo): who won or lost everything is rated too, and the further away
+    the more pairs it was. Who is tied to nobody else is left out.
     """
-    games = read_games(run_dir.match_files()).games
-    if not games:
-        return {}
-    found = {}
-    for player in rate(pair_up(games), bootstraps=0).players:
-        elo = {"below": player.high, "above": player.low}.get(player.status, player.elo)
-        if math.isfinite(elo):
-            found[player.name] = elo
-    return found
+    pairs = pair_up(read_games(run_dir.match_files()).games)
+    met = {tuple(sorted((pair.first, pair.second))) for pair in pairs}
+    pairs += [Pair(first, second, 2, 1.0) for first, second in sorted(met)]
+    players = rate(pairs, bootstraps=0).players if pairs else ()
+    return {player.name: player.elo for player in players if math.isfinite(player.elo)}

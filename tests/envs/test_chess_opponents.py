@@ -146,7 +146,7 @@ def test_an_illegal_move_of_an_opponent_is_a_fault_of_ours() -> None:
     class Cheat(Walkers):
         @staticmethod
         def _move(name: str, board: chess.Board, rng: random.Random) -> chess.Move | None:
-            return chess.Move.from_uci("a1a1")
+            return chess.Move.from_uci("a1b4")
 
     with pytest.raises(ValueError, match="is not legal"):
         play(pool_of(Cheat(share=1.0)), 5)

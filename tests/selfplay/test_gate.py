@@ -45,7 +45,7 @@ def run(tmp_path: Path, tiny_model: Path, stockfish: Path) -> Iterator[RunDir]:
         "match.opening_plies=[1,4]",
         "promotion.match=true",
         "promotion.elo1=400",
-        "promotion.max_pairs=16",
+        "promotion.max_pairs=40",
         "sampler.threads=1",
         "sampler.cpus=0.5",
         f"engine.path={stockfish}",
