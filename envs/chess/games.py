@@ -84,8 +84,10 @@ class GamePool:
         tasks: list[Task] = []
         self._answer_all(self._ready)
         while self._ready and len(tasks) < n:
-            slot = self._ready.popleft()
+            # Ctrl-C may come while an opponent thinks: until there is a task the board is ready.
+            slot = self._ready[0]
             task = self._ask(slot, taken)
+            self._ready.popleft()
             self._in_flight[task.id] = slot
             tasks.append(task)
         return tasks
