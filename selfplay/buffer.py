@@ -44,6 +44,12 @@ class RolloutBuffer:
         """Append a batch."""
         self._batches.append(batch)
 
+    def clear(self) -> list[Batch]:
+        """Remove and return all batches: their policy was left."""
+        batches = list(self._batches)
+        self._batches.clear()
+        return batches
+
     def take(self, learner_version: int) -> Batch:
         """Remove and return the oldest batch.
 

@@ -18,6 +18,7 @@ from selfplay.config_domains import (
     SandboxConfig,
     Section,
 )
+from selfplay.config_league import LeagueConfig, PromotionConfig
 
 _RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 
@@ -52,6 +53,8 @@ class SamplerConfig(Section):
     deadline_s: float = Field(300.0, gt=0)
     resources: CustomResources = Field({})
     """Ray's custom resources that each sampler reserves: where it may run."""
+    guests: int = Field(1, ge=1)
+    """Frozen versions that a sampler holds at once besides the policy, while they play."""
     explore: Literal["none", "all_legal"] = "none"
     """`all_legal`: train on the legal moves themselves (at most group_size of them per position,
     drawn uniformly) instead of on the samples: the all-action gradient. See advantages.py."""
@@ -183,6 +186,8 @@ class RunConfig(Section):
     engine: EngineConfig = EngineConfig()
     reward: RewardConfig = RewardConfig()
     match: MatchConfig = MatchConfig()
+    promotion: PromotionConfig = PromotionConfig()
+    league: LeagueConfig = LeagueConfig()
     sampler: SamplerConfig = SamplerConfig()
     scorer: ScorerConfig = ScorerConfig()
     learner: LearnerConfig = LearnerConfig()
@@ -196,6 +201,11 @@ class RunConfig(Section):
         rollouts = self.groups_per_step * self.group_size
         at_once = (self.micro_batch_size or rollouts) * self.learner.workers
         return max(1, -(-rollouts // at_once))
+
+    @property
+    def has_guests(self) -> bool:
+        """Whether frozen versions ever play through the samplers."""
+        return self.promotion.match or (self.league.opponents != "none" and self.league.versions)
 
     @property
     def suites(self) -> list[str]:
@@ -280,6 +290,26 @@ class RunConfig(Section):
             raise ValueError(
                 "learner.advantage=target needs listed actions, which programs are not; set "
                 "code.advantage=dr_grpo"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _league_can_play(self) -> RunConfig:
+        met = self.league.opponents
+        if self.domain == "code" and (self.promotion.match or met != "none"):
+            key = "promotion.match=true" if self.promotion.match else f"league.opponents={met}"
+            raise ValueError(f"{key} needs chess games; set domain=chess or domain=both")
+        if met != "none" and not self.chess.sources.get("selfplay"):
+            raise ValueError(
+                f"league.opponents={met} needs games of the policy; give chess.sources.selfplay "
+                "a share"
+            )
+        back = self.promotion.on_worse == "rollback"
+        if self.learner.lora_rank is not None and (self.has_guests or back):
+            key = "promotion.on_worse=rollback" if back else "a frozen version that plays"
+            raise ValueError(
+                f"{key} needs whole checkpoints, and with learner.lora_rank="
+                f"{self.learner.lora_rank} they hold the adapter alone; leave one of them out"
             )
         return self
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import ray
 
-Kind = Literal["update", "save", "stop"]
+Kind = Literal["update", "save", "restore", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Command:
     """What the loop asks of the learner.
 
     `update`: `payload` has one list of micro-batches per worker; `save`: `payload` is the folder;
-    `stop`: end the training loop.
+    `restore`: `payload` is (model, folder with the trainer's state or None); `stop`: end the
+    training loop.
     """
 
     kind: Kind
@@ -29,7 +30,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What worker 0 answers: `ready`, `updated` (version, weights, metrics) or `saved` (folder)."""
+    """What worker 0 answers: `ready`, `updated` (version, weights, metrics) or `saved` (folder).
+
+    A `restore` is answered by `updated` too.
+    """
 
     kind: Literal["ready", "updated", "saved"]
     payload: dict[str, Any]

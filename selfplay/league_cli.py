@@ -49,7 +49,7 @@ def match(
 ) -> None:
     """Play two players against each other from balanced openings, each opening with both colours.
 
-    A player is RUN (its champion, else its newest version), RUN@v000012, RUN@latest, RUN@base, a
+    A player is RUN (its champion), RUN@v000012, RUN@latest, RUN@base, a
     model folder or id, random, engine-eps:0.3, softmax:0.1, nodes:5000, uci-elo:1320 (not
     repeatable) or uci:/path/to/engine. Options follow with commas, as in
     quickstart,temperature=0.5,tries=1 or uci:/opt/engine,nodes=2000,option.Contempt=0. The same

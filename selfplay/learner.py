@@ -89,6 +89,18 @@ class Learner:
         payload = self._wait("updated", f"update {step}").payload
         return Update(payload["version"], payload["weights"][0], payload["metrics"])
 
+    def restore(self, model: str, folder: Path | None) -> Update:
+        """Take other weights and go on from them; the new version is one step further.
+
+        Args:
+            model: their folder, or whatever `model:` takes.
+            folder: a checkpoint with the optimiser's state that belongs to them; where it has
+                none, and for None, the optimiser begins with fresh moments.
+        """
+        self._post(Command("restore", (model, None if folder is None else str(folder))))
+        payload = self._wait("updated", f"going back to {model}").payload
+        return Update(payload["version"], payload["weights"][0], payload["metrics"])
+
     def save(self, folder: Path, timeout_s: float | None = None) -> None:
         """Write model, optimiser, schedule and RNG state to `folder`, within the deadline."""
         self._post(Command("save", str(folder)))

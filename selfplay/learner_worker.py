@@ -19,6 +19,7 @@ from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
 from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.restoring import restore_checkpoint
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
 
@@ -117,13 +118,16 @@ class _CommandCallback(TrainerCallback):
     ) -> None:
         # The trainer logs behind this hook; take its metrics now, with the step they belong to.
         control.should_log = False
-        metrics = _metrics(self.trainer)
+        self._publish(_metrics(self.trainer))
+        self._obey(control)
+
+    def _publish(self, metrics: dict[str, float | None]) -> None:
         if self._link.rank == 0:
             ref = ray.put(publishable_weights(self.trainer, self._config))
-            payload = {"version": state.global_step, "weights": [ref], "metrics": metrics}
+            version = self.trainer.state.global_step
+            payload = {"version": version, "weights": [ref], "metrics": metrics}
             self._link.report(Report("updated", payload))
         release_free_memory()
-        self._obey(control)
 
     def _obey(self, control: TrainerControl) -> None:
         while True:
@@ -134,6 +138,10 @@ class _CommandCallback(TrainerCallback):
             if command.kind == "stop":
                 control.should_training_stop = True
                 return
+            if command.kind == "restore":
+                restore_checkpoint(self.trainer, *command.payload)
+                self._publish({"lr": self.trainer.lr_scheduler.get_last_lr()[0]})
+                continue
             save_checkpoint(self.trainer, Path(command.payload))
             self._link.report(Report("saved", {"folder": command.payload}))
 

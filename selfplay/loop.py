@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from selfplay.buffer import RolloutBuffer
+from selfplay.buffer import Batch, RolloutBuffer
 from selfplay.cluster import ray_session
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
@@ -18,7 +18,9 @@ from selfplay.console import RunConsole
 from selfplay.domains import make_domains
 from selfplay.domains.mixed import open_sources
 from selfplay.evaluate import Evaluator, check_evaluation, model_context
+from selfplay.gate import Gate
 from selfplay.interrupt import Interrupt, interruptible
+from selfplay.league.training import TrainingLeague
 from selfplay.learner import Learner
 from selfplay.memory import PeakMemory
 from selfplay.models import load_tokenizer
@@ -41,6 +43,8 @@ class Parts:
     scorers: ScorerPool
     collector: Collector
     state: State
+    base: str
+    """The model that the run began with: version 0."""
 
     def note_placement(self) -> None:
         """Write to the manifest who runs where, and who was lost."""
@@ -108,9 +112,13 @@ def assemble(
     step = int(checkpoint.name[1:]) if checkpoint else 0
     config = config.with_absolute_paths()
     local = Path(config.model).expanduser()
-    model = str(checkpoint or (local.absolute() if local.exists() else config.model))
+    base = str(local.absolute()) if local.exists() else config.model
+    model = str(checkpoint or base)
     # What reads the user's files comes before anything that takes seconds to start.
-    domains = make_domains(config)
+    league = None
+    if config.league.opponents != "none":
+        league = stack.enter_context(TrainingLeague(config, run_dir, base))
+    domains = make_domains(config, league)
     check_evaluation(config, domains)
     source = open_sources(config, domains, stack)
     if checkpoint:
@@ -146,7 +154,17 @@ def assemble(
         tokenizer=tokenizer,
         context=context,
     )
+    if league is not None:
+        league.attach(samplers, tokenizer, context)
     evaluator = Evaluator(config, samplers=samplers, tokenizer=tokenizer, context=context)
+    gate = Gate(
+        config,
+        run_dir=run_dir,
+        samplers=samplers,
+        base=base,
+        tokenizer=tokenizer,
+        context=context,
+    )
     state = State(
         config,
         run_dir=run_dir,
@@ -156,10 +174,12 @@ def assemble(
         source=source,
         learner=learner,
         evaluator=evaluator,
+        gate=gate,
+        league=league,
         step=step,
         pad_id=int(tokenizer.pad_token_id),
     )
-    return Parts(learner, samplers, scorers, collector, state)
+    return Parts(learner, samplers, scorers, collector, state, base)
 
 
 def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
@@ -174,6 +194,16 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
     collected = state.step
     began = time.monotonic() - state.trained_seconds()
     while state.step < config.steps:
+        if config.max_minutes and time.monotonic() - began >= 60 * config.max_minutes:
+            break
+        due = state.evaluation_due()
+        if due and state.evaluate(due, config.eval.every_positions, training=True):
+            with interrupt.held_back():
+                roll_back(parts, buffer.clear(), wall_s=time.monotonic() - began)
+            collected = state.step
+            if interrupt.asked:
+                return "stopped"
+            continue
         step_start = time.monotonic()
         state.console.phase(f"step {state.step + 1}/{config.steps}")
         if not len(buffer):
@@ -201,14 +231,25 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
             parts.note_placement()
         if interrupt.asked:
             return "stopped"
-        if config.max_minutes and time.monotonic() - began >= 60 * config.max_minutes:
-            break
-        if state.step < config.steps:
-            if config.eval.every and state.step % config.eval.every == 0:
-                state.evaluate(f"step_{state.step:06d}", config.eval.every_positions)
-            if state.step % config.checkpoint.every == 0:
-                state.save(wait=True)
+        if state.save_due():
+            state.save(wait=True)
     return "finished"
 
 
-__all__ = ["Parts", "assemble", "run", "train"]
+def roll_back(parts: Parts, dropped: list[Batch], *, wall_s: float) -> None:
+    """Go on from the champion: learner, optimiser and samplers, as a step of its own.
+
+    `dropped` are batches that the policy which is left had sampled ahead.
+    """
+    run_dir, state = parts.state.run_dir, parts.state
+    champion = run_dir.champion() or 0
+    state.console.phase(f"going back to version {champion}")
+    update = parts.learner.restore(
+        run_dir.model_of(champion, parts.base),
+        run_dir.checkpoint_dir(champion) if champion else None,
+    )
+    parts.samplers.update_weights(update.version, update.weights)
+    state.finish_rollback(update, dropped, wall_s=wall_s)
+
+
+__all__ = ["Parts", "assemble", "roll_back", "run", "train"]

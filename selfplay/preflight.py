@@ -153,7 +153,8 @@ def check_memory(config: RunConfig) -> tuple[State, str]:
     if count is None:
         return "warn", f"{size(free)} free; the model's size is unknown"
     trained, sampled = config.learner.workers, config.sampler.count
-    need = count * (_BYTES_PER_TRAINED * trained + _BYTES_PER_SAMPLED * (sampled + 1))
+    guests = sampled * config.sampler.guests if config.has_guests else 0
+    need = count * (_BYTES_PER_TRAINED * trained + _BYTES_PER_SAMPLED * (sampled + guests + 1))
     need += _PROCESS_BYTES * (trained + sampled + 1) + config.ray.object_store_mb * 2**20
     detail = f"{size(free)} free, about {size(need)} needed besides activations"
     if free < need:
@@ -171,6 +172,7 @@ def check_disk(config: RunConfig) -> tuple[State, str]:
     free = shutil.disk_usage(folder).free
     count = parameters(config.model) or 0
     models = max(1, config.steps // config.checkpoint.every)
+    models += config.steps // config.league.every if config.league.every else 0
     need = 2**30 + count * (4 * models + 12 * (config.checkpoint.keep + 1))
     detail = f"{size(free)} free at {folder}, up to {size(need)} needed"
     return ("ok" if free >= need else "fail"), detail

@@ -1,4 +1,4 @@
-"""The gate: a version becomes champion when it is better in one suite and worse in none.
+"""The gate: a version becomes champion when it is better in one thing and worse in none.
 
 Every item of a suite has a utility for each policy, and the two policies meet item by item:
 
@@ -10,6 +10,10 @@ Every item of a suite has a utility for each policy, and the two policies meet i
 A suite is better (worse) when the mean difference is above (below) 0 and a paired sign-flip test
 rejects "no difference" at 5% behind Holm's correction over the suites (Holm 1979, Scand. J. Stat.
 6, 65-70). The bootstrap interval of the difference stands beside it for the reader.
+
+With `promotion.match` the games between the two count as well, judged by a sequential test of their
+own (ratings/sequential.py): a version that is no better than the champion is promoted with at most
+5% by the suites and `promotion.alpha` by the games.
 """
 
 from __future__ import annotations
@@ -18,11 +22,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from selfplay.ratings.sequential import Finding
 from selfplay.stats import Interval, holm, paired_bootstrap, sign_flip_p
 
 ALPHA = 0.05
 
 Change = Literal["better", "worse", "even"]
+GAMES = "games"
+"""What the games are called among the suites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +43,26 @@ class SuiteChange:
 
 
 @dataclass(frozen=True, slots=True)
+class GamesChange:
+    """What the games said; `evidence` is JSON: pairs, Elo, both tests, where the games are."""
+
+    change: Finding
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the candidate becomes champion, and why."""
+    """Whether the candidate becomes champion, and why; `games` is None where none were played."""
 
     promoted: bool
+    worse: bool
     reason: str
     suites: tuple[SuiteChange, ...]
+    games: GamesChange | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the decision with its evidence as JSON."""
-        return {
+        row: dict[str, Any] = {
             "promoted": self.promoted,
             "reason": self.reason,
             "suites": {
@@ -53,6 +70,9 @@ class Decision:
                 for s in self.suites
             },
         }
+        if self.games is not None:
+            row[GAMES] = {"change": self.games.change, **self.games.evidence}
+        return row
 
 
 def utility(row: Mapping[str, Any]) -> float | None:
@@ -68,10 +88,13 @@ def utility(row: Mapping[str, Any]) -> float | None:
     return float(verdict == "pass")
 
 
-def decide(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> Decision:
+def decide(
+    champion: Mapping[str, Any], candidate: Mapping[str, Any], games: GamesChange | None = None
+) -> Decision:
     """Return whether the policy of evaluation `candidate` replaces that of `champion`.
 
     Both are evaluation records with rows; only suites and tasks that both have are compared.
+    `games` are those that the two played, from the candidate's side.
     """
     tested = []
     for suite, numbers in candidate["suites"].items():
@@ -83,13 +106,17 @@ def decide(champion: Mapping[str, Any], candidate: Mapping[str, Any]) -> Decisio
             gain = [a - b for a, b in zip(new, old, strict=True)]
             tested.append((suite, paired_bootstrap(new, old), sign_flip_p(gain)))
     changes = tuple(_judged(tested))
-    worse = [c.suite for c in changes if c.change == "worse"]
-    better = [c.suite for c in changes if c.change == "better"]
+    found = [(c.suite, str(c.change)) for c in changes]
+    if games is not None:
+        found.append((GAMES, games.change))
+    worse = [name for name, change in found if change == "worse"]
+    better = [name for name, change in found if change == "better"]
     if worse:
-        return Decision(False, f"worse in {', '.join(worse)}", changes)
+        return Decision(False, True, f"worse in {', '.join(worse)}", changes, games)
     if not better:
-        return Decision(False, "better in none", changes)
-    return Decision(True, f"better in {', '.join(better)}, worse in none", changes)
+        return Decision(False, False, "better in none", changes, games)
+    reason = f"better in {', '.join(better)}, worse in none"
+    return Decision(True, False, reason, changes, games)
 
 
 def _utilities(numbers: Mapping[str, Any]) -> dict[str, float]:

@@ -7,12 +7,14 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import chess.pgn
 
 from envs.errors import InputError
+from selfplay import discarding
 from selfplay.atomic import free_name, write_json, write_text
 from selfplay.config import RunConfig
 from selfplay.config_io import dump_config, parse_config
@@ -20,10 +22,9 @@ from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
 from selfplay.rollout_store import RolloutStore
-from selfplay.sums import COMPLETE, seal_checkpoint, unseal
+from selfplay.sums import COMPLETE, seal_checkpoint
 from selfplay.text import check_name
 
-_STEP = re.compile(r"step_(\d+)")
 _VERSION = re.compile(r"v(\d+)")
 
 
@@ -202,6 +203,18 @@ class RunDir:
         """Return checkpoints/vNNNNNN (not made here) of a policy version."""
         return self.path / "checkpoints" / f"v{version:06d}"
 
+    def model_of(self, version: int, base: str) -> str:
+        """Return the model folder of a frozen version; version 0 is `base`, as the run began."""
+        return str(self.checkpoint_dir(version)) if version else base
+
+    def match_file(self, candidate: int, champion: int) -> Path:
+        """Return matches/vNNNNNN-vNNNNNN.pgn (not made here): candidate first, then champion."""
+        return self.path / "matches" / f"v{candidate:06d}-v{champion:06d}.pgn"
+
+    def match_files(self) -> list[Path]:
+        """Return the PGN files of all matches between versions of this run."""
+        return sorted((self.path / "matches").glob("v*-v*.pgn"))
+
     def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
         """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
         folder = self.checkpoint_dir(version)
@@ -234,43 +247,39 @@ class RunDir:
         """Add one decision of the gate, with its evidence, to promotions.jsonl."""
         self.promotions.append({"time": when} | decision)
 
-    def champion_eval(self) -> str | None:
-        """Return the name of the evaluation by which the champion was promoted, if it is there."""
-        known = self.read_evals()
-        rows = [r for r in self.promotions.read() if r["promoted"] and r["evaluation"] in known]
-        return str(rows[-1]["evaluation"]) if rows else None
+    def frozen(self, every: int) -> list[int]:
+        """Return the versions that the league keeps, ascending: every `every`-th and all champions.
+
+        0, the model that the run began with, is always among them. Nothing is copied: a frozen
+        version is a checkpoint, which is never written again.
+        """
+        champions = {int(row["version"]) for row in self.promotions.read() if row["promoted"]}
+        have = self.checkpoints()
+        kept = {v for v in have if v in champions or (every and v % every == 0)}
+        return sorted({0, *kept})
+
+    def champion_eval(self) -> dict[str, Any] | None:
+        """Return the evaluation of the champion, that on most positions where there are several."""
+        version = self.champion() or 0
+        mine = [e for e in self.read_evals().values() if (e.get("version") or 0) == version]
+        return max(mine, key=lambda e: int(e.get("positions") or 0), default=None)
 
     def discard_after(self, step: int) -> list[str]:
         """Set aside what a resumed run will do again; return one line per thing moved.
 
-        Rows of metrics.jsonl, rollouts, games and evaluations of later steps move to *discarded*
-        places, SHA256SUMS to another name; checkpoints that were never completed are removed.
+        Rows of metrics.jsonl, rollouts, games, matches and evaluations of later steps move to
+        *discarded* places, SHA256SUMS to another name; checkpoints that were never completed are
+        removed. A final evaluation of a version that stays is kept as that step's: a champion's
+        evidence is not lost.
         """
-        moved = unseal(self.path)
-        for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
-            rows = log.discard_after(step)
-            if rows:
-                moved.append(f"{rows} {what}")
-        champion = self.champion()
-        if champion is not None and champion > step:
-            kept = [int(row["version"]) for row in self.promotions.read() if row["promoted"]]
-            if kept:
-                self.set_champion(kept[-1])
-            else:
-                (self.path / "champion").unlink()
-        for folder in ("rollouts", "games", "evals"):
-            for path in sorted((self.path / folder).glob("*.*")):
-                if self._is_later(path, step):
-                    target = free_name(self.path / folder / "discarded" / path.name)
-                    target.parent.mkdir(exist_ok=True)
-                    path.rename(target)
-                    moved.append(f"{folder}/{path.name}")
-        complete = self.checkpoints().values()
-        for path in sorted((self.path / "checkpoints").glob("v*")):
-            if path not in complete:
-                shutil.rmtree(path)
-                moved.append(f"checkpoints/{path.name} (incomplete)")
-        return moved
+        return discarding.discard_after(self, step)
+
+    def discard_rollouts(self, steps: Iterable[int]) -> None:
+        """Set rollouts aside that will never train, since a rollback dropped their policy."""
+        files = self.rollouts.files()
+        for step in steps:
+            if step in files:
+                discarding.set_aside(files[step])
 
     def remove_unused(self) -> bool:
         """Remove the folder if nothing was learnt or measured in it yet; tell whether it went."""
@@ -285,12 +294,6 @@ class RunDir:
         """Return logs/`name`.log, its folder made."""
         (self.path / "logs").mkdir(exist_ok=True)
         return self.path / "logs" / f"{name}.log"
-
-    def _is_later(self, path: Path, step: int) -> bool:
-        match = _STEP.match(path.name)
-        if match:
-            return int(match[1]) > step
-        return path.parent.name == "evals" and path.name.startswith("final")
 
     @staticmethod
     def _read_json(path: Path) -> dict[str, Any] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
@@ -15,48 +16,92 @@ from selfplay.memory import release_free_memory
 from selfplay.placement import bundle
 from selfplay.pools import ActorPool
 
+if TYPE_CHECKING:
+    from selfplay.engines.hf import HFEngine
+
 
 @ray.remote(concurrency_groups={"watch": 1})
 class SamplerActor:
-    """One sampler: a model on its device behind a sampler engine."""
+    """One sampler: a model on its device behind a sampler engine.
+
+    Other models (a frozen version, the champion) are its guests: loaded when they are first asked,
+    and gone when another one needs the room or when they are dismissed.
+    """
 
     def __init__(self, config: dict[str, Any], model: str, version: int) -> None:
         import torch
 
-        from selfplay.attention import attention_for
-        from selfplay.engines.hf import HFEngine
-        from selfplay.models import auto_dtype, load_model, load_tokenizer
+        from selfplay.models import load_tokenizer
 
         self._doing = "loading the model"
-        settings = RunConfig.model_validate(config).sampler
-        self._threads = settings.threads or os.cpu_count() or 1
+        self._settings = RunConfig.model_validate(config).sampler
+        self._threads = self._settings.threads or os.cpu_count() or 1
         torch.set_num_threads(self._threads)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        loaded = load_model(
-            model,
-            dtype=auto_dtype(settings.dtype, device),
-            device=device,
-            attention=attention_for(device),
-        )
-        self._engine = HFEngine(
-            loaded,
-            load_tokenizer(model),
-            version=version,
-            prefill_tokens=settings.prefill_tokens,
-        )
+        self._tokenizer = load_tokenizer(model)
+        self._engine = self._load(model)
+        self._engine.version = version
+        self._guests: OrderedDict[str, HFEngine] = OrderedDict()
         self._doing = "idle"
 
     def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
         """Return the samples of each request, from policy `version` and no other."""
-        import torch
-
         if version != self._engine.version:
             raise RuntimeError(f"asked for version {version}, holds {self._engine.version}")
+        return self._sample(self._engine, f"version {version}", requests)
+
+    def sample_guest(self, model: str, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request from another model with the same tokenizer.
+
+        Args:
+            model: its folder, or whatever `model:` takes.
+            requests: as for `sample`.
+        """
+        if model not in self._guests:
+            self._doing = f"loading {model}"
+            while len(self._guests) >= self._settings.guests:
+                self._guests.popitem(last=False)
+            release_free_memory()
+            self._guests[model] = self._load(model)
+        self._guests.move_to_end(model)
+        return self._sample(self._guests[model], model, requests)
+
+    def dismiss_guests(self) -> None:
+        """Free the memory of all guests."""
+        self._guests.clear()
+        release_free_memory()
+
+    def _load(self, model: str) -> HFEngine:
+        import torch
+
+        from selfplay.attention import attention_for
+        from selfplay.engines.hf import HFEngine
+        from selfplay.models import auto_dtype, load_model
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        loaded = load_model(
+            model,
+            dtype=auto_dtype(self._settings.dtype, device),
+            device=device,
+            attention=attention_for(device),
+        )
+        own: HFEngine | None = getattr(self, "_engine", None)
+        return HFEngine(
+            loaded,
+            self._tokenizer,
+            prefill_tokens=self._settings.prefill_tokens,
+            stops=None if own is None else own.stops,
+        )
+
+    def _sample(
+        self, engine: HFEngine, name: str, requests: Sequence[SampleRequest]
+    ) -> list[list[Sample]]:
+        import torch
+
         # OpenMP keeps its number of threads per thread, and Ray may run this in another one.
         torch.set_num_threads(self._threads)
-        self._doing = f"sampling {len(requests)} prompts from version {version}"
+        self._doing = f"sampling {len(requests)} prompts from {name}"
         try:
-            return self._engine.sample(requests)
+            return engine.sample(requests)
         finally:
             release_free_memory()
             self._doing = "idle"
@@ -123,12 +168,28 @@ class SamplerPool:
         Requests are dealt by prompt length, so that what is sampled together depends on nothing but
         the requests and `sampler.count`, also when samplers are lost.
         """
+        return self._dealt("sample", self.version, requests)
+
+    def sample_guest(self, model: str, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request from another model than the policy, in order.
+
+        It must have the policy's tokenizer: a frozen version, or the model that the run began with.
+        """
+        return self._dealt("sample_guest", model, requests)
+
+    def dismiss_guests(self) -> None:
+        """Let every sampler free what it holds besides the policy."""
+        self._pool.each("dismiss_guests")
+
+    def _dealt(
+        self, method: str, who: int | str, requests: Sequence[SampleRequest]
+    ) -> list[list[Sample]]:
         order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
         shares = [order[i :: len(self._pool)] for i in range(len(self._pool))]
         shares = [share for share in shares if share]
-        calls = [(self.version, [requests[i] for i in share]) for share in shares]
+        calls = [(who, [requests[i] for i in share]) for share in shares]
         answers: list[list[Sample]] = [[] for _ in requests]
-        for share, result in zip(shares, self._pool.map("sample", calls), strict=True):
+        for share, result in zip(shares, self._pool.map(method, calls), strict=True):
             for i, samples in zip(share, result, strict=True):
                 answers[i] = samples
         return answers

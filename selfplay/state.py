@@ -14,8 +14,9 @@ from selfplay.console import RunConsole
 from selfplay.domains.base import Domain, domain_of
 from selfplay.domains.mixed import RunSource
 from selfplay.evaluate import Evaluator
+from selfplay.gate import Gate
+from selfplay.league.training import TrainingLeague, opponent_figures
 from selfplay.learner import Learner, Update
-from selfplay.promotion import decide
 from selfplay.records import Group
 from selfplay.rundir import RunDir
 from selfplay.tb import TensorBoardLog
@@ -55,6 +56,8 @@ class State:
         source: RunSource,
         learner: Learner,
         evaluator: Evaluator,
+        gate: Gate,
+        league: TrainingLeague | None,
         step: int,
         pad_id: int,
     ) -> None:
@@ -68,6 +71,8 @@ class State:
         self._source = source
         self._learner = learner
         self._evaluator = evaluator
+        self._gate = gate
+        self._league = league
         self._figures: dict[int, dict[str, Any]] = {}
         self._saved = step if run_dir.checkpoint_dir(step).exists() else -1
 
@@ -99,6 +104,7 @@ class State:
             "wall_s": wall_s,
             **self._figures.pop(batch.step),
             "staleness": update.version - 1 - batch.version,
+            "champion": self.run_dir.champion(),
             "completion_tokens": batch.completion_tokens,
             "tokens_per_s": batch.completion_tokens / sampling if sampling else None,
             "refills": batch.refills,
@@ -106,15 +112,64 @@ class State:
             **{ours: trl.get(theirs) for ours, theirs in _TRL_FIGURES.items()},
             "seconds": {key: round(value, 3) for key, value in batch.seconds.items()},
         }
+        games = self._source.finished()
+        if self._league is not None:
+            row |= opponent_figures(games)
         self.step = batch.step
         self.run_dir.append_metrics(row)
-        self.run_dir.append_games(self._source.finished(), batch.step)
+        self.run_dir.append_games(games, batch.step)
         self._board.add(row)
         self.console.step(row)
         self._warn_when_dead()
 
-    def evaluate(self, name: str, positions: int) -> None:
-        """Evaluate the samplers' policy and keep the record."""
+    def finish_rollback(self, update: Update, dropped: list[Batch], *, wall_s: float) -> None:
+        """Record that the learner went back to the champion, which was a step without a batch.
+
+        Args:
+            update: what the learner holds now, under a version of its own.
+            dropped: batches of the policy that was left, sampled ahead; they never train.
+            wall_s: as for `finish_step`.
+        """
+        self.run_dir.discard_rollouts(batch.step for batch in dropped)
+        for batch in dropped:
+            self._figures.pop(batch.step)
+        champion = self.run_dir.champion()
+        row = {
+            "step": update.version,
+            "version": update.version,
+            "time": time.time(),
+            "wall_s": wall_s,
+            "champion": champion,
+            "rolled_back_to": champion,
+            "lr": update.metrics["lr"],
+        }
+        self.step = update.version
+        self.run_dir.append_metrics(row)
+        self._board.add(row)
+        self.console.note(f"version {self.step} has the weights of version {champion} again")
+        # At once: a resumed run must not find the policy that was left.
+        self.save(wait=True)
+
+    def evaluation_due(self) -> str | None:
+        """Return the name of the evaluation that this step asks for and has not had, if any."""
+        every = self.config.eval.every
+        if not every or not self.step or self.step % every:
+            return None
+        name = f"step_{self.step:06d}"
+        judged = {row["evaluation"] for row in self.run_dir.promotions.read()}
+        return None if name in judged else name
+
+    def evaluate(self, name: str, positions: int, *, training: bool = False) -> bool:
+        """Evaluate the samplers' policy, keep the record and let it meet the champion.
+
+        Args:
+            name: of the record.
+            positions: per suite.
+            training: whether training goes on, so that a rollback makes sense.
+
+        Returns:
+            Whether the caller must roll back to the champion (config: promotion.on_worse).
+        """
         result = self._evaluator.evaluate(
             name,
             step=self.step,
@@ -123,25 +178,52 @@ class State:
         )
         self.run_dir.write_eval(name, result)
         self._board.add_eval(result)
-        if name != BASE:
-            self._promote(name, result)
+        if self.run_dir.champion() is None:
+            self.run_dir.set_champion(0)
+        return name != BASE and self._promote(name, result, training=training)
 
-    def _promote(self, name: str, result: dict[str, Any]) -> None:
-        """Let the evaluated version meet the champion; a better one takes its place."""
-        meets = self.run_dir.champion_eval() or BASE
-        decision = decide(self.run_dir.read_evals()[meets], result)
-        row = {"step": self.step, "version": self.step, "evaluation": name, "against": meets}
+    def _promote(self, name: str, result: dict[str, Any], *, training: bool) -> bool:
+        """Let the evaluated version meet the champion; a better one takes its place.
+
+        The row's step is that behind the decision: a resumed run that has not rolled back yet
+        finds no row, and decides again.
+        """
+        champion = self.run_dir.champion() or 0
+        if self.config.promotion.match:
+            self.save(wait=True)
+        decision = self._gate.judge(
+            result, lambda text: self._progress(f"{name} evaluation: {text}")
+        )
+        back = decision.worse and training and self.config.promotion.on_worse == "rollback"
+        row = {
+            "step": self.step + int(back),
+            "version": self.step,
+            "evaluation": name,
+            "against": (self.run_dir.champion_eval() or {}).get("name"),
+            "champion": champion,
+            "action": "promoted" if decision.promoted else "rolled back" if back else "kept",
+        }
         if decision.promoted:
             self.save(wait=True)
         self.run_dir.append_promotion(row | decision.as_dict(), time.time())
         if decision.promoted:
             self.run_dir.set_champion(self.step)
-        word = "promoted to champion" if decision.promoted else "not promoted"
-        self.console.note(f"version {self.step} {word} against {meets}: {decision.reason}")
+        word = {"promoted": "is champion now", "kept": "is not promoted"}.get(
+            str(row["action"]), "is left"
+        )
+        self._refresh_league()
+        against = f"v{champion:06d}" if champion else "the base model"
+        self.console.note(f"version {self.step} {word}, against {against}: {decision.reason}")
+        return back
 
     def _progress(self, text: str) -> None:
         self._learner.check()
         self.console.phase(text)
+
+    def save_due(self) -> bool:
+        """Whether training goes on and this step is one to save, or to freeze for the league."""
+        every = (self.config.checkpoint.every, self.config.league.every)
+        return self.step < self.config.steps and any(n and self.step % n == 0 for n in every)
 
     def save(self, *, wait: bool) -> None:
         """Save a checkpoint of the last finished step, unless there is one.
@@ -158,8 +240,22 @@ class State:
         write_json(folder / "source.json", self._source.state(), overwrite=True)
         self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
         self._saved = self.step
-        for old in list(self.run_dir.checkpoints().values())[: -self.config.checkpoint.keep]:
-            (old / "optimizer.pt").unlink(missing_ok=True)
+        self._prune()
+        self._refresh_league()
+
+    def _refresh_league(self) -> None:
+        if self._league is not None:
+            self._league.refresh()
+
+    def _prune(self) -> None:
+        """Remove the optimiser's state from older checkpoints, but not where a rollback leads."""
+        back = self.config.promotion.on_worse == "rollback"
+        needed = self.run_dir.champion() if back else None
+        for version, old in list(self.run_dir.checkpoints().items())[
+            : -self.config.checkpoint.keep
+        ]:
+            if version != needed:
+                (old / "optimizer.pt").unlink(missing_ok=True)
 
     def _warn_when_dead(self) -> None:
         if self.step % 10:

@@ -18,6 +18,9 @@ OVERRIDES = (
     # Games of one or two moves, so that some end.
     "chess.random_opening_plies=[3,4]",
     "chess.max_plies=5",
+    "league.opponents=uniform",
+    "league.every=1",
+    "league.anchors=[random, 'softmax:0.5']",
 )
 
 

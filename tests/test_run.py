@@ -81,7 +81,9 @@ def test_run_folder_is_whole(runs: Path) -> None:
         assert (run / name).stat().st_size > 0
     [decision] = [json.loads(x) for x in (run / "promotions.jsonl").read_text().splitlines()]
     assert decision["evaluation"] == "final" and decision["against"] == "base"
-    assert decision["promoted"] == (run / "champion").exists()
+    champion = (run / "champion").read_text().strip()
+    assert champion == (f"v{STEPS:06d}" if decision["promoted"] else "v000000")
+    assert decision["action"] == ("promoted" if decision["promoted"] else "kept")
     checkpoint = run / "checkpoints" / f"v{STEPS:06d}"
     assert (checkpoint / "model.safetensors").exists()
     assert (checkpoint / "optimizer.pt").exists()
@@ -91,6 +93,21 @@ def test_run_folder_is_whole(runs: Path) -> None:
     for row in metrics:
         assert set(row["seconds"]) == {"sample", "score", "learn", "wait", "publish", "total"}
         assert row["staleness"] == 0
+
+
+def test_some_games_have_an_opponent_and_the_policy_one_colour(runs: Path) -> None:
+    """Anchors and every earlier version are drawn; what they draw is part of what resumes."""
+    met = set()
+    for folder in sorted((runs / "whole" / "checkpoints").glob("v*")):
+        pool = json.loads((folder / "source.json").read_text())["sources"]["chess"]["pool"]
+        met |= {game["opponent"] for game in pool["games"] if game and "opponent" in game}
+    assert met and met <= {"random", "softmax:0.5", "whole@base"} | {
+        f"whole@v{version:06d}" for version in range(1, STEPS)
+    }
+    metrics = [
+        json.loads(line) for line in (runs / "whole" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert all(row["opponent_games"] >= 0 and row["champion"] == 0 for row in metrics)
 
 
 def test_grpo_on_samples_with_staleness(repository: Path, runs: Path) -> None:

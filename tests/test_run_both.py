@@ -92,7 +92,8 @@ def test_both_domains_keep_their_shares_and_their_figures(runs: Path) -> None:
 def test_the_gate_compares_both_domains(runs: Path) -> None:
     [decision] = lines_of(runs / "both" / "promotions.jsonl")
     assert set(decision["suites"]) == {"chess/games", "code/families"}
-    assert decision["promoted"] == (runs / "both" / "champion").exists()
+    champion = (runs / "both" / "champion").read_text().strip()
+    assert champion == (f"v{STEPS:06d}" if decision["promoted"] else "v000000")
 
 
 def test_eval_of_the_run_repeats_its_numbers(runs: Path, tmp_path: Path) -> None:

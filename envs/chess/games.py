@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import chess
 import chess.pgn
 
 from envs.chess.openings import random_move
+from envs.chess.opponents import Opponents
 from envs.chess.pgn import Game, game_from_pgn, game_result
 from envs.chess.position import make_task, position_key, quoted
 from envs.errors import InputError
@@ -29,6 +30,10 @@ class GamePool:
 
     A position whose key is in `exclude`, or whose task is in flight already, is never asked: it
     is passed over by a random legal move.
+
+    With `opponents` some games have one: the policy has one colour there, and only the positions
+    with that colour to move are tasks. The opponents move when tasks are asked for, all boards of
+    one opponent in one call.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class GamePool:
         players: tuple[str, str],
         *,
         exclude: frozenset[str] = frozenset(),
+        opponents: Opponents | None = None,
     ) -> None:
         """Open the pool; games are started as they are asked for.
 
@@ -63,6 +69,7 @@ class GamePool:
         self._random_when_illegal = random_when_illegal
         self._players = players
         self._exclude = exclude
+        self._opponents = opponents
         self._games: list[Game | None] = [None] * boards
         self._counts = [0] * boards
         self._ready = deque(range(boards))
@@ -75,9 +82,12 @@ class GamePool:
         Positions whose task id is in `taken` are passed over as well.
         """
         tasks: list[Task] = []
+        self._answer_all(self._ready)
         while self._ready and len(tasks) < n:
-            slot = self._ready.popleft()
+            # Ctrl-C may come while an opponent thinks: until there is a task the board is ready.
+            slot = self._ready[0]
             task = self._ask(slot, taken)
+            self._ready.popleft()
             self._in_flight[task.id] = slot
             tasks.append(task)
         return tasks
@@ -103,12 +113,12 @@ class GamePool:
         self._ready.append(slot)
         game.versions[game.board.turn] = version
         rng = self._rng(slot, "move")
-        if not answers and not self._random_when_illegal:
-            self._finish(slot, "0-1" if game.board.turn == chess.WHITE else "1-0", "illegal move")
-        elif not answers or rng.random() < self._random_move_prob:
+        if answers and rng.random() >= self._random_move_prob:
+            self._play(slot, rng.choice(answers), by_chance=False)
+        elif answers:
             self._play(slot, random_move(game.board, rng), by_chance=True)
         else:
-            self._play(slot, rng.choice(answers), by_chance=False)
+            self._play_nothing(slot, rng)
 
     def skip(self, task_id: str) -> None:
         """Free the board of a task in flight; its position will be asked again.
@@ -163,12 +173,20 @@ class GamePool:
             board = self._new_game(self._rng(slot, "opening"))
             if board.is_game_over():
                 raise ValueError(f"new_game gave a finished game: {board.fen()}")
-            self._games[slot] = game = Game(board, opening_plies=len(board.move_stack))
+            game = Game(board, opening_plies=len(board.move_stack))
+            if self._opponents is not None:
+                rng = self._rng(slot, "opponent")
+                game.opponent = self._opponents.draw(rng)
+                game.policy_is_white = rng.random() < 0.5
+            self._games[slot] = game
         return game
 
     def _ask(self, slot: int, taken: frozenset[str]) -> Task:
         for _ in range(_PASSES):
             board = self._game(slot).board
+            if self._awaits_opponent(slot):
+                self._answer_all([slot])
+                continue
             if position_key(board) not in self._exclude:
                 task = make_task(board)
                 if task.id not in self._in_flight and task.id not in taken:
@@ -178,6 +196,40 @@ class GamePool:
             f"game pool: {_PASSES} positions in a row are held out or asked already; "
             "use fewer boards or longer openings"
         )
+
+    def _awaits_opponent(self, slot: int) -> bool:
+        game = self._games[slot]
+        return self._opponents is not None and game is not None and game.opponent_to_move
+
+    def _answer_all(self, slots: Iterable[int]) -> None:
+        """Let the opponents move on those of the boards on which they are to."""
+        waiting: dict[str, list[int]] = {}
+        for slot in slots:
+            if self._awaits_opponent(slot):
+                waiting.setdefault(str(self._game(slot).opponent), []).append(slot)
+        for name, group in waiting.items():
+            assert self._opponents is not None
+            rngs = [self._rng(slot, "answer") for slot in group]
+            turns = [
+                (self._game(slot).board, rng.getrandbits(62))
+                for slot, rng in zip(group, rngs, strict=True)
+            ]
+            moves = self._opponents.moves(name, turns)
+            for slot, move, rng in zip(group, moves, rngs, strict=True):
+                if move is None:
+                    self._play_nothing(slot, rng)
+                elif not self._game(slot).board.is_legal(move):
+                    raise ValueError(f"opponent {name}: {move} is not legal")
+                else:
+                    self._play(slot, move, by_chance=False)
+
+    def _play_nothing(self, slot: int, rng: random.Random) -> None:
+        """Go on where whoever is to move found no legal move."""
+        board = self._game(slot).board
+        if self._random_when_illegal:
+            self._play(slot, random_move(board, rng), by_chance=True)
+        else:
+            self._finish(slot, "0-1" if board.turn == chess.WHITE else "1-0", "illegal move")
 
     def _play(self, slot: int, move: chess.Move, *, by_chance: bool) -> None:
         game = self._game(slot)

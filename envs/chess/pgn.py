@@ -44,16 +44,25 @@ class Game:
     """A game under way.
 
     `versions[colour]` is the last policy version that was asked for that colour; `chance_plies`
-    are the plies that a random move decided, after an opening of `opening_plies`.
+    are the plies that a random move decided, after an opening of `opening_plies`. With an
+    `opponent` the policy has one colour only.
     """
 
     board: chess.Board
     opening_plies: int
     versions: dict[chess.Color, int] = field(default_factory=dict)
     chance_plies: list[int] = field(default_factory=list)
+    opponent: str | None = None
+    policy_is_white: bool = True
+
+    @property
+    def opponent_to_move(self) -> bool:
+        """Whether it is not the policy's turn."""
+        return self.opponent is not None and self.board.turn != self.policy_is_white
 
     def state(self) -> dict[str, Any]:
         """Return the game as JSON."""
+        met = {"opponent": self.opponent, "policy_is_white": self.policy_is_white}
         return {
             "start_fen": self.board.root().fen(),
             "moves": [move.uci() for move in self.board.move_stack],
@@ -61,6 +70,7 @@ class Game:
             "white_version": self.versions.get(chess.WHITE),
             "black_version": self.versions.get(chess.BLACK),
             "chance_plies": list(self.chance_plies),
+            **(met if self.opponent is not None else {}),
         }
 
     @classmethod
@@ -70,7 +80,14 @@ class Game:
         play(board, state["moves"], "saved game")
         colours = {chess.WHITE: state["white_version"], chess.BLACK: state["black_version"]}
         versions = {colour: v for colour, v in colours.items() if v is not None}
-        return cls(board, state["opening_plies"], versions, list(state["chance_plies"]))
+        return cls(
+            board,
+            state["opening_plies"],
+            versions,
+            list(state["chance_plies"]),
+            state.get("opponent"),
+            state.get("policy_is_white", True),
+        )
 
     def to_pgn(
         self, players: tuple[str, str], round_name: str, result: str, termination: str
@@ -80,6 +97,7 @@ class Game:
 
         WhiteVersion and BlackVersion are the last version that answered for that colour, as in
         "v000012", or "?" if none did. FEN and SetUp are there if the start is not the standard one.
+        An opponent stands under its own name, and Opponent says which colour it has.
         """
         game = chess.pgn.Game.from_board(self.board)
         chance = set(self.chance_plies)
@@ -89,6 +107,12 @@ class Game:
             elif ply in chance:
                 node.comment = "random"
         white, black = (self.versions.get(colour) for colour in (chess.WHITE, chess.BLACK))
+        if self.opponent is not None:
+            theirs = "Black" if self.policy_is_white else "White"
+            game.headers["Opponent"] = theirs
+            players = (
+                (players[0], self.opponent) if self.policy_is_white else (self.opponent, players[1])
+            )
         game.headers.update(
             {
                 "Event": "self-play",

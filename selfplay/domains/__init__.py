@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from envs.chess.opponents import Opponents
 from selfplay.config import RunConfig
 from selfplay.domains.base import Domain
 
 NAMES = ("chess", "code")
 
 
-def make_domain(name: str, config: RunConfig) -> Domain:
-    """Return the domain of that name under a configuration."""
+def make_domain(name: str, config: RunConfig, opponents: Opponents | None = None) -> Domain:
+    """Return the domain of that name under a configuration; see make_domains."""
     if name == "code":
         from selfplay.domains.code import CodeDomain
 
         return CodeDomain(config)
     from selfplay.domains.chess import ChessDomain
 
-    return ChessDomain(config)
+    return ChessDomain(config, opponents)
 
 
-def make_domains(config: RunConfig) -> dict[str, Domain]:
-    """Return the domains that a run trains, by name, in the order of NAMES."""
+def make_domains(config: RunConfig, opponents: Opponents | None = None) -> dict[str, Domain]:
+    """Return the domains that a run trains, by name, in the order of NAMES.
+
+    `opponents` play in chess games against the policy.
+    """
     wanted = NAMES if config.domain == "both" else (config.domain,)
-    return {name: make_domain(name, config) for name in wanted}
+    return {name: make_domain(name, config, opponents) for name in wanted}
 
 
 def domain_of_suite(suite: str) -> str:

@@ -12,6 +12,7 @@ from envs import Prompt, Task
 from envs.chess.files import load_puzzles
 from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
+from envs.chess.opponents import Opponents
 from envs.chess.position import board_of
 from envs.chess.prompts import legal_moves, render
 from envs.chess.sources import TaskSource
@@ -33,8 +34,9 @@ class ChessDomain:
 
     name = "chess"
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, opponents: Opponents | None = None) -> None:
         self._config = config
+        self._opponents = opponents
         self._screener: ChessScorer | None = None
 
     def check(self) -> None:
@@ -59,6 +61,7 @@ class ChessDomain:
             chess.random_when_illegal,
             (name, name),
             exclude=exclude,
+            opponents=self._opponents,
         )
         return TaskSource.open(
             {str(source): share for source, share in chess.sources.items()},

@@ -31,6 +31,7 @@ class HFEngine:
         tokenizer: for the stop rules.
         prefill_tokens: padded prompt tokens per prefill forward.
         cache_tokens: padded KV positions per decoded batch; more requests go in several batches.
+        stops: tables of an engine with the same tokenizer; making them reads the whole vocabulary.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class HFEngine:
         version: int = 0,
         prefill_tokens: int = 1024,
         cache_tokens: int = 12_288,
+        stops: StopTables | None = None,
     ) -> None:
         kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
         if kinds != {"full_attention"}:
@@ -51,7 +53,7 @@ class HFEngine:
         self._cache_tokens = cache_tokens
         eos = model.generation_config.eos_token_id if model.generation_config else None
         ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
-        self._stops = StopTables(tokenizer, ids, model.config.vocab_size)
+        self.stops = stops or StopTables(tokenizer, ids, model.config.vocab_size)
 
     @property
     def device(self) -> torch.device:
@@ -87,7 +89,7 @@ class HFEngine:
         order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt_ids), i))
         answers: list[list[Sample]] = [[] for _ in requests]
         for batch in self._batches(order, requests):
-            decoded = Decode(self, self._stops, [requests[i] for i in batch]).run()
+            decoded = Decode(self, self.stops, [requests[i] for i in batch]).run()
             for i, samples in zip(batch, decoded, strict=True):
                 answers[i] = samples
         return answers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import overload
 
 import chess
 
@@ -18,12 +19,64 @@ _ATTEMPTS = 200
 """Openings drawn for one that is new, before we say that there are too few."""
 
 
+class RandomOpenings(Sequence[chess.Board]):
+    """Balanced random openings, no position twice; each is searched for when it is first asked for.
+
+    A match that a test ends early never pays for the rest.
+    """
+
+    def __init__(
+        self,
+        pairs: int,
+        seed: int,
+        match: MatchConfig,
+        win_probability: Callable[[chess.Board], float],
+    ) -> None:
+        self._pairs, self._seed, self._match = pairs, seed, match
+        self._win_probability = win_probability
+        self._found: dict[str, chess.Board] = {}
+        self._boards: list[chess.Board] = []
+
+    def __len__(self) -> int:
+        return self._pairs
+
+    @overload
+    def __getitem__(self, index: int) -> chess.Board: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[chess.Board]: ...
+    def __getitem__(self, index: int | slice) -> chess.Board | list[chess.Board]:
+        """Return an opening. Raises InputError where there are too few, or none is balanced."""
+        last = index.indices(self._pairs)[1] if isinstance(index, slice) else index + 1
+        if not isinstance(index, slice) and not 0 <= index < self._pairs:
+            raise IndexError(f"opening {index} of {self._pairs}")
+        while len(self._boards) < last:
+            board = self._new(len(self._boards) + 1)
+            self._found[position_key(board)] = board
+            self._boards.append(board)
+        return self._boards[index]
+
+    def _new(self, pair: int) -> chess.Board:
+        match = self._match
+        for attempt in range(_ATTEMPTS):
+            rng = random.Random(f"match opening/{self._seed}/{pair}/{attempt}")
+            board = balanced_opening(
+                rng, match.opening_plies, self._win_probability, match.opening_max_win_gap
+            )
+            if position_key(board) not in self._found:
+                return board
+        low, high = match.opening_plies
+        raise InputError(
+            f"match.opening_plies=[{low}, {high}]: fewer than {pair} distinct openings; allow more "
+            "plies or play fewer pairs"
+        )
+
+
 def match_openings(
     pairs: int,
     seed: int,
     match: MatchConfig,
     win_probability: Callable[[chess.Board], float],
-) -> list[chess.Board]:
+) -> Sequence[chess.Board]:
     """Return `pairs` boards, no position twice; the first n do not depend on how many follow.
 
     Args:
@@ -37,32 +90,7 @@ def match_openings(
     """
     if match.openings is not None:
         return _from_book(match.openings, match.book_plies, pairs, seed)
-    found: dict[str, chess.Board] = {}
-    for pair in range(1, pairs + 1):
-        board = _new_opening(pair, seed, match, win_probability, found)
-        found[position_key(board)] = board
-    return list(found.values())
-
-
-def _new_opening(
-    pair: int,
-    seed: int,
-    match: MatchConfig,
-    win_probability: Callable[[chess.Board], float],
-    taken: Container[str],
-) -> chess.Board:
-    for attempt in range(_ATTEMPTS):
-        rng = random.Random(f"match opening/{seed}/{pair}/{attempt}")
-        board = balanced_opening(
-            rng, match.opening_plies, win_probability, match.opening_max_win_gap
-        )
-        if position_key(board) not in taken:
-            return board
-    low, high = match.opening_plies
-    raise InputError(
-        f"match.opening_plies=[{low}, {high}]: fewer than {pair} distinct openings; allow more "
-        "plies or play fewer pairs"
-    )
+    return RandomOpenings(pairs, seed, match, win_probability)
 
 
 def _from_book(path: Path, plies: int | None, pairs: int, seed: int) -> list[chess.Board]:
@@ -73,8 +101,8 @@ def _from_book(path: Path, plies: int | None, pairs: int, seed: int) -> list[che
     distinct = list({position_key(board): board for board in boards}.values())
     if len(distinct) < pairs:
         raise InputError(
-            f"match.openings={path}: {len(distinct)} distinct openings for {pairs} pairs; give "
-            f"--pairs {len(distinct)} or a larger book"
+            f"match.openings={path}: {len(distinct)} distinct openings for {pairs} pairs; ask "
+            f"for {len(distinct)} pairs or give a larger book"
         )
     random.Random(f"match book/{seed}").shuffle(distinct)
     return distinct[:pairs]

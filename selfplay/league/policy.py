@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import chess
 
@@ -12,13 +12,10 @@ from envs import Parsed, Prompt
 from envs.chess.parse import parse_move
 from envs.chess.position import make_task
 from envs.chess.prompts import Notation, render
-from selfplay.config_domains import Style
-from selfplay.engines.base import SampleRequest
+from selfplay.config_domains import ChessConfig, MatchConfig, Style
+from selfplay.engines.base import Sample, SampleRequest
 from selfplay.league.player import Choice, Fault, Turn
 from selfplay.tokenise import PromptTooLong, prompt_ids
-
-if TYPE_CHECKING:
-    from selfplay.engines.hf import HFEngine
 
 MAX_DETAIL = 200
 
@@ -34,6 +31,18 @@ class Manner:
     retry_temperature: float = 1.0
     tries: int = 3
 
+    @classmethod
+    def of(cls, chess: ChessConfig, match: MatchConfig) -> Manner:
+        """Return the manner in which a run asks its policy, with the tries of a match."""
+        return cls(
+            chess.style,
+            chess.notation,
+            chess.max_tokens,
+            match.temperature,
+            match.retry_temperature,
+            match.tries,
+        )
+
     def words(self) -> str:
         """Return it as `key=value` words."""
         return (
@@ -41,6 +50,13 @@ class Manner:
             f"temperature={self.temperature:g} retry_temperature={self.retry_temperature:g} "
             f"tries={self.tries}"
         )
+
+
+class Sampling(Protocol):
+    """What a policy is asked through: an engine here, or the samplers of a run."""
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
+        """Return the samples of each request, in order."""
 
 
 class PolicyPlayer:
@@ -69,7 +85,7 @@ class PolicyPlayer:
         self.manner = manner
         self.settings = manner.words()
         self._dtype, self._threads, self._prefill_tokens = dtype, threads, prefill_tokens
-        self._loaded: tuple[HFEngine, Any, int] | None = None
+        self._loaded: tuple[Sampling, Any, int] | None = None
 
     def load(self) -> None:
         """Load the weights now. Raises InputError where they cannot be had."""
@@ -143,17 +159,17 @@ class PolicyPlayer:
         manner = self.manner
         return render(make_task(board), manner.style, manner.notation, manner.max_tokens)
 
-    def _open(self) -> tuple[HFEngine, Any, int]:
-        import torch
-
+    def _open(self) -> tuple[Sampling, Any, int]:
         if self._threads is not None:
+            import torch
+
             # OpenMP keeps the number per thread, and each call may come from another one.
             torch.set_num_threads(self._threads)
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
-    def _load(self) -> tuple[HFEngine, Any, int]:
+    def _load(self) -> tuple[Sampling, Any, int]:
         import torch
 
         from selfplay.attention import attention_for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,7 @@ def open_policy(text: str, config: RunConfig, **changes: Any) -> PolicyPlayer:
     if spec.kind != "policy":
         raise InputError(f"{text}: is no model; give a run, RUN@v000012, a model folder or id")
     name, version, model, own = _located(spec, config)
-    chess, match = own.chess, config.match
-    fields: dict[str, Any] = {
-        "style": chess.style,
-        "notation": chess.notation,
-        "max_tokens": chess.max_tokens,
-        "temperature": match.temperature,
-        "retry_temperature": match.retry_temperature,
-        "tries": match.tries,
-    }
+    fields: dict[str, Any] = asdict(Manner.of(own.chess, config.match))
     fields |= {key: value for key, value in changes.items() if value is not None}
     given = {key: type(fields[key])(value) for key, value in spec.options.items()}
     words = [f"{key}={spec.options[key]}" for key in sorted(spec.options)]
@@ -115,21 +108,21 @@ def _located(spec: Spec, config: RunConfig) -> tuple[str, str, str, RunConfig]:
     if spec.version or _is_run(spec.argument, config.runs_dir):
         run = RunDir.open(spec.argument, config.runs_dir)
         own = run.config()
-        if spec.version == "base":
-            version, model = "base", own.model
-        else:
-            number, folder = _checkpoint(run, spec)
-            version, model = f"v{number:06d}", str(folder)
-        return f"{run.name}@{version}", f"{version} {_hash(model)}", model, own
+        number = _version(run, spec)
+        version, model = named(number), own.model
+        if number:
+            model = str(run.checkpoints()[number])
+        return f"{run.name}@{version}", f"{version} {weights_mark(model)}", model, own
     try:
-        mark = _hash(spec.argument)
+        mark = weights_mark(spec.argument)
     except InputError as error:
         runs = f"no run in {config.runs_dir}/"
         raise InputError(f"player {spec.text!r}: {runs}, and as a {error}") from error
     return spec.argument, mark, spec.argument, config
 
 
-def _hash(model: str) -> str:
+def weights_mark(model: str) -> str:
+    """Return the fingerprint of a model's folder, or the id of one from the hub."""
     found = resolve_model(model)
     return fingerprint(found) if isinstance(found, Path) else found
 
@@ -138,24 +131,32 @@ def _is_run(target: str, runs_dir: Path) -> bool:
     return any((path / "config.yaml").is_file() for path in (Path(target), runs_dir / target))
 
 
-def _checkpoint(run: RunDir, spec: Spec) -> tuple[int, Path]:
-    """Return version and folder: the one asked for, else the champion, else the newest."""
+def named(version: int) -> str:
+    """Return what stands behind the @ of a run's version; 0 is the model that it began with."""
+    return f"v{version:06d}" if version else "base"
+
+
+def _version(run: RunDir, spec: Spec) -> int:
+    """Return the version that is meant: the one asked for, else the champion."""
+    if spec.version == "base":
+        return 0
     have = run.checkpoints()
-    if not have:
-        raise InputError(f"player {spec.text!r}: the run has no complete checkpoint yet; try @base")
     if spec.version == "latest":
-        wanted = max(have)
-    elif spec.version in ("", "champion"):
+        if not have:
+            raise InputError(f"player {spec.text!r}: no complete checkpoint yet; try @base")
+        return max(have)
+    if spec.version in ("", "champion"):
         champion = run.champion()
-        if champion is None and spec.version:
-            raise InputError(f"player {spec.text!r}: the run has no champion; try @latest")
-        wanted = max(have) if champion is None else champion
+        if champion is None:
+            other = "@latest" if have else "@base"
+            raise InputError(f"player {spec.text!r}: the run has no champion yet; try {other}")
+        wanted = champion
     else:
         wanted = int(spec.version[1:])
-    if wanted not in have:
-        shown = ", ".join(f"v{number:06d}" for number in list(have)[-8:])
+    if wanted and wanted not in have:
+        shown = ", ".join(f"v{number:06d}" for number in list(have)[-8:]) or "none but base"
         raise InputError(f"player {spec.text!r}: no checkpoint v{wanted:06d}; there are {shown}")
-    return wanted, have[wanted]
+    return wanted
 
 
 def _scored(spec: Spec, room: EngineRoom) -> tuple[ChessScorer, int]:

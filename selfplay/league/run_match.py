@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +60,7 @@ def run_match(
         file = MatchFile(path, match_id)
         stack.callback(file.close)
         try:
-            for pair in _play(pairs, players, room, file, match_id):
+            for pair in play_match(pairs, players, room, file, match_id):
                 told(pair, file.pairs[pair], len(file.pairs))
         except EngineError as error:
             raise RunCrashed(
@@ -73,10 +73,15 @@ def run_match(
         }
 
 
-def _play(
+def play_match(
     pairs: int, players: tuple[Player, Player], room: EngineRoom, file: MatchFile, match_id: str
-) -> Iterator[int]:
-    """Play what the file lacks; yield each pair when it is written."""
+) -> Generator[int]:
+    """Play what the file lacks; yield each pair when it is written. Stop asking to end the match.
+
+    Raises:
+        InputError: a model or an opening book cannot be used.
+        EngineError: an engine failed twice on one position.
+    """
     config = room.config
     if all(pair in file.pairs for pair in range(1, pairs + 1)):
         return

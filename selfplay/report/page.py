@@ -12,6 +12,7 @@ from selfplay.atomic import write_text
 from selfplay.report.boards import chosen_positions, pair_html, pieces_svg
 from selfplay.report.curves import Point, curve_svg, stacked_svg
 from selfplay.report.programs import programs_html
+from selfplay.report.promotions import promotions_html
 from selfplay.report.style import STYLE
 from selfplay.report.tables import (
     comparison_html,
@@ -62,6 +63,7 @@ def render(run_dir: RunDir) -> str:
         f"<h1>{escape(run_dir.name)}</h1>",
         facts_html(summary),
         _section("Before and after", comparison_html(summary)),
+        *_promotions(run_dir),
         _section("Curves", _curves(metrics, evals)),
         _section("Where the time went", _time(metrics)),
         *_before_and_after(evals),
@@ -170,6 +172,12 @@ def _before_and_after(evals: dict[str, dict[str, Any]]) -> list[str]:
     if programs:
         sections.append(_section("Programs before and after training", programs))
     return sections
+
+
+def _promotions(run_dir: RunDir) -> list[str]:
+    """Return the table of decisions, where there are any."""
+    table = promotions_html(run_dir.promotions.read())
+    return [_section("Promotions", table)] if table else []
 
 
 def _config(text: str) -> str:

@@ -208,7 +208,7 @@ def test_a_book_gives_the_openings(settings: MakeConfig, tmp_path: Path) -> None
     assert summary["pairs"] == 2
     assert {game.headers["FEN"] for game in games.values()} == set(fens)
     assert all(game.headers["SetUp"] == "1" for game in games.values())
-    with pytest.raises(InputError, match="2 distinct openings for 3 pairs; give --pairs 2"):
+    with pytest.raises(InputError, match="2 distinct openings for 3 pairs; ask for 2 pairs"):
         run_match(("random", "random"), 3, config, out=out)
     epd.write_text(fens[0] + "\n")
     with pytest.raises(InputError, match="another match"):

@@ -61,7 +61,7 @@ def test_a_book_is_dealt_in_an_order_of_the_seed(tmp_path: Path) -> None:
     order = keys(10, openings=book)
     assert len(set(order)) == 10 and keys(4, openings=book) == order[:4]
     assert keys(10, seed=1, openings=book) != order
-    with pytest.raises(InputError, match="10 distinct openings for 11 pairs; give --pairs 10"):
+    with pytest.raises(InputError, match="10 distinct openings for 11 pairs; ask for 10 pairs"):
         keys(11, openings=book)
 
 

@@ -15,6 +15,7 @@ from selfplay.batching import micro_batches
 from selfplay.config import RunConfig
 from selfplay.learner_worker import _metrics, build_trainer, publishable_weights, save_checkpoint
 from selfplay.models import load_model
+from selfplay.restoring import restore_checkpoint
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import unpack_weights
 from tests.selfplay.batches import (
@@ -32,21 +33,37 @@ Metrics = dict[str, float | None]
 
 
 class Watch(TrainerCallback):
-    """Collects weights and metrics after every update; saves after one of them; stops."""
+    """Collects weights and metrics after every update; saves or goes back after one; stops."""
 
-    def __init__(self, config: RunConfig, stop: int, save: tuple[int, Path] | None) -> None:
-        self._config, self._stop, self._save = config, stop, save
+    def __init__(
+        self,
+        config: RunConfig,
+        stop: int,
+        save: tuple[int, Path] | None,
+        back: tuple[int, Path, Path | None] | None = None,
+    ) -> None:
+        self._config, self._stop, self._save, self._back = config, stop, save, back
         self.trainer: PackedGRPOTrainer
         self.weights: list[Weights] = []
         self.metrics: list[Metrics] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.metrics.append(_metrics(self.trainer))
-        published = unpack_weights(publishable_weights(self.trainer, self._config))
-        self.weights.append({name: tensor.clone() for name, tensor in published.items()})
+        self._publish()
         if self._save is not None and state.global_step == self._save[0]:
             save_checkpoint(self.trainer, self._save[1])
+        if self._back is not None and state.global_step == self._back[0]:
+            restore_checkpoint(self.trainer, str(self._back[1]), _text(self._back[2]))
+            self._publish()
         control.should_training_stop = state.global_step == self._stop
+
+    def _publish(self) -> None:
+        published = unpack_weights(publishable_weights(self.trainer, self._config))
+        self.weights.append({name: tensor.clone() for name, tensor in published.items()})
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def batches(config: RunConfig, steps: int, step: int) -> list[MicroBatch]:
@@ -67,16 +84,22 @@ def train(
     stop: int,
     save: tuple[int, Path] | None = None,
     resume: Path | None = None,
+    back: tuple[int, Path, Path | None] | None = None,
+    shift: int = 0,
 ) -> Watch:
-    """Train to version `stop`; each update's batch depends on its number alone."""
+    """Train to version `stop`; each update's batch depends on its number (+ `shift`) alone."""
     steps = config.groups_per_step * SIZE // (config.micro_batch_size or 10**6) or 1
-    source = functools.partial(batches, config, steps)
+    source = functools.partial(_shifted, shift, config, steps)
     trainer = build_trainer(config, str(resume or config.model), str(folder), source)
-    watch = Watch(config, stop, save)
+    watch = Watch(config, stop, save, back)
     watch.trainer = trainer
     trainer.add_callback(watch)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return watch
+
+
+def _shifted(shift: int, config: RunConfig, steps: int, step: int) -> list[MicroBatch]:
+    return batches(config, steps, step + shift)
 
 
 def base_weights(folder: Path) -> Weights:
@@ -152,6 +175,38 @@ def test_resuming_continues_identically(
         ("master" in entry) == ("dtype" in learner and learner["dtype"] == "bfloat16")
         for entry in state.values()
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_going_back_continues_from_the_frozen_version(
+    tiny_model: Path, tmp_path: Path, dtype: str
+) -> None:
+    """Weights, moments and masters are those of version 2; the rollback is a step of its own."""
+    config = learner_config(tiny_model, dtype=dtype, schedule="constant")
+    saved = tmp_path / "v000002"
+    watch = train(config, tmp_path, stop=7, save=(2, saved), back=(4, saved, saved))
+    # Versions 1 to 4, the rollback to 2 as version 5, then 6 and 7.
+    assert len(watch.weights) == 7
+    assert distance(watch.weights[1], watch.weights[3]) > 0.0
+    assert distance(watch.weights[1], watch.weights[4]) == 0.0
+    straight = train(config, tmp_path, stop=4, resume=saved, shift=3)
+    for ours, theirs in zip(watch.weights[5:], straight.weights, strict=True):
+        assert distance(ours, theirs) == 0.0
+
+
+def test_going_back_to_the_base_model_has_fresh_moments_and_the_schedule_goes_on(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    saved = tmp_path / "v000006"
+    watch = train(
+        learner_config(tiny_model), tmp_path, stop=6, save=(6, saved), back=(4, tiny_model, None)
+    )
+    assert distance(watch.weights[4], base_weights(tiny_model)) == 0.0
+    state = torch.load(saved / "optimizer.pt", weights_only=True)["state"]
+    assert {float(entry["step"]) for entry in state.values()} == {1.0}
+    # Linear over 10 steps: the rates told behind updates 1 to 4 and 6; the rollback took one.
+    assert [m["lr"] for m in watch.metrics] == pytest.approx([9e-4, 8e-4, 7e-4, 6e-4, 4e-4])
+    assert json.loads((saved / "trainer_state.json").read_text())["global_step"] == 6
 
 
 def test_lora_publishes_merged_weights_under_the_plain_names(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfplay.promotion import decide, utility
+from selfplay.promotion import GamesChange, decide, utility
 from selfplay.stats import sign_flip_p
 
 
@@ -104,3 +104,28 @@ def test_sign_flips_by_hand() -> None:
     assert sign_flip_p([0.3] * 40) < 0.001
     with pytest.raises(ValueError, match="finite"):
         sign_flip_p([float("nan")])
+
+
+@pytest.mark.parametrize(
+    ("games", "promoted", "worse", "reason"),
+    [
+        ("better", True, False, "better in games, worse in none"),
+        ("even", False, False, "better in none"),
+        ("undecided", False, False, "better in none"),
+        ("worse", False, True, "worse in games"),
+    ],
+)
+def test_games_count_like_a_suite(games: Any, promoted: bool, worse: bool, reason: str) -> None:
+    before = evaluation(code_x=code_suite(STRONG))
+    decision = decide(before, before, GamesChange(games, {"pairs": 7}))
+    assert (decision.promoted, decision.worse, decision.reason) == (promoted, worse, reason)
+    assert decision.as_dict()["games"] == {"change": games, "pairs": 7}
+
+
+def test_games_lost_outweigh_a_better_suite_and_the_other_way_round() -> None:
+    before, after = evaluation(code_x=code_suite(WEAK)), evaluation(code_x=code_suite(STRONG))
+    lost = decide(before, after, GamesChange("worse", {}))
+    assert not lost.promoted and lost.worse and lost.reason == "worse in games"
+    won = decide(after, before, GamesChange("better", {}))
+    assert not won.promoted and won.worse and won.reason == "worse in code/x"
+    assert "games" not in decide(before, after).as_dict()

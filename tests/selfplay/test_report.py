@@ -35,7 +35,7 @@ ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "section", "h1", "h2", "h3", "p", "div"),
     *("table", "tr", "th", "td", "figure", "figcaption", "span", "details", "summary", "pre"),
     *("svg", "g", "path", "defs", "use", "rect", "circle", "line", "polyline", "polygon", "text"),
-    *("desc",),
+    *("desc", "br"),
 }
 REMOTE = re.compile(r"^\s*(?:[a-z]+:)?//|javascript:", re.IGNORECASE)
 
@@ -165,3 +165,34 @@ def test_visible_shows_what_would_act() -> None:
     assert visible("a\x1b[31m\u202eb\n\tc\u200b") == r"a\x1b[31m\u202eb⏎⇥c\u200b"
     assert visible("\ud800") == r"\ud800" and visible("x" * 9, 4) == "xxxx…"
     assert escape("<&\"'>") == "&lt;&amp;&quot;&#x27;&gt;"
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_decisions_stand_with_their_evidence_and_stay_text(text: str, tmp_path: Path) -> None:
+    run = RunDir.create(RunConfig(name="gated", runs_dir=tmp_path))
+    gain = {"value": 0.1, "low": 0.02, "high": 0.2, "n": 64}
+    suites = {"chess/games": {"change": "better", "p": 0.0012, "difference": gain}}
+    won = {
+        "change": "better",
+        "pairs": 22,
+        "wins": 30,
+        "draws": 4,
+        "losses": 10,
+        "elo": {"value": 190.0, "low": 90.0, "high": None, "n": 22},
+        "better": {"llr_judged": 3.01},
+        "worse": {"llr_judged": -9.5},
+        "bounds": [-2.944, 2.944],
+        "file": text,
+    }
+    first = {"step": 4, "version": 4, "champion": 0, "promoted": True, "action": "promoted"}
+    run.append_promotion(first | {"reason": "better in games", "suites": suites, "games": won}, 0)
+    second = {"step": 9, "version": 8, "champion": 4, "promoted": False, "action": "rolled back"}
+    run.append_promotion(second | {"reason": f"worse in {text}", "suites": {}}, 0)
+    old = {"step": 10, "version": 10, "against": "base", "promoted": False, "reason": "x"}
+    run.append_promotion(old | {"suites": suites}, 0)  # as older runs wrote it
+    found = audit(build_report(run).read_text(encoding="utf-8"))
+    assert found.tags <= ALLOWED
+    assert "chess/games: better, +0.100 [+0.020, +0.200], p = 0.0012" in found.text
+    assert "better behind 22 pairs (+30 =4 -10), Elo 190 [90, inf]" in found.text
+    assert "LLR better, worse: 3.01, -9.50 (bounds -2.94, 2.94)" in found.text
+    assert "v000004" in found.text and "rolled back" in found.text and "kept" in found.text

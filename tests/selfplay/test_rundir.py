@@ -163,6 +163,84 @@ def test_only_complete_checkpoints_count(run: RunDir) -> None:
     assert run.champion() == 9
 
 
+def decided(run: RunDir, step: int, version: int, *, promoted: bool) -> None:
+    row = {"step": step, "version": version, "evaluation": f"step_{version:06d}"}
+    run.append_promotion(row | {"promoted": promoted}, 0.0)
+
+
+def test_a_resume_takes_back_the_champion_and_the_matches_of_later_versions(run: RunDir) -> None:
+    run.set_champion(0)
+    for version in (4, 8):
+        decided(run, version, version, promoted=True)
+        run.set_champion(version)
+        path = run.match_file(version, version - 4)
+        write_text(path, "x", overwrite=False)
+    moved = run.discard_after(6)
+    assert "1 promotions" in moved and "matches/v000008-v000004.pgn" in moved
+    assert run.champion() == 4
+    assert [path.name for path in run.match_files()] == ["v000004-v000000.pgn"]
+    run.discard_after(2)
+    assert run.champion() == 0 and run.match_files() == []
+    aside = sorted(path.name for path in (run.path / "matches" / "discarded").iterdir())
+    assert aside == ["v000004-v000000.pgn", "v000008-v000004.pgn"]
+
+
+def test_a_decision_outlives_a_crash_before_the_champion_s_file(run: RunDir) -> None:
+    run.set_champion(0)
+    decided(run, 4, 4, promoted=True)
+    run.discard_after(4)
+    assert run.champion() == 4
+
+
+def test_a_rollback_that_was_not_done_is_decided_again(run: RunDir) -> None:
+    """Its row carries the step behind it, which a run resumed at the evaluation has not had."""
+    decided(run, 9, 8, promoted=False)
+    run.discard_after(9)
+    assert len(run.promotions.read()) == 1
+    run.discard_after(8)
+    assert run.promotions.read() == []
+
+
+def test_the_champion_s_evaluation_is_found_by_its_version(run: RunDir) -> None:
+    assert run.champion_eval() is None
+    run.write_eval("base", {"name": "base", "version": 0, "positions": 9, "suites": {}})
+    assert (run.champion_eval() or {})["name"] == "base"
+    run.write_eval("step_000004", {"name": "step_000004", "version": 4, "positions": 2})
+    run.write_eval("final", {"name": "final", "version": 4, "positions": 9})
+    run.set_champion(4)
+    assert (run.champion_eval() or {})["name"] == "final"
+
+
+def test_a_final_evaluation_stays_with_its_version_when_the_run_goes_on(run: RunDir) -> None:
+    run.write_eval("final", {"name": "final", "version": 4, "positions": 9})
+    run.set_champion(0)
+    decided(run, 4, 4, promoted=True)
+    assert run.discard_after(4) == []
+    assert list(run.read_evals()) == ["step_000004"] and run.champion_eval() is not None
+
+
+def test_frozen_versions_are_champions_every_kth_and_the_base_model(run: RunDir) -> None:
+    assert run.frozen(5) == [0]
+    for version in (3, 4, 5, 8, 10):
+        run.checkpoint_dir(version).mkdir(parents=True)
+        if version != 10:
+            run.complete_checkpoint(version, {})
+    decided(run, 3, 3, promoted=True)
+    decided(run, 8, 8, promoted=False)
+    assert run.frozen(5) == [0, 3, 5] and run.frozen(0) == [0, 3]
+    assert run.model_of(0, "base-model") == "base-model"
+    assert run.model_of(5, "base-model") == str(run.checkpoint_dir(5))
+
+
+def test_rollouts_of_a_dropped_policy_are_set_aside(run: RunDir) -> None:
+    for step in (1, 2, 3):
+        run.write_rollouts(step, [group()])
+    run.discard_rollouts([2, 3, 4])
+    assert list(run.rollouts.files()) == [1]
+    assert len(list((run.path / "rollouts" / "discarded").iterdir())) == 2
+    run.write_rollouts(3, [group()])
+
+
 def test_an_evaluation_done_again_keeps_the_old_one(run: RunDir) -> None:
     run.write_eval("base", {"version": 0, "seconds": 1, "suites": {}})
     run.write_eval("base", {"version": 0, "seconds": 2, "suites": {}})

@@ -1,0 +1,111 @@
+"""The gate in a run: an evaluated version meets the champion, on suites and, in chess, in games."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from selfplay.config import RunConfig
+from selfplay.discarding import set_aside
+from selfplay.domains.base import Progress
+from selfplay.league.openings import match_openings
+from selfplay.league.policy import Manner
+from selfplay.league.roster import EngineRoom, named, weights_mark
+from selfplay.league.run_match import identify
+from selfplay.league.sampled import AskSamplers, SampledPolicy
+from selfplay.league.title_match import play_title_match
+from selfplay.promotion import Decision, GamesChange, decide
+from selfplay.ratings.sequential import TwoSidedSprt
+from selfplay.rundir import RunDir
+from selfplay.sampling import SamplerPool
+
+
+class Gate:
+    """Decides whether the samplers' version becomes champion.
+
+    Args:
+        config: its `promotion`, `match` and `chess`.
+        run_dir: champion, evaluations and matches so far.
+        samplers: they hold the candidate; the champion plays as their guest.
+        base: the model that the run began with, version 0.
+        tokenizer: the run's.
+        context: the longest sequence that the model takes, in tokens.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        run_dir: RunDir,
+        samplers: SamplerPool,
+        base: str,
+        tokenizer: Any,
+        context: int,
+    ) -> None:
+        self._config = config
+        self._run_dir = run_dir
+        self._samplers = samplers
+        self._base = base
+        self._tokenizer, self._context = tokenizer, context
+        if config.promotion.match and config.match.openings is not None:
+            # A book that is too small is told now, not at the first evaluation.
+            match_openings(config.promotion.max_pairs, config.seed, config.match, lambda _: 0.5)
+
+    def judge(self, result: dict[str, Any], progress: Progress) -> Decision:
+        """Return what becomes of the version that evaluation `result` is of.
+
+        For a match it must have been saved: its games can then be played again, and a run that is
+        stopped in them goes on with the same weights.
+
+        Raises:
+            InputError: the champion's checkpoint, or the file of the match, cannot be used.
+            EngineError: an engine failed twice on one position; the finished pairs are kept.
+        """
+        version, champion = int(result["version"]), self._run_dir.champion() or 0
+        games = None
+        if self._config.promotion.match and version != champion:
+            games = self._games(version, champion, progress)
+        return decide(self._run_dir.champion_eval() or {"suites": {}}, result, games)
+
+    def _games(self, version: int, champion: int, progress: Progress) -> GamesChange:
+        model = self._run_dir.model_of(champion, self._base)
+        guest = functools.partial(self._samplers.sample_guest, model)
+        players = self._player(version, self._samplers.sample), self._player(champion, guest)
+        path = self._run_dir.match_file(version, champion)
+
+        def told(played: int, test: TwoSidedSprt) -> None:
+            progress(f"games against {named(champion)}: {played} pairs, {test.finding}")
+
+        seed = match_seed(self._config.seed, version)
+        try:
+            with EngineRoom(self._config.model_copy(update={"seed": seed})) as room:
+                _make_room(path, identify(players, room))
+                found = play_title_match(*players, room, self._config.promotion, path, told)
+        finally:
+            self._samplers.dismiss_guests()
+        file = str(path.relative_to(self._run_dir.path))
+        return GamesChange(found.change, {**found.evidence, "file": file})
+
+    def _player(self, version: int, sample: AskSamplers) -> SampledPolicy:
+        return SampledPolicy(
+            f"{self._run_dir.name}@{named(version)}",
+            f"{named(version)} {weights_mark(self._run_dir.model_of(version, self._base))}",
+            Manner.of(self._config.chess, self._config.match),
+            sample,
+            self._tokenizer,
+            self._context,
+        )
+
+
+def _make_room(path: Path, match_id: str) -> None:
+    """Set aside games between the same versions under other rules or with other weights."""
+    if path.exists() and f'[MatchId "{match_id}"]' not in path.read_text(encoding="utf-8"):
+        set_aside(path)
+
+
+def match_seed(seed: int, version: int) -> int:
+    """Return the 63-bit seed of a version's match: every candidate has openings of its own."""
+    digest = hashlib.sha256(f"title match/{seed}/{version}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

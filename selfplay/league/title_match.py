@@ -1,0 +1,73 @@
+"""The match for the title: candidate against champion, until a sequential test decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from selfplay.config_league import PromotionConfig
+from selfplay.league.match_file import MatchFile
+from selfplay.league.match_summary import points, summarise
+from selfplay.league.player import Player
+from selfplay.league.roster import EngineRoom
+from selfplay.league.run_match import identify, play_match
+from selfplay.promotion import GamesChange
+from selfplay.ratings.sequential import TwoSidedSprt
+from selfplay.ratings.sprt import Sprt
+
+Told = Callable[[int, TwoSidedSprt], None]
+"""Called behind each pair that ended: how many have been played, and where the test stands."""
+
+
+def play_title_match(
+    candidate: Player,
+    champion: Player,
+    room: EngineRoom,
+    rules: PromotionConfig,
+    path: Path,
+    told: Told = lambda played, test: None,
+) -> GamesChange:
+    """Play what is left of the match and return what it said of the candidate.
+
+    The pairs already in the file are counted, not played again; each pair is stored when it ends.
+
+    Args:
+        candidate: player A.
+        champion: player B.
+        room: its configuration has the match's rules and seed.
+        rules: the test.
+        path: the PGN file.
+        told: hears of each pair.
+
+    Raises:
+        InputError: the file holds another match.
+        EngineError: an engine failed twice on one position; the finished pairs are kept.
+    """
+    players = (candidate, champion)
+    match_id = identify(players, room)
+    test = TwoSidedSprt(
+        Sprt(rules.elo0, rules.elo1, rules.alpha, rules.beta), max_pairs=rules.max_pairs
+    )
+    with closing(MatchFile(path, match_id)) as file:
+        for pair in sorted(file.pairs):
+            test.add(pair, sum(points(file.pairs[pair])))
+        # A generator: what is left of the match when it is closed is never played.
+        with closing(play_match(rules.max_pairs, players, room, file, match_id)) as match:
+            while not test.done:
+                pair = next(match)
+                test.add(pair, sum(points(file.pairs[pair])))
+                told(len(file.pairs), test)
+        evidence = _evidence(test, file, players)
+    return GamesChange(test.finding, {**evidence, "match_id": match_id})
+
+
+def _evidence(
+    test: TwoSidedSprt, file: MatchFile, players: tuple[Player, Player]
+) -> dict[str, Any]:
+    """Return the judged pairs' numbers; pairs beyond the decision are in the file alone."""
+    judged = {pair: file.pairs[pair] for pair in range(1, test.pairs + 1)}
+    summary = summarise(judged, players)
+    kept = ("wins", "draws", "losses", "terminations", "players")
+    return {**test.as_dict(), **{key: summary[key] for key in kept}}
