@@ -13,6 +13,7 @@ import typer
 
 from envs.errors import InputError
 from selfplay.errors import RunCrashed
+from selfplay.leaderboard_cli import leaderboard
 from selfplay.league_cli import register as register_league
 from selfplay.rate_cli import rate, sprt
 from selfplay.tasks_cli import app as tasks_app
@@ -220,6 +221,7 @@ def report(
 
 app.command()(rate)
 app.command()(sprt)
+app.command()(leaderboard)
 register_league(app)
 
 
