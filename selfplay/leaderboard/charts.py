@@ -82,13 +82,14 @@ def _chart(name: str, title: str, unit: str, lines: Sequence[Line]) -> dict[str,
 
 def _rated(run: Run, entries: Sequence[Entry]) -> Line:
     """Return the run's rated versions; a player with options of its own is none of them."""
-    measured = []
+    points: dict[int, list[float | None]] = {}
     for entry in entries:
-        known = entry.run == run.name and "," not in entry.name and entry.samples is not None
-        if known and entry.rating is not None and entry.rating["elo"] is not None:
-            rating = entry.rating
-            measured.append([entry.samples, rating["elo"], rating["low"], rating["high"]])
-    return Line(run.name, [], sorted(measured, key=lambda point: point[0]))
+        rating = entry.rating
+        own = entry.run == run.name and "," not in entry.name
+        if own and entry.samples is not None and rating is not None and rating["elo"] is not None:
+            ends = (rating[key] for key in ("elo", "low", "high"))
+            points[entry.samples] = [entry.samples, *(_short(end) for end in ends)]
+    return Line(run.name, [], [points[samples] for samples in sorted(points)])
 
 
 def _measured_metrics(runs: Sequence[Run]) -> list[tuple[str, str]]:

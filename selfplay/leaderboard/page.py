@@ -49,7 +49,8 @@ def render(board: Leaderboard) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+        '<meta name="color-scheme" content="light dark">'
+        '<meta name="referrer" content="no-referrer">'
         f"<title>{title}</title><style>{style}</style></head>\n"
         f'<body><a class="skip" href="#standings">Skip to the standings</a>{pieces_svg()}'
         f'<main id="page"><h1>{title}</h1><noscript><p>This page needs its own scripts; the same '

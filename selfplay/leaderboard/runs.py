@@ -79,7 +79,7 @@ class Run:
         """Return the version's evaluation; of several the final one, else the last."""
         found = [e for e in self.evaluations if e.version == version]
         final = [e for e in found if e.name == "final"]
-        return (final or found or [None])[-1]
+        return final[-1] if final else found[-1] if found else None
 
     def samples(self, version: int) -> int | None:
         """Return the completions that were sampled and scored before this version."""

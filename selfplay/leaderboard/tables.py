@@ -74,9 +74,7 @@ def rating_text(rating: Data | None) -> str:
     """Return "+123 [+98, +151]"; without a finite rating where the player stands and its bound."""
     if rating is None:
         return ""
-    low, high = (
-        "∞" if rating[end] is None else f"{rating[end]:+.0f}" for end in ("low", "high")
-    )
+    low, high = ("∞" if rating[end] is None else f"{rating[end]:+.0f}" for end in ("low", "high"))
     if rating["status"] == "unconnected":
         return _NO_ELO["unconnected"]
     if rating["elo"] is None:
@@ -173,11 +171,13 @@ def _estimate(metric: str, found: Mapping[str, Any] | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell if cell == "---" else _cell(cell) for cell in line) + " |"
-        for line in lines
-    )
+    """Return a table without the columns that are empty in every row, and their names below it."""
+    kept = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+    absent = [head for i, head in enumerate(heads) if i not in kept]
+    lines = [[_cell(line[i]) for i in kept] for line in (heads, *rows)]
+    lines.insert(1, ["---"] * len(kept))
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{table}\n\nNot known of any entry: {_cell(', '.join(absent))}." if absent else table
 
 
 def _cell(text: str) -> str:

@@ -44,7 +44,7 @@ def chosen_programs(
 
 
 def programs_html(evals: dict[str, dict[str, Any]]) -> str:
-    """Return evenly spaced tasks of the code suites, base and final side by side; "" without any."""
+    """Return evenly spaced tasks of the code suites, base and final side by side; "" for none."""
     base, final = evals.get("base"), evals.get("final")
     if not base or not final:
         return ""

@@ -3,8 +3,13 @@
 
 const SVG_NAMESPACE = 'http://www.w3.org/2000/svg';
 
+// Objects have no prototype: a suite may be called "constructor" or "__proto__".
 function readData() {
-  return JSON.parse(document.getElementById('data').textContent);
+  const bare = (key, value) =>
+    value && typeof value === 'object' && !Array.isArray(value)
+      ? Object.assign(Object.create(null), value)
+      : value;
+  return JSON.parse(document.getElementById('data').textContent, bare);
 }
 
 // Set attributes: true is an empty attribute; false, null and undefined are none; functions are

@@ -93,7 +93,7 @@ function eloBounds(rating) {
 }
 
 function metricName(metric) {
-  return METRICS[metric] || metric;
+  return Object.hasOwn(METRICS, metric) ? METRICS[metric] : metric;
 }
 
 // Round steps (1, 2 or 5 times a power of ten) that cut low..high into about `parts`.

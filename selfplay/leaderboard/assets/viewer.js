@@ -58,10 +58,10 @@ function viewerParts(state) {
   };
   parts.nextMark = button('next-mark', '??', 'Next marked move', () => nextMark(state));
   const buttons = [
-    button('first', '⏮', 'Start', () => 0),
+    button('first', '|◀', 'Start', () => 0),
     button('back', '◀', 'Back', () => state.ply - 1),
     button('forward', '▶', 'Forward', () => state.ply + 1),
-    button('last', '⏭', 'End', () => state.moves.length),
+    button('last', '▶|', 'End', () => state.moves.length),
     parts.nextMark,
     el('button', { type: 'button', id: 'flip', 'aria-label': 'Turn the board', title: 'Turn the board', click: turn }, '⇅'),
   ];
