@@ -152,7 +152,7 @@ function drawPly(state, parts) {
     // Only the list scrolls: scrollIntoView would move the page as well.
     const box = parts.moves;
     const line = buttons[ply - 1].parentElement;
-    box.scrollTop = line.offsetTop - box.offsetTop - box.clientHeight / 2;
+    box.scrollTop = line.offsetTop - box.clientHeight / 2;
   } else {
     parts.moves.scrollTop = 0;
   }
