@@ -53,7 +53,15 @@ def test_losses_are_the_movers_and_never_negative() -> None:
 
 @pytest.mark.parametrize(
     ("lost", "mark"),
-    [(0.049, ""), (0.05, "?!"), (0.0999, "?!"), (0.10, "?"), (0.1499, "?"), (0.15, "??"), (1, "??")],
+    [
+        (0.049, ""),
+        (0.05, "?!"),
+        (0.0999, "?!"),
+        (0.10, "?"),
+        (0.1499, "?"),
+        (0.15, "??"),
+        (1, "??"),
+    ],
 )
 def test_thresholds_are_lichess_ones(lost: float, mark: str) -> None:
     # 0.1, 0.2 and 0.3 of lichess's winning chances from -1 to 1.

@@ -106,7 +106,10 @@ def test_kinds_and_ratings(tmp_path: Path) -> None:
 
 
 def test_suites_are_ranked_by_intervals(tmp_path: Path) -> None:
-    runs = [read_run(made_run(tmp_path, "a", passed=2)), read_run(made_run(tmp_path, "b", passed=39))]
+    runs = [
+        read_run(made_run(tmp_path, "a", passed=2)),
+        read_run(made_run(tmp_path, "b", passed=39)),
+    ]
     ranks = {e.name: e.ranks.get("code/families") for e in make_entries(runs, None, {})}
     assert ranks["b@v000020"] == 1 and ranks["b@v000010"] == 2
     # 2.5% and 7.5% of 40 overlap: one rank, behind the two above.
@@ -172,5 +175,10 @@ def test_values_of_the_wrong_kind_are_unknown() -> None:
     assert [number(x) for x in (True, "1", float("nan"), None, 2)] == [None] * 4 + [2.0]
     assert [whole(x) for x in (1.5, -1, 3.0, "3")] == [None, None, 3, None]
     assert interval({"value": None, "low": 1}) is None and interval("x") is None
-    assert interval({"value": 1, "low": "x"}) == {"value": 1.0, "low": None, "high": None, "n": None}
+    assert interval({"value": 1, "low": "x"}) == {
+        "value": 1.0,
+        "low": None,
+        "high": None,
+        "n": None,
+    }
     assert harmless({"a\u202e": ["x\ny\x1b", 1]}) == {"a\\u202e": ["x\ny\\x1b", 1]}
