@@ -69,10 +69,8 @@ def test_it_loads_in_silence_and_from_nowhere_else(page: Page, index: Path) -> N
     assert len(page.all(".chart svg polyline")) > 6 and len(page.all(".chart .whisker")) > 6
     assert page.all("noscript + p, #page > .dim")[0].is_displayed()
     # Every control has a name, every table a caption, every picture a description.
-    unnamed = (
-        "return [...document.querySelectorAll('input, select')].filter((e) => !e.labels.length)"
-    )
-    assert page.run(unnamed) == []
+    labels = "return [...document.querySelectorAll('input, select')].map((e) => e.labels.length)"
+    assert min(page.run(labels)) > 0
     assert len(page.all("table")) == len(page.all("table > caption"))
     assert page.all("svg[role=img]:not([aria-label])") == []
 

@@ -93,7 +93,8 @@ def test_nothing_of_the_corpus_runs_or_breaks_the_page(page: Page, hostile: Path
         page.run("arguments[0].click()", radio)
     for selector in ("#game", "#program-group"):
         script = """const s = document.querySelector(arguments[0]);
-            for (const o of s.options) { s.value = o.value; s.dispatchEvent(new Event('change')); }"""
+            for (const value of [...s.options].map((o) => o.value)) {
+              s.value = value; s.dispatchEvent(new Event('change')); }"""
         page.run(script, selector)
     page.run("document.getElementById('next-mark').click()")
     assert page.complaints() == []
@@ -132,7 +133,8 @@ INJECT = """const done = arguments[0], seen = [];
     document.body.append(script);
     const box = document.createElement('div');
     document.body.append(box);
-    const image = '<b>x</b><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" onload="window.hit=98">';
+    const image = '<b>x</b><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" ' +
+      'onload="window.hit=98">';
     try { box.innerHTML = image; } catch (error) { box.append(error.name); }"""
 
 
