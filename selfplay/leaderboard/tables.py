@@ -74,13 +74,17 @@ def rating_text(rating: Data | None) -> str:
     """Return "+123 [+98, +151]"; without a finite rating where the player stands and its bound."""
     if rating is None:
         return ""
-    low, high = ("∞" if rating[end] is None else f"{rating[end]:+.0f}" for end in ("low", "high"))
+    low, high = _signed(rating["low"], "-∞"), _signed(rating["high"], "∞")
     if rating["status"] == "unconnected":
         return _NO_ELO["unconnected"]
     if rating["elo"] is None:
         side = f"at most {high}" if rating["status"] == "below" else f"at least {low}"
         return f"{_NO_ELO[rating['status']]}, {side}"
-    return f"{rating['elo']:+.0f} [{low}, {high}]"
+    return f"{_signed(rating['elo'], '')} [{low}, {high}]"
+
+
+def _signed(elo: float | None, missing: str) -> str:
+    return missing if elo is None else f"{round(elo):+d}" if round(elo) else "0"
 
 
 def _chess(entries: Sequence[Data]) -> tuple[list[str], list[list[str]]]:

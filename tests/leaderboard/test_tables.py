@@ -81,7 +81,9 @@ def test_ratings_without_an_end_are_told_in_words() -> None:
     above = {"status": "above", "elo": None, "low": 99.6, "high": None}
     assert rating_text(above) == "above the ceiling, at least +100"
     rated = {"status": "rated", "elo": 10.4, "low": -3.0, "high": None}
-    assert rating_text(rated) == "+10 [-3, ∞]" and rating_text(None) == ""
+    assert rating_text(rated) == "+10 [-3, ∞]"
+    assert rating_text(rated | {"elo": 0.2, "low": None}) == "0 [-∞, ∞]"
+    assert rating_text(None) == ""
     assert rating_text(below | {"status": "unconnected"}) == "unconnected"
 
 
