@@ -9,10 +9,11 @@ import chess
 
 from rewards.chess.engine import EngineError
 from rewards.chess.scorer import ChessScorer
-from rewards.chess.scores import MoveScore
+from rewards.chess.scores import MoveScore, PositionScores
 from rewards.closing import Closes
 from selfplay.errors import RunCrashed
 from selfplay.leaderboard.evaluations import Evaluation, Loss
+from selfplay.league.anchors import retried
 
 HASH_MB = 16
 
@@ -49,31 +50,30 @@ class Analyst(Closes):
         """
         self._done += 1
         self._told(f"analysing game {self._done}")
-        evaluations: list[Evaluation | None] = []
-        lost: list[Loss | None] = []
-        board = start.copy()
-        for move in moves:
-            best, own = self._scores(board, move)
-            sign = 1 if board.turn == chess.WHITE else -1
-            after = _for_white(own, sign)
-            before = _for_white(best, sign)
-            evaluations.append(after)
-            cp = max(0, sign * (before.clamped - after.clamped))
-            lost.append(Loss(cp, max(0.0, best.win - own.win)))
-            board.push(move)
-        return evaluations, lost
+        try:
+            return judged(start, moves, lambda board: retried(self._scorer, board))
+        except EngineError as error:
+            raise RunCrashed(f"analysis: {error}") from error
 
-    def _scores(self, board: chess.Board, move: chess.Move) -> tuple[MoveScore, MoveScore]:
-        """Return the scores of the best move and of the one that was played."""
-        for last in (False, True):
-            try:
-                scores = self._scorer.board_scores(board)
-                break
-            except EngineError as error:
-                if last:
-                    raise RunCrashed(f"analysis: {error}") from error
-        best = max(scores.moves.values(), key=lambda score: score.strength)
-        return best, scores.moves[move.uci()]
+
+def judged(
+    start: chess.Board, moves: Sequence[chess.Move], scores: Callable[[chess.Board], PositionScores]
+) -> tuple[list[Evaluation | None], list[Loss | None]]:
+    """Return the evaluation behind each move and what it lost, by the scores of each position."""
+    evaluations: list[Evaluation | None] = []
+    lost: list[Loss | None] = []
+    board = start.copy()
+    for move in moves:
+        found = scores(board).moves
+        best = max(found.values(), key=lambda score: score.strength)
+        own = found[move.uci()]
+        sign = 1 if board.turn == chess.WHITE else -1
+        before, after = _for_white(best, sign), _for_white(own, sign)
+        evaluations.append(after)
+        cp = max(0, sign * (before.clamped - after.clamped))
+        lost.append(Loss(cp, max(0.0, best.win - own.win)))
+        board.push(move)
+    return evaluations, lost
 
 
 def _for_white(score: MoveScore, sign: int) -> Evaluation:

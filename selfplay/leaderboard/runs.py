@@ -156,7 +156,9 @@ def _steps(metrics: list[dict[str, Any]], stored: Mapping[int, int]) -> dict[int
         step = whole(row.get("step"))
         if step is None:
             continue
-        count = stored.get(step, whole(row.get("rollouts")))
+        # A step that goes back to the champion's weights samples nothing.
+        sampled = 0 if "rolled_back_to" in row else whole(row.get("rollouts"))
+        count = stored.get(step, sampled)
         total = None if total is None or count is None else total + count
         steps[step] = Step(total, number(row.get("wall_s")), number(row.get("time")))
     return steps
@@ -255,8 +257,23 @@ def _promotion(row: Mapping[str, Any]) -> dict[str, Any]:
         "evaluation": words(row.get("evaluation")),
         "against": words(row.get("against")),
         "promoted": bool(row.get("promoted")),
+        "action": words(row.get("action")),
         "reason": words(row.get("reason")),
         "suites": suites,
+        "match": _match(section(row, "games")),
+    }
+
+
+def _match(games: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a match for the title said: change, pairs and the candidate's Elo."""
+    if not games:
+        return None
+    ends = section(games, "elo")
+    return {
+        "change": words(games.get("change")),
+        "pairs": whole(games.get("pairs")),
+        "elo": {key: number(ends.get(key)) for key in ("value", "low", "high")},
+        "llr": number(section(games, "better").get("llr_judged")),
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import chess
 import pytest
 
+from rewards.chess.scores import MoveScore, PositionScores
+from selfplay.leaderboard.analyse import judged
 from selfplay.leaderboard.evaluations import Evaluation, Loss, comment_evaluations, losses
 from tests.leaderboard.made_board import LONG
 
@@ -78,3 +81,19 @@ def test_a_whole_game() -> None:
     assert source == "engine" and len(found) == 12
     marks = {ply: loss.mark for ply, loss in enumerate(losses(found)) if loss and loss.mark}
     assert marks == {5: "?!", 6: "?!", 7: "?!", 8: "?!", 10: "?", 11: "??"}
+
+
+def test_the_analysis_compares_moves_of_one_search() -> None:
+    """White plays the best move, Black the second of two, and White mates."""
+    scored = iter(
+        [
+            {"e2e4": MoveScore.of(30, None), "d2d4": MoveScore.of(20, None)},
+            {"e7e5": MoveScore.of(-20, None), "f7f6": MoveScore.of(-400, None)},
+            {"d1h5": MoveScore.of(None, 1), "d2d4": MoveScore.of(400, None)},
+        ]
+    )
+    moves = [chess.Move.from_uci(uci) for uci in ("e2e4", "f7f6", "d1h5")]
+    found, lost = judged(chess.Board(), moves, lambda board: PositionScores(next(scored), 1, 9))
+    assert [e.as_json() if e else None for e in found] == [30, 400, "#1"]
+    assert [loss.cp if loss else None for loss in lost] == [0, 380, 0]
+    assert [loss.mark if loss else None for loss in lost] == ["", "??", ""]

@@ -59,6 +59,24 @@ def test_what_is_unknown_stays_empty(tmp_path: Path) -> None:
     assert gaps.samples(1) == 4 and gaps.samples(2) is None and gaps.samples(20) is None
 
 
+def test_a_match_for_the_title_and_a_rollback_are_understood(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    elo = {"value": -80.0, "low": None, "high": -10.5, "n": 30}
+    games = {"change": "worse", "pairs": 30, "elo": elo, "better": {"llr_judged": -3.0}}
+    row = {"step": 21, "version": 20, "promoted": False, "action": "rolled back", "games": games}
+    run.append_promotion(row, 1.7e9)
+    run.append_metrics({"step": 21, "version": 21, "wall_s": 210.0, "rolled_back_to": 10})
+    found = read_run(run)
+    assert found.promotions[-1]["match"] == {
+        "change": "worse",
+        "pairs": 30,
+        "elo": {"value": -80.0, "low": None, "high": -10.5},
+        "llr": -3.0,
+    }
+    assert found.promotions[-1]["action"] == "rolled back" and found.promotions[0]["match"] is None
+    assert found.samples(21) == found.samples(20) == 80
+
+
 def test_a_run_on_a_cluster_has_no_known_devices(tmp_path: Path) -> None:
     run = made_run(tmp_path)
     text = (run.path / "config.yaml").read_text().replace("address: null", "address: ray://x")

@@ -19,23 +19,30 @@ function promotionsSection(data) {
     { class: 'dim' },
     'A version meets the champion item by item; it is promoted when it is better in one suite and ' +
       'worse in none, at 5% behind Holm’s correction. Difference: mean utility gained, with its ' +
-      '95% bootstrap interval.',
+      '95% bootstrap interval; of a match the candidate’s Elo, with the log-likelihood ratio of ' +
+      'its sequential test in the place of p.',
   );
   return section('promotions', 'Promotions', note, scroller('Promotions', table));
 }
 
+// One row per suite, and one for the match where candidate and champion played.
 function promotionRows(row) {
-  const suites = row.suites.length ? row.suites : [null];
-  return suites.map((suite, place) => {
-    const cells = suite ? changeCells(suite) : el('td', { colspan: 4 }, unknown());
-    return el('tr', { class: place ? 'more' : '' }, place ? null : decisionCells(row, suites.length), cells);
-  });
+  const evidence = row.suites.map(changeCells);
+  if (row.match) {
+    evidence.push(matchCells(row.match));
+  }
+  if (!evidence.length) {
+    evidence.push(el('td', { colspan: 4 }, unknown()));
+  }
+  return evidence.map((cells, place) =>
+    el('tr', { class: place ? 'more' : '' }, place ? null : decisionCells(row, evidence.length), cells),
+  );
 }
 
 function decisionCells(row, height) {
   const span = { rowspan: height };
   const version = isNumber(row.version) ? row.version : unknown();
-  const word = row.promoted ? 'promoted' : 'not promoted';
+  const word = row.action || (row.promoted ? 'promoted' : 'not promoted');
   return [
     el('th', { scope: 'rowgroup', ...span }, row.run),
     el('td', { class: 'num', ...span }, version),
@@ -48,13 +55,29 @@ function changeCells(suite) {
   const { difference: d, p } = suite;
   const show = (value) => (value > 0 ? `+${decimal(value)}` : decimal(value));
   const bounds = d && isNumber(d.low) && isNumber(d.high) ? `[${show(d.low)}, ${show(d.high)}]` : '';
-  const good = { better: 'good', worse: 'bad' }[suite.change] || '';
   return [
     el('td', {}, suite.suite),
     el('td', { class: 'num' }, d ? [show(d.value), el('span', { class: 'bounds' }, bounds)] : unknown()),
     el('td', { class: 'num' }, isNumber(p) ? pText(p) : unknown()),
-    el('td', {}, suite.change ? el('span', { class: `verdict ${good}` }, suite.change) : unknown()),
+    changeCell(suite.change),
   ];
+}
+
+function matchCells({ pairs, elo, llr, change }) {
+  const value = isNumber(elo.value) ? `${signed(elo.value)} Elo` : unknown();
+  const ends = [isNumber(elo.low) ? signed(elo.low) : '−∞', isNumber(elo.high) ? signed(elo.high) : '∞'];
+  const test = isNumber(llr) ? `LLR ${decimal(llr, 2)}` : unknown();
+  return [
+    el('td', {}, isNumber(pairs) ? `match, ${count(pairs)} pairs` : 'match'),
+    el('td', { class: 'num' }, value, el('span', { class: 'bounds' }, `[${ends.join(', ')}]`)),
+    el('td', { class: 'num' }, test),
+    changeCell(change),
+  ];
+}
+
+function changeCell(change) {
+  const good = { better: 'good', worse: 'bad' }[change] || '';
+  return el('td', {}, change ? el('span', { class: `verdict ${good}` }, change) : unknown());
 }
 
 function pText(p) {
