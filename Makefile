@@ -2,7 +2,7 @@
 # make test:       every check, from nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint fmt
+.PHONY: help setup test-tools quickstart test lint fmt
 
 BIN := .venv/bin
 RUN_NAME := quickstart-$(shell date +%Y%m%d-%H%M%S)
@@ -20,6 +20,9 @@ help:
 setup:
 	@scripts/setup.sh
 
+test-tools: setup
+	@scripts/setup.sh browser
+
 quickstart: setup
 	@$(BIN)/selfplay run configs/quickstart.yaml --name $(RUN_NAME)
 	@echo "Report: $(CURDIR)/runs/$(RUN_NAME)/report.html"
@@ -30,7 +33,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint test-tools
 	$(BIN)/pytest
 
 fmt: setup

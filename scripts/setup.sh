@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Make .venv and everything it needs, from nothing; fast when all of it is there already.
 #
+# With the argument `browser`: install a headless Chromium instead, for the tests that drive one.
+#
 # Settings, all optional, from the environment:
 #   PYTHON           the interpreter to build .venv with (3.11 or newer)
 #   TORCH_SPEC       what pip installs as torch
@@ -107,25 +109,43 @@ install_stockfish() {
         die "apt-get installed Stockfish, but no stockfish is on PATH or in /usr/games"
 }
 
-# The sandbox's outer wall; without it programs still run under Landlock and seccomp.
-install_bubblewrap() {
-    if command -v bwrap >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+# install_optional PACKAGE...: through apt-get where it may; what it cannot get, we do without.
+install_optional() {
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
-            say "bubblewrap is missing; for a stronger sandbox type: sudo apt-get install -y bubblewrap"
+            say "missing: $*; for $MISSED type: sudo apt-get update && sudo apt-get install -y $*"
             return
         fi
         as_root=(sudo -n)
     fi
-    say "installing bubblewrap with apt-get"
+    say "installing $* with apt-get"
     if ! { ${as_root[@]+"${as_root[@]}"} apt-get update -qq &&
         ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq bubblewrap; } >/dev/null; then
-        say "apt-get could not install bubblewrap (see above); the sandbox does without it"
+            apt-get install -y -qq "$@"; } >/dev/null; then
+        say "apt-get could not install $* (see above); we do without $MISSED"
     fi
 }
 
-install_packages
-install_stockfish
-install_bubblewrap
+# The sandbox's outer wall; without it programs still run under Landlock and seccomp.
+install_bubblewrap() {
+    if command -v bwrap >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+    MISSED="a stronger sandbox" install_optional bubblewrap
+}
+
+# For the tests of the leaderboard's page, which are skipped without it.
+install_browser() {
+    if { command -v chromium && command -v chromedriver; } >/dev/null; then return; fi
+    if ! command -v apt-get >/dev/null; then return; fi
+    MISSED="the tests of the leaderboard's page" install_optional chromium chromium-driver
+}
+
+case "${1:-}" in
+    '')
+        install_packages
+        install_stockfish
+        install_bubblewrap
+        ;;
+    browser) install_browser ;;
+    *) die "unknown argument: $1; give browser or nothing" ;;
+esac

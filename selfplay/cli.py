@@ -14,6 +14,7 @@ import typer
 from envs.errors import InputError
 from selfplay.errors import RunCrashed
 from selfplay.jobs_cli import register as register_jobs
+from selfplay.leaderboard_cli import leaderboard
 from selfplay.league_cli import register as register_league
 from selfplay.rate_cli import rate, sprt
 from selfplay.tasks_cli import app as tasks_app
@@ -223,6 +224,7 @@ def report(
 app.command()(rate)
 app.command()(sprt)
 app.command()(verify)
+app.command()(leaderboard)
 register_league(app)
 register_jobs(app)
 

@@ -55,7 +55,7 @@ def rate(
     from selfplay.ratings import pair_up
     from selfplay.ratings import rate as rate_pairs
 
-    name, elo = _anchor(anchor)
+    name, elo = anchor_of(anchor)
     _refuse(json_file, force)
     read, left_out = _read(games)
     found = rate_pairs(pair_up(read), anchor=name, anchor_elo=elo, bootstraps=bootstraps, seed=seed)
@@ -167,7 +167,8 @@ def _read(paths: list[Path]) -> tuple[tuple[Any, ...], dict[str, int]]:
     return read.games, left_out
 
 
-def _anchor(text: str | None) -> tuple[str | None, float]:
+def anchor_of(text: str | None) -> tuple[str | None, float]:
+    """Return name and rating of NAME=ELO (NAME alone: 0). Raises InputError for anything else."""
     if text is None:
         return None, 0.0
     name, sign, number = text.rpartition("=")

@@ -39,6 +39,8 @@ def test_every_configuration_ships_inside_selfplay(names: set[str], repository: 
 
 def test_package_data_and_typing_marks_ship(names: set[str], repository: Path) -> None:
     data = {str(p.relative_to(repository)) for p in repository.glob("envs/**/*.jsonl")}
+    data |= {str(p.relative_to(repository)) for p in repository.glob("selfplay/**/assets/*")}
+    assert {"selfplay/leaderboard/assets/page.css", "selfplay/leaderboard/assets/main.js"} <= data
     assert data <= names
     assert {f"{package}/py.typed" for package in ("envs", "rewards", "selfplay")} <= names
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)

@@ -105,7 +105,10 @@ def solve_puzzles(
         alive = going_on
         progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
     rate = wilson(sum(solved.values()), len(solved)).as_dict()
-    rows = [{"task_id": p.task.id, "puzzle": p.id, "solved": solved[p.id]} for p in puzzles]
+    rows = [
+        {"task_id": p.task.id, "puzzle": p.id, "rating": p.rating, "solved": solved[p.id]}
+        for p in puzzles
+    ]
     return {"policy": {"puzzle_accuracy": rate}, "rows": rows}
 
 

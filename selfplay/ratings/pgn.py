@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import chess.pgn
 
@@ -13,6 +15,9 @@ from selfplay.ratings.games import Game
 
 _SCORES = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}
 _UNKNOWN = frozenset({"", "?", "-", "*"})
+
+LeftOut = Literal["unfinished", "unnamed", "against_itself"]
+"""Why a game is not rated: no result of 1-0, 0-1 or 1/2-1/2, a name missing, the same player."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,30 @@ def read_games(paths: Iterable[Path]) -> GamesRead:
         InputError: a file cannot be read.
     """
     games: list[Game] = []
-    unfinished = unnamed = against_itself = 0
+    left_out: Counter[LeftOut] = Counter()
     for path in paths:
         for headers in _headers(path):
-            white, black = headers.get("White", "").strip(), headers.get("Black", "").strip()
-            score = _SCORES.get(headers.get("Result", "*").replace(" ", ""))
-            if score is None:
-                unfinished += 1
-            elif white in _UNKNOWN or black in _UNKNOWN:
-                unnamed += 1
-            elif white == black:
-                against_itself += 1
+            found = game_of(headers, str(path))
+            if isinstance(found, Game):
+                games.append(found)
             else:
-                games.append(_game(white, black, score, headers, str(path)))
-    return GamesRead(tuple(games), unfinished, unnamed, against_itself)
+                left_out[found] += 1
+    return GamesRead(
+        tuple(games), left_out["unfinished"], left_out["unnamed"], left_out["against_itself"]
+    )
+
+
+def game_of(headers: Mapping[str, str], source: str) -> Game | LeftOut:
+    """Return the game that these headers tell of, or why it cannot be rated."""
+    white, black = headers.get("White", "").strip(), headers.get("Black", "").strip()
+    score = _SCORES.get(headers.get("Result", "*").replace(" ", ""))
+    if score is None:
+        return "unfinished"
+    if white in _UNKNOWN or black in _UNKNOWN:
+        return "unnamed"
+    if white == black:
+        return "against_itself"
+    return _game(white, black, score, headers, source)
 
 
 def _game(white: str, black: str, score: float, headers: Mapping[str, str], source: str) -> Game:

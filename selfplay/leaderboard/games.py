@@ -1,0 +1,180 @@
+"""All games of all files in one pass: what is rated, what is known of the players, and where the
+text of each game stands, so that the few that are shown can be read again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import chess.pgn
+
+from envs.errors import InputError
+from selfplay.leaderboard.evaluations import comment_evaluations, losses
+from selfplay.ratings import Game
+from selfplay.ratings.pgn import game_of
+
+_FIRST_TRY = re.compile(r"(\d{1,9})/(\d{1,9})")
+_DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")
+_MOST_VERSIONS = 8
+
+
+@dataclass(slots=True)
+class PlayerFacts:
+    """What the tags of a player's games tell, and the centipawns lost where games are evaluated.
+
+    `legal` of `asked` moves were legal at the first try; `lost_cp` centipawns over `judged` moves.
+    """
+
+    legal: int = 0
+    asked: int = 0
+    lost_cp: int = 0
+    judged: int = 0
+    versions: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    repeatable: bool | None = None
+    last_date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a game stands: characters start to end of the file's text, and who played."""
+
+    path: Path
+    start: int
+    end: int
+    white: str
+    black: str
+
+
+@dataclass(slots=True)
+class Games:
+    """Rated games with the place of each, facts by player, and what was left out."""
+
+    rated: list[Game] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    players: dict[str, PlayerFacts] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, and players that are not one player in all games, as sentences."""
+        words = {
+            "unfinished": "without a result left out",
+            "unnamed": "without both names left out",
+            "against_itself": "of a player against itself left out",
+            "repeated": "left out that stand in two files",
+        }
+        told = [f"{n} games {words[key]}" for key, n in sorted(self.left_out.items())]
+        for name, facts in sorted(self.players.items()):
+            for what, found in (("version", facts.versions), ("settings", facts.settings)):
+                if len(found) > 1:
+                    told.append(f"{name}: more than one {what} under this name, rated as one")
+        return told
+
+
+def read_all(paths: Iterable[Path]) -> Games:
+    """Return the games of PGN files; each is one of selfplay match, fastchess or anybody.
+
+    A game that stands word for word in two files counts once. Games without a result, without
+    both names and of a player against itself are left out, as `selfplay rate` does.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    games = Games()
+    seen: dict[bytes, Path] = {}
+    for path in paths:
+        text = text_of(path)
+        for start, end, headers in spans(text):
+            mark = hashlib.sha256(text[start:end].strip().encode("utf-8", "replace")).digest()
+            # Within one file equal games are games: two engines may well repeat themselves.
+            if seen.setdefault(mark, path) != path:
+                games.left_out["repeated"] += 1
+                continue
+            found = game_of(headers, str(path))
+            if not isinstance(found, Game):
+                games.left_out[found] += 1
+                continue
+            games.rated.append(found)
+            games.places.append(Place(path, start, end, found.white, found.black))
+            _learn(games.players, found, headers, text[start:end])
+    return games
+
+
+def text_of(path: Path) -> str:
+    """Return a PGN file's text; bytes that are not UTF-8 become escapes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="backslashreplace")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; give PGN files") from error
+
+
+def spans(text: str) -> Iterable[tuple[int, int, Mapping[str, str]]]:
+    """Yield where each game begins and ends in `text`, and its headers."""
+    stream = io.StringIO(text)
+    start = 0
+    while (headers := chess.pgn.read_headers(stream)) is not None:
+        end = stream.tell()
+        yield start, end, headers
+        start = end
+
+
+def movetext_of(text: str) -> str:
+    """Return a game's text without its tags, which no line behind the first blank one is."""
+    lines = text.lstrip().split("\n")
+    first = next((i for i, line in enumerate(lines) if not line.startswith("[")), len(lines))
+    return "\n".join(lines[first:])
+
+
+def black_first(headers: Mapping[str, str]) -> bool:
+    """Return whether Black moves first, by the FEN tag."""
+    return headers.get("FEN", "").split()[1:2] == ["b"]
+
+
+def _learn(
+    players: dict[str, PlayerFacts], game: Game, headers: Mapping[str, str], text: str
+) -> None:
+    facts = {"White": game.white, "Black": game.black}
+    for colour, name in facts.items():
+        known = players.setdefault(name, PlayerFacts())
+        tries = _FIRST_TRY.fullmatch(headers.get(f"{colour}FirstTry", ""))
+        if tries and int(tries[1]) <= int(tries[2]):
+            known.legal += int(tries[1])
+            known.asked += int(tries[2])
+        for found, key in ((known.versions, "Version"), (known.settings, "Settings")):
+            said = headers.get(f"{colour}{key}", "").strip()
+            if said and said not in found and len(found) < _MOST_VERSIONS:
+                found.append(said)
+        repeatable = headers.get(f"{colour}Repeatable")
+        if repeatable in ("yes", "no"):
+            known.repeatable = repeatable == "yes" and known.repeatable is not False
+        date = headers.get("Date", "")
+        if _DATE.fullmatch(date):
+            known.last_date = max(known.last_date or "", date.replace(".", "-"))
+    if "[%eval" in text:
+        _judge(players, game, headers, text)
+
+
+def _judge(
+    players: dict[str, PlayerFacts], game: Game, headers: Mapping[str, str], text: str
+) -> None:
+    """Add the centipawns that each side lost in a game that one engine evaluated."""
+    black = black_first(headers)
+    found, source = comment_evaluations(movetext_of(text), black_first=black)
+    if source != "engine":
+        return
+    for ply, loss in enumerate(losses(found, black_first=black)):
+        if loss is not None:
+            white = (ply % 2 == 0) != black
+            facts = players[game.white if white else game.black]
+            facts.lost_cp += loss.cp
+            facts.judged += 1

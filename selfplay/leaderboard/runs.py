@@ -1,0 +1,305 @@
+"""What a run folder tells: evaluations, curves, promotions, what it cost and what it ran on.
+
+Only what the leaderboard needs is kept, so that hundreds of runs fit in memory. No torch, no Ray:
+checkpoints are looked at by the headers of their safetensors files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from envs.errors import InputError
+from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
+from selfplay.metrics_log import MetricsLog
+from selfplay.ratings import puzzle_rating
+from selfplay.report.programs import FAILED_CHARS, Answer, chosen_programs
+from selfplay.rundir import RunDir
+
+BASE = "base"
+_LARGEST_HEADER = 1 << 26
+_CURVES = (
+    *("reward_mean", "chess/reward_mean", "code/reward_mean", "legal_rate", "regret_mean"),
+    *("pass_rate", "hack_gap"),
+)
+"""Metrics of a step that are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation's figures: suite -> metric -> interval, and the puzzle rating if there is."""
+
+    name: str
+    version: int
+    suites: Mapping[str, Mapping[str, dict[str, Any]]]
+    puzzle: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is kept of a step: completions and seconds of training up to its end, and its date."""
+
+    samples: int | None
+    wall_s: float | None
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `latest` is its newest version; versions count steps, 0 is the base model."""
+
+    name: str
+    path: Path
+    config: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    status: str
+    evaluations: tuple[Evaluation, ...]
+    steps: Mapping[int, Step]
+    curves: Mapping[str, list[tuple[int, float]]]
+    promotions: tuple[dict[str, Any], ...]
+    programs: tuple[dict[str, Any], ...]
+    champion: int | None
+    latest: int
+    parameters: int | None
+    matches: tuple[Path, ...] = field(default=())
+    games: tuple[Path, ...] = field(default=())
+
+    def player(self, version: int) -> str:
+        """Return the name under which a version plays in the league."""
+        return f"{self.name}@v{version:06d}" if version else f"{self.name}@{BASE}"
+
+    def evaluation(self, version: int) -> Evaluation | None:
+        """Return the version's evaluation; of several the final one, else the last."""
+        found = [e for e in self.evaluations if e.version == version]
+        final = [e for e in found if e.name == "final"]
+        return final[-1] if final else found[-1] if found else None
+
+    def samples(self, version: int) -> int | None:
+        """Return the completions that were sampled and scored before this version."""
+        if version == 0:
+            return 0
+        step = self.steps.get(version)
+        return step.samples if step else None
+
+
+def read_run(run: RunDir) -> Run:
+    """Return what a run folder holds so far.
+
+    Raises:
+        InputError: a file in it is damaged.
+    """
+    path = run.path
+    metrics = _rows(run.metrics)
+    steps = _steps(metrics, _stored_samples(run))
+    evaluations, programs = _evaluations(path / "evals")
+    versions = [*steps, *run.checkpoints(), *(e.version for e in evaluations)]
+    return Run(
+        name=run.name,
+        path=path,
+        config=_yaml(path / "config.yaml"),
+        manifest=read_object(path / "manifest.json"),
+        status=words(read_object(path / "summary.json").get("status")) or "not finished",
+        evaluations=evaluations,
+        steps=steps,
+        curves=_curves(metrics, steps),
+        promotions=tuple(_promotion(row) for row in _rows(run.promotions)),
+        programs=programs,
+        champion=run.champion(),
+        latest=max(versions, default=0),
+        parameters=_parameters(run),
+        matches=tuple(sorted((path / "matches").glob("*.pgn"))),
+        games=tuple(sorted((path / "games").glob("*.pgn"))),
+    )
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        return section(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _rows(log: MetricsLog) -> list[dict[str, Any]]:
+    try:
+        rows = log.read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{error}; mend or remove the line") from error
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _stored_samples(run: RunDir) -> dict[int, int]:
+    """Return step -> completions, from the footers of the stored rollouts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    counts = {}
+    for step, path in run.rollouts.files().items():
+        try:
+            counts[step] = int(pq.read_metadata(path).num_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: is no Parquet file ({error}); restore it") from error
+    return counts
+
+
+def _steps(metrics: list[dict[str, Any]], stored: Mapping[int, int]) -> dict[int, Step]:
+    """Return the steps by number; samples are unknown behind a step whose count is."""
+    steps: dict[int, Step] = {}
+    total: int | None = 0
+    for row in metrics:
+        step = whole(row.get("step"))
+        if step is None:
+            continue
+        # A step that goes back to the champion's weights samples nothing.
+        sampled = 0 if "rolled_back_to" in row else whole(row.get("rollouts"))
+        count = stored.get(step, sampled)
+        total = None if total is None or count is None else total + count
+        steps[step] = Step(total, number(row.get("wall_s")), number(row.get("time")))
+    return steps
+
+
+def _curves(
+    metrics: list[dict[str, Any]], steps: Mapping[int, Step]
+) -> dict[str, list[tuple[int, float]]]:
+    """Return metric -> (training samples, value), as far as both are known."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in metrics:
+        step = steps.get(whole(row.get("step")) or 0)
+        for name in _CURVES:
+            value = number(row.get(name))
+            if step is not None and step.samples is not None and value is not None:
+                curves.setdefault(name, []).append((step.samples, value))
+    return curves
+
+
+def _evaluations(folder: Path) -> tuple[tuple[Evaluation, ...], tuple[dict[str, Any], ...]]:
+    """Return the evaluations, by version, and programs of the first and the final one."""
+    found = []
+    kept: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        if "." in path.stem:  # an older one of that name
+            continue
+        whole_file = read_object(path)
+        if path.stem in (BASE, "final"):
+            kept[path.stem] = whole_file
+        try:
+            found.append(_evaluation(path.stem, whole_file))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: is no evaluation ({error!r}); restore it") from error
+    found.sort(key=lambda e: (e.version, e.name != BASE, e.name))
+    return tuple(found), _programs(folder, kept)
+
+
+def _evaluation(name: str, record: Mapping[str, Any]) -> Evaluation:
+    suites: dict[str, dict[str, dict[str, Any]]] = {}
+    puzzle = None
+    for suite, numbers in section(record, "suites").items():
+        policy = {key: interval(value) for key, value in section(numbers, "policy").items()}
+        suites[str(suite)] = {key: value for key, value in policy.items() if value is not None}
+        puzzle = puzzle or _puzzle(section(numbers).get("rows"))
+    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle)
+
+
+def _puzzle(rows: Any) -> dict[str, Any] | None:
+    """Return the rating of maximum likelihood over the rated puzzles of a suite."""
+    rated = [
+        (rating, bool(row["solved"]))
+        for row in (rows if isinstance(rows, list) else [])
+        if "solved" in row and (rating := number(row.get("rating"))) is not None
+    ]
+    if not rated:
+        return None
+    found = puzzle_rating([rating for rating, _ in rated], [solved for _, solved in rated])
+    se = found.se if math.isfinite(found.se) else None
+    ends = {key: number(value) for key, value in found.elo.as_dict().items()}
+    return ends | {"n": len(rated), "se": se, "solved": found.solved}
+
+
+def _programs(folder: Path, kept: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return the same programs that the report shows, cut as there."""
+    if BASE not in kept or "final" not in kept:
+        return ()
+    try:
+        chosen = chosen_programs(kept[BASE], kept["final"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: rows of base.json or final.json are damaged") from error
+    return tuple(
+        {"suite": suite, "task": task[:120], "base": _shown(before), "final": _shown(after)}
+        for suite, task, before, after in chosen
+    )
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    return {
+        "program": answer.program,
+        "verdict": answer.verdict,
+        "failed": answer.failed[:FAILED_CHARS],
+        "hidden": answer.hidden,
+    }
+
+
+def _promotion(row: Mapping[str, Any]) -> dict[str, Any]:
+    suites = []
+    for suite, change in section(row, "suites").items():
+        difference = interval(section(change).get("difference"))
+        told = words(section(change).get("change"))
+        p = number(section(change).get("p"))
+        suites.append({"suite": str(suite), "change": told, "p": p, "difference": difference})
+    return {
+        "time": number(row.get("time")),
+        "version": whole(row.get("version")),
+        "evaluation": words(row.get("evaluation")),
+        "against": words(row.get("against")),
+        "promoted": bool(row.get("promoted")),
+        "action": words(row.get("action")),
+        "reason": words(row.get("reason")),
+        "suites": suites,
+        "match": _match(section(row, "games")),
+    }
+
+
+def _match(games: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a match for the title said: change, pairs and the candidate's Elo."""
+    if not games:
+        return None
+    ends = section(games, "elo")
+    return {
+        "change": words(games.get("change")),
+        "pairs": whole(games.get("pairs")),
+        "elo": {key: number(ends.get(key)) for key in ("value", "low", "high")},
+        "llr": number(section(games, "better").get("llr_judged")),
+    }
+
+
+def _parameters(run: RunDir) -> int | None:
+    """Return how many parameters the newest checkpoint has; None without a whole one."""
+    folder = run.latest_checkpoint()
+    files = sorted(folder.glob("model*.safetensors")) if folder else []
+    return sum(parameters_in(path) for path in files) or None
+
+
+def parameters_in(path: Path) -> int:
+    """Return the number of values in a safetensors file, from its header alone.
+
+    The file begins with the header's length (8 bytes, little-endian) and the header, JSON with the
+    shape of each tensor (https://github.com/huggingface/safetensors#format).
+
+    Raises:
+        InputError: it is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _LARGEST_HEADER:
+                raise ValueError(f"a header of {length} bytes")
+            header = json.loads(file.read(length))
+        shapes = [t["shape"] for name, t in header.items() if name != "__metadata__"]
+        return sum(math.prod(int(size) for size in shape) for shape in shapes)
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is no safetensors file ({error}); restore it") from error
