@@ -73,7 +73,8 @@ class Artefacts:
         run, folder = self.run, self.run.folder
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
-            self.findings.add(decisions.check_promotions(rows, run.evals))
+            aside = decisions.set_aside(folder.path)
+            self.findings.add(decisions.check_promotions(rows, run.evals, aside))
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
             self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +21,59 @@ _GIVEN = ("run", "status", "wall_seconds", "peak_memory_bytes")
 Evals = Mapping[str, Mapping[str, Any]]
 
 
-def check_promotions(rows: Sequence[Mapping[str, Any]], evals: Evals) -> list[Difference]:
+def check_promotions(
+    rows: Sequence[Mapping[str, Any]], evals: Evals, set_aside: Collection[str] = ()
+) -> list[Difference]:
     """Make every decision of the gate again, from the two evaluations that met.
 
     An evaluation that was made again behind a resume has several rows, of which the last counts.
+
+    Args:
+        rows: those of promotions.jsonl.
+        evals: name -> evaluation.
+        set_aside: names of evaluations that a resume has moved away.
     """
     found: list[Difference] = []
-    meets = BASE
     last = {row["evaluation"]: number for number, row in enumerate(rows)}
     for number, row in enumerate(rows):
         place, name = f"line {number + 1}", row["evaluation"]
+        meets = _champion_then(rows, number, evals)
         if last[name] == number and name in evals and meets in evals:
             step = evals[name]["step"]
             due = {"evaluation": name, "against": meets, "step": step, "version": step}
             due |= plain(decide(evals[meets], evals[name]).as_dict())
             stored = {key: row.get(key, ABSENT) for key in due}
             found += named_differences(PROMOTIONS, stored, due, place)
-        elif name not in evals:
-            found.append(
-                Difference.words(f"evals/{name}.json", "", "no file", f"what {place} judged")
-            )
-        if row.get("promoted"):
-            meets = name
+        elif name not in evals and name not in set_aside:
+            told = "no file", f"what {place} of {PROMOTIONS} judged"
+            found.append(Difference.words(f"evals/{name}.json", "", *told))
     for name in evals:
         if name != BASE and name not in last:
-            found.append(
-                Difference.words(PROMOTIONS, f"evaluation {name}", "no line", "a decision")
-            )
+            told = "no line", "a decision"
+            found.append(Difference.words(PROMOTIONS, f"evaluation {name}", *told))
     return found
+
+
+def _champion_then(rows: Sequence[Mapping[str, Any]], number: int, evals: Evals) -> str:
+    """Return which evaluation was the champion's when row `number` was decided.
+
+    It is the last one that was promoted and was there (RunDir.champion_eval). One that has been
+    made again since was not there until then: the resume had set it aside.
+    """
+    names = [str(row["evaluation"]) for row in rows]
+    for i in reversed(range(number)):
+        again = names[i] in names[i + 1 :]
+        there = not again or names[i] in names[i + 1 : number + 1]
+        if rows[i].get("promoted") and there and names[i] in evals:
+            return names[i]
+    return BASE
+
+
+def set_aside(run: Path) -> set[str]:
+    """Return the names of the evaluations that a resume or another run of it has moved away."""
+    folder = run / "evals"
+    moved = [*(folder / "discarded").glob("*.json"), *folder.glob("*.*.json")]
+    return {path.name.partition(".")[0] for path in moved}
 
 
 def check_champion(

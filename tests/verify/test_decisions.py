@@ -1,0 +1,80 @@
+"""The gate's decisions, made again from evaluations with known rows; a resume in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfplay.atomic import plain
+from selfplay.promotion import decide
+from selfplay.verify.decisions import check_champion, check_promotions, set_aside
+from tests.selfplay.made_up import evaluation, row
+
+Evals = dict[str, dict[str, Any]]
+
+
+def judged(evals: Evals, name: str, against: str) -> dict[str, Any]:
+    step = evals[name]["step"]
+    head = {"time": 1.0, "step": step, "version": step, "evaluation": name, "against": against}
+    decision: dict[str, Any] = plain(decide(evals[against], evals[name]).as_dict())
+    return head | decision
+
+
+@pytest.fixture(scope="module")
+def evals() -> Evals:
+    """A base, a much better version at step 10 and one like it at the end."""
+    legal = {"base": (0, 4), "step_000010": (10, 38), "final": (20, 37)}
+    return {
+        name: evaluation(
+            name, step, [row(i, legal=i < count, regret=0.1 + 0.001 * i) for i in range(40)]
+        )
+        for name, (step, count) in legal.items()
+    }
+
+
+def places(rows: list[dict[str, Any]], evals: Evals, *aside: str) -> list[str]:
+    return [f"{d.file}: {d.place}" for d in check_promotions(rows, evals, aside)]
+
+
+def test_sound_decisions_agree_and_edited_ones_are_named(evals: Evals) -> None:
+    rows = [judged(evals, "step_000010", "base"), judged(evals, "final", "step_000010")]
+    assert [r["promoted"] for r in rows] == [True, False]
+    assert places(rows, evals) == []
+    kinder = {**rows[1], "promoted": True, "reason": "better in chess/games, worse in none"}
+    assert places([rows[0], kinder], evals) == [
+        "promotions.jsonl: line 2.promoted",
+        "promotions.jsonl: line 2.reason",
+    ]
+    easier = judged(evals, "final", "base")
+    assert "promotions.jsonl: line 2.against" in places([rows[0], easier], evals)
+    assert places(rows[:1], evals) == ["promotions.jsonl: evaluation final"]
+    assert places(rows, {k: e for k, e in evals.items() if k != "final"}) == ["evals/final.json: "]
+
+
+def test_an_evaluation_made_again_behind_a_resume(evals: Evals) -> None:
+    first = {**judged(evals, "step_000010", "base"), "evaluation": "final"}
+    between = judged(evals, "step_000010", "base")
+    again = judged(evals, "final", "step_000010")
+    # `first` judged a final evaluation that the resume has set aside: nobody met it later.
+    assert places([first, between, again], evals) == []
+    unfinished = {k: e for k, e in evals.items() if k != "final"}
+    assert places([first, between], unfinished, "final") == []
+    # A run that was resumed with nothing left to do evaluates again, against itself.
+    itself = judged(evals, "final", "final")
+    some = {k: e for k, e in evals.items() if k != "step_000010"}
+    assert places([first, itself], some) == []
+
+
+def test_the_champion_is_the_last_promoted_one(evals: Evals, tmp_path: Path) -> None:
+    rows = [judged(evals, "step_000010", "base"), judged(evals, "final", "step_000010")]
+    assert check_champion("v000010\n", rows, [10, 20]) == []
+    assert check_champion("v000020\n", rows, [10, 20])[0].recomputed == "v000010"
+    assert check_champion(None, rows, [10, 20])[0].file == "champion"
+    assert check_champion("v000010\n", rows, [20])[0].file == "checkpoints/v000010"
+    assert check_champion(None, rows[1:], [20]) == []
+    for name in ("evals/base.json", "evals/base.1.json", "evals/discarded/final.1.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    assert set_aside(tmp_path) == {"base", "final"}
