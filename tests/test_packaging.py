@@ -34,7 +34,8 @@ def test_the_top_level_is_the_three_packages(names: set[str]) -> None:
 
 def test_every_configuration_ships_inside_selfplay(names: set[str], repository: Path) -> None:
     shipped = {name for name in names if name.startswith("selfplay/configs/")}
-    assert shipped == {f"selfplay/configs/{p.name}" for p in (repository / "configs").iterdir()}
+    there = [p for p in (repository / "configs").rglob("*") if p.is_file()]
+    assert shipped == {f"selfplay/{p.relative_to(repository)}" for p in there}
 
 
 def test_package_data_and_typing_marks_ship(names: set[str], repository: Path) -> None:

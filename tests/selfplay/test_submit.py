@@ -169,7 +169,7 @@ def test_a_job_that_never_started_tells_why() -> None:
 
 
 def test_nothing_in_a_log_rewrites_the_terminal() -> None:
-    assert harmless("step 1\n\x1b[2Jgone\r\u202e\n") == "step 1\n\\x1b[2Jgone\\x0d\\u202e\n"
+    assert harmless("step 1\n\x1b[2Jgone\r\u202e\n") == "step 1\n\\x1b[2Jgone\\r\\u202e\n"
 
 
 def test_the_entrypoint_is_quoted() -> None:
@@ -221,12 +221,8 @@ def test_what_is_shipped_is_the_package_and_the_configuration(
 ) -> None:
     config = for_job(RunConfig(name="shipped"))
     pack(config, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "envs",
-        "rewards",
-        JOB_CONFIG,
-        "selfplay",
-    ]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"envs", "rewards", "selfplay", JOB_CONFIG}
     assert load_config(tmp_path / JOB_CONFIG, []) == config
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (tmp_path / "selfplay" / "submit.py") in files
