@@ -179,7 +179,8 @@ def test_ctrl_c_while_an_opponent_thinks_or_an_opening_is_screened_loses_nothing
         return random_opening(rng, (0, 5))
 
     whole = play(pool_of(Walkers(share=1.0)), 30)
-    pool = pool_of(Interrupted(share=1.0), new_game=opening)
+    walkers = Interrupted(share=1.0)
+    pool = pool_of(walkers, new_game=opening)
     asked: list[str] = []
     stopped = 0
     for _ in range(30):
@@ -190,7 +191,7 @@ def test_ctrl_c_while_an_opponent_thinks_or_an_opening_is_screened_loses_nothing
             except KeyboardInterrupt:
                 stopped += 1
                 saved = json.loads(json.dumps(pool.state()))
-                pool = pool_of(Walkers(share=1.0), new_game=opening)
+                pool = pool_of(walkers, new_game=opening)
                 pool.restore(saved)
         asked += [task.id for task in tasks]
         for task in tasks:
