@@ -170,7 +170,12 @@ class GamePool:
         game = self._games[slot]
         if game is None:
             self._counts[slot] += 1
-            board = self._new_game(self._rng(slot, "opening"))
+            try:
+                board = self._new_game(self._rng(slot, "opening"))
+            except BaseException:
+                # Ctrl-C while the engine screens: the next game must be this one.
+                self._counts[slot] -= 1
+                raise
             if board.is_game_over():
                 raise ValueError(f"new_game gave a finished game: {board.fen()}")
             game = Game(board, opening_plies=len(board.move_stack))

@@ -156,3 +156,44 @@ def test_without_opponents_the_state_has_no_trace_of_them() -> None:
     pool = pool_of(None)
     play(pool, 5)
     assert all("opponent" not in (game or {}) for game in pool.state()["games"])
+
+
+def test_ctrl_c_while_an_opponent_thinks_or_an_opening_is_screened_loses_nothing() -> None:
+    class Interrupted(Walkers):
+        left = 9
+
+        def moves(
+            self, name: str, turns: Sequence[tuple[chess.Board, int]]
+        ) -> list[chess.Move | None]:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return super().moves(name, turns)
+
+    screened = [0]
+
+    def opening(rng: random.Random) -> chess.Board:
+        screened[0] += 1
+        if screened[0] == 5:
+            raise KeyboardInterrupt
+        return random_opening(rng, (0, 5))
+
+    whole = play(pool_of(Walkers(share=1.0)), 30)
+    walkers = Interrupted(share=1.0)
+    pool = pool_of(walkers, new_game=opening)
+    asked: list[str] = []
+    stopped = 0
+    for _ in range(30):
+        while True:
+            try:
+                tasks = pool.next_tasks(3)
+                break
+            except KeyboardInterrupt:
+                stopped += 1
+                saved = json.loads(json.dumps(pool.state()))
+                pool = pool_of(walkers, new_game=opening)
+                pool.restore(saved)
+        asked += [task.id for task in tasks]
+        for task in tasks:
+            answer(pool, task)
+    assert stopped == 2 and asked == whole
