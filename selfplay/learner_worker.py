@@ -16,7 +16,6 @@ from trl import GRPOConfig
 from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
-from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
@@ -120,7 +119,6 @@ class _CommandCallback(TrainerCallback):
             ref = ray.put(publishable_weights(self.trainer, self._config))
             payload = {"version": state.global_step, "weights": [ref], "metrics": metrics}
             self._link.report(Report("updated", payload))
-        release_free_memory()
         self._obey(control)
 
     def _obey(self, control: TrainerControl) -> None:
