@@ -22,10 +22,9 @@ _GLIBC_TUNABLES = ":".join(
     )
 )
 """What actors inherit: large blocks come from one heap of huge pages and stay there until
-`release_free_memory`, which samplers call and learners do not: an update needs the same memory as
-the one before. By default glibc maps and unmaps each block of over 32 MB, and a fifth of an update
-on the CPU goes into faulting activations in, page by page; heaps per thread cost a learner 0.25 GB
-(measured with SmolLM2-135M)."""
+`release_free_memory`. By default glibc maps and unmaps each block of over 32 MB, and a fifth of an
+update on the CPU goes into faulting activations in, page by page; heaps per thread cost a learner
+0.25 GB (measured with SmolLM2-135M)."""
 
 
 @dataclass(frozen=True, slots=True)
