@@ -57,7 +57,7 @@ def _is_small(value: Any) -> bool:
     """Return whether a value stands for itself and is within every limit: most answers are."""
     kind = type(value)
     if kind is int:
-        return -(1 << 63) < value < 1 << 63
+        return bool(-(1 << 63) < value < 1 << 63)
     if kind is str:
         return value.isascii() and len(value) <= MAX_BYTES
     return value is None or kind is bool
