@@ -21,7 +21,7 @@ setup:
 	@scripts/setup.sh
 
 test-tools: setup
-	@scripts/setup.sh browser
+	@scripts/setup.sh test-tools
 
 quickstart: setup
 	@$(BIN)/selfplay run configs/quickstart.yaml --name $(RUN_NAME)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make .venv and everything it needs, from nothing; fast when all of it is there already.
 #
-# With the argument `browser`: install a headless Chromium instead, for the tests that drive one.
+# With the argument `test-tools`, what only tests need instead: a headless Chromium for those that
+# drive one, and Ray's dashboard, which jobs go through (a laptop's run is leaner without it).
 #
 # Settings, all optional, from the environment:
 #   PYTHON           the interpreter to build .venv with (3.11 or newer)
@@ -140,12 +141,22 @@ install_browser() {
     MISSED="the tests of the leaderboard's page" install_optional chromium chromium-driver
 }
 
+# For the tests of jobs, which are skipped without it.
+install_dashboard() {
+    if "$PY" -c 'import aiohttp_cors, opencensus' >/dev/null 2>&1; then return; fi
+    say "installing Ray's dashboard"
+    pip_install -e '.[cluster]' || say "Ray's dashboard could not be installed; the tests of jobs are skipped"
+}
+
 case "${1:-}" in
     '')
         install_packages
         install_stockfish
         install_bubblewrap
         ;;
-    browser) install_browser ;;
-    *) die "unknown argument: $1; give browser or nothing" ;;
+    test-tools)
+        install_dashboard
+        install_browser
+        ;;
+    *) die "unknown argument: $1; give test-tools or nothing" ;;
 esac

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.atomic import plain
-from selfplay.promotion import decide
+from selfplay.promotion import GAMES, GamesChange, decide
 from selfplay.report.page import render
 from selfplay.rundir import RunDir
 from selfplay.summary import build_summary
@@ -39,9 +39,9 @@ def check_promotions(
         place, name = f"line {number + 1}", row["evaluation"]
         meets = _champion_then(rows, number, evals)
         if last[name] == number and name in evals and meets in evals:
-            step = evals[name]["step"]
-            due = {"evaluation": name, "against": meets, "step": step, "version": step}
-            due |= plain(decide(evals[meets], evals[name]).as_dict())
+            due = {"evaluation": name, "against": meets, "version": evals[name]["step"]}
+            decision = decide(evals[meets], evals[name], _games(row))
+            due |= _action(rows, number, decision.worse) | plain(decision.as_dict())
             stored = {key: row.get(key, ABSENT) for key in due}
             found += named_differences(PROMOTIONS, stored, due, place)
         elif name not in evals and name not in set_aside:
@@ -54,12 +54,47 @@ def check_promotions(
     return found
 
 
+def _games(row: Mapping[str, Any]) -> GamesChange | None:
+    """Return what the row says of the games; those themselves are checked where they lie."""
+    stored = row.get(GAMES)
+    if not isinstance(stored, Mapping):
+        return None
+    evidence = {key: value for key, value in stored.items() if key != "change"}
+    return GamesChange(stored.get("change", "even"), evidence)
+
+
+def _action(rows: Sequence[Mapping[str, Any]], number: int, worse: bool) -> dict[str, Any]:
+    """Return step, champion and action of a decision; a worse version was kept or left for it."""
+    row, step = rows[number], int(rows[number]["version"])
+    if "champion" not in row:  # of a run before rollbacks were there
+        return {"step": step}
+    action = "promoted" if row.get("promoted") else "kept"
+    if worse and row.get("action") == "rolled back":
+        action = "rolled back"
+    return {
+        "step": step + int(action == "rolled back"),
+        "champion": _promoted(rows[:number]) or 0,
+        "action": action,
+    }
+
+
+def _promoted(rows: Sequence[Mapping[str, Any]]) -> int | None:
+    versions = [int(row["version"]) for row in rows if row.get("promoted")]
+    return versions[-1] if versions else None
+
+
 def _champion_then(rows: Sequence[Mapping[str, Any]], number: int, evals: Evals) -> str:
     """Return which evaluation was the champion's when row `number` was decided.
 
-    It is the last one that was promoted and was there (RunDir.champion_eval). One that has been
+    It is one of the version that was promoted last (RunDir.champion_eval). One that has been
     made again since was not there until then: the resume had set it aside.
     """
+    if "champion" in rows[number]:
+        version = _promoted(rows[:number]) or 0
+        mine = [key for key, e in evals.items() if int(e.get("version") or 0) == version]
+        told = str(rows[number].get("against"))
+        kept = f"step_{version:06d}"  # what a resume made of a final evaluation
+        return next((key for key in (told, kept, *mine) if key in mine), BASE)
     names = [str(row["evaluation"]) for row in rows]
     for i in reversed(range(number)):
         again = names[i] in names[i + 1 :]
@@ -86,17 +121,14 @@ def check_champion(
         rows: those of promotions.jsonl.
         complete: versions with a whole checkpoint.
     """
-    versions = [int(row["version"]) for row in rows if row.get("promoted")]
-    due = f"v{versions[-1]:06d}\n" if versions else None
-    if champion != due:
-        told = [ABSENT if text is None else text.strip() for text in (champion, due)]
-        return [Difference("champion", "", told[0], told[1])]
-    if versions and versions[-1] not in complete:
-        return [
-            Difference.words(
-                f"checkpoints/v{versions[-1]:06d}", "", "no checkpoint", "the champion"
-            )
-        ]
+    version = _promoted(rows)
+    if version is None and champion is None and not any("champion" in row for row in rows):
+        return []  # nothing evaluated yet, or a run before the base model was champion
+    due = f"v{version or 0:06d}"
+    if champion is None or champion.strip() != due:
+        return [Difference("champion", "", ABSENT if champion is None else champion.strip(), due)]
+    if version and version not in complete:
+        return [Difference.words(f"checkpoints/{due}", "", "no checkpoint", "the champion")]
     return []
 
 

@@ -102,7 +102,8 @@ def check_moves(
     """Check that each move is what the stored answers and the run's seed make of its position.
 
     A position is asked, and goes on with one of the answers or with a random move, or it is passed
-    over by a random move (GamePool); every draw is seeded by board, game and ply.
+    over by a random move (GamePool); every draw is seeded by board, game and ply. An opponent's
+    moves follow from another model, so of them only those that chance made are checked.
     """
     slot, _, count = game.headers.get("Round", "").partition(".")
     if not (slot.isdecimal() and count.isdecimal()):
@@ -111,10 +112,15 @@ def check_moves(
         ]
     key = f"{config.seed}/{int(slot) - 1}/{int(count)}"
     board, opening = game.board(), opening_plies(game)
+    opponent = {"White": chess.WHITE, "Black": chess.BLACK}.get(game.headers.get("Opponent", ""))
     for ply, node in enumerate(game.mainline()):
         if ply >= opening:
-            moves = possible(board, f"{key}/{ply}", answers.get(make_task(board).id, ()), config)
             played = node.move.uci() + (" (random)" if node.comment == RANDOM else "")
+            if board.turn == opponent:
+                moves = {by_chance(board, f"{key}/{ply}")} if node.comment == RANDOM else {played}
+            else:
+                asked = answers.get(make_task(board).id, ())
+                moves = possible(board, f"{key}/{ply}", asked, config)
             if played not in moves:
                 due = " or ".join(sorted(moves))
                 return [Difference.words(file, f"{place}, ply {ply + 1}", played, due)]
@@ -134,6 +140,13 @@ def possible(
         else:
             moves.add(rng.choice(list(legal)))
     return moves
+
+
+def by_chance(board: chess.Board, key: str) -> str:
+    """Return the move of an opponent that found none; see GamePool's answers of opponents."""
+    rng = random.Random(f"{key}/answer")
+    rng.getrandbits(62)
+    return f"{random_move(board, rng).uci()} (random)"
 
 
 def check_rounds(
