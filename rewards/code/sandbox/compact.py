@@ -122,9 +122,7 @@ def own_code() -> None:
             found.append((one.base + segment.address, segment.size, protection))
         return 0
 
-    kind = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.c_void_p
-    )
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.c_void_p)
     libc.dl_iterate_phdr(kind(see), None)
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     page = os.sysconf("SC_PAGE_SIZE")
