@@ -132,6 +132,7 @@ class AssertProcess(Closes):
         for stream in (popen.stdin, popen.stdout):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
+        assert popen.stdout is not None
         self._reading = select.poll()
         self._reading.register(popen.stdout, select.POLLIN)
         self._served, self._rest, self._lines = 0, b"", []
