@@ -59,7 +59,7 @@ def _is_small(value: Any) -> bool:
     if kind is int:
         return bool(-(1 << 63) < value < 1 << 63)
     if kind is str:
-        return value.isascii() and len(value) <= MAX_BYTES
+        return len(value) <= MAX_BYTES and bool(value.isascii())
     return value is None or kind is bool
 
 

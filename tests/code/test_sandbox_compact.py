@@ -45,7 +45,7 @@ def test_large_parts_of_libraries_have_a_page_of_their_own_and_stay_read_only() 
     command = [sys.executable, "-S", "-c", CODE, str(Path(compact.__file__))]
     maps = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     own: dict[str, int] = {}
-    for line in maps.splitlines():
+    for line in maps.strip().splitlines():
         words = line.split()
         if "-" in words[0] and len(words[1]) == 4:
             start, end = (int(part, 16) for part in words[0].split("-"))

@@ -146,7 +146,7 @@ def test_files_that_are_broken(config: RunConfig, capsys: pytest.CaptureFixture[
 
 def mbpp_row(number: int, code: str) -> dict[str, Any]:
     tests = ["assert f(1) == 2", "assert f(4) == 8"]
-    return {"task_id": number, "text": "Double.", "code": code, "test_list": tests}
+    return {"task_id": number, "text": f"Double {number}.", "code": code, "test_list": tests}
 
 
 def test_a_run_leaves_out_training_tasks_and_reports_those_of_its_suites(

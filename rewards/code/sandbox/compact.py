@@ -12,8 +12,7 @@ import contextlib
 import ctypes
 import importlib
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 PRELOADED = """
 __future__ abc bisect builtins codecs collections collections.abc contextlib copy enum functools
@@ -90,14 +89,25 @@ class _Segment(ctypes.Structure):
     ]
 
 
-class _Object(ctypes.Structure):
-    """The beginning of `struct dl_phdr_info` (link.h)."""
+class _Header(ctypes.Structure):
+    """`Elf64_Ehdr` (elf.h), its magic and class in `identity`."""
+
+    _fields_ = [
+        ("identity", ctypes.c_char * 16),
+        *((name, ctypes.c_uint32) for name in ("kind_and_machine", "version")),
+        *((name, ctypes.c_uint64) for name in ("entry", "segments", "sections")),
+        ("flags", ctypes.c_uint32),
+        *((name, ctypes.c_uint16) for name in ("size", "segment_size", "count")),
+    ]
+
+
+class _Link(ctypes.Structure):
+    """The beginning of `struct link_map` (link.h), which a handle of the loader points to."""
 
     _fields_ = [
         ("base", ctypes.c_uint64),
         ("name", ctypes.c_char_p),
-        ("segments", ctypes.POINTER(_Segment)),
-        ("count", ctypes.c_uint16),
+        *((name, ctypes.c_void_p) for name in ("dynamic", "next")),
     ]
 
 
@@ -109,24 +119,9 @@ def own_code() -> None:
     KiB. The mappings are read-only again afterwards, as in every fork.
     """
     libc = ctypes.CDLL(None)
-    if not hasattr(libc, "dl_iterate_phdr"):
-        return
-    found: list[tuple[int, int, int]] = []
-
-    def see(loaded: Any, _size: int, _data: Any) -> int:
-        one = loaded.contents
-        for segment in one.segments[: one.count]:
-            if segment.type != _PT_LOAD or segment.flags & _PF_W or segment.size < _LEAST_CODE:
-                continue
-            protection = _PROT_READ | (_PROT_EXEC if segment.flags & _PF_X else 0)
-            found.append((one.base + segment.address, segment.size, protection))
-        return 0
-
-    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.c_void_p)
-    libc.dl_iterate_phdr(kind(see), None)
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     page = os.sysconf("SC_PAGE_SIZE")
-    for address, size, protection in found:
+    for address, size, protection in list(_large_code(libc._handle)):
         start = address - address % page
         length = -(-(address + size - start) // page) * page
         if libc.mprotect(start, length, protection | _PROT_WRITE) == 0:
@@ -134,6 +129,26 @@ def own_code() -> None:
             byte.value = byte.value
             if libc.mprotect(start, length, protection) != 0:
                 raise OSError("mprotect: code stays writable")
+
+
+def _large_code(handle: int | None) -> Iterator[tuple[int, int, int]]:
+    """Yield address, size and protection of the parts, from a handle of the dynamic loader.
+
+    Not through `dl_iterate_phdr`: a callback would leave a page that is writable and executable.
+    """
+    while handle:
+        link = _Link.from_address(handle)
+        handle = link.next
+        if not link.base:
+            continue  # a program at fixed addresses
+        header = _Header.from_address(link.base)
+        if header.identity[:5] != b"\x7fELF\x02" or header.segment_size != ctypes.sizeof(_Segment):
+            continue
+        for segment in (_Segment * header.count).from_address(link.base + header.segments):
+            if segment.type == _PT_LOAD and not segment.flags & _PF_W:
+                protection = _PROT_READ | (_PROT_EXEC if segment.flags & _PF_X else 0)
+                if segment.size >= _LEAST_CODE:
+                    yield link.base + segment.address, segment.size, protection
 
 
 class _Mallinfo2(ctypes.Structure):
