@@ -30,7 +30,7 @@ def _row(row: dict[str, Any]) -> str:
     evidence = [_suite(name, found) for name, found in (row.get("suites") or {}).items()]
     if row.get("games"):
         evidence.append(_games(row["games"]))
-    told = "<br>".join(escape(line, 300) for line in evidence)
+    told = "".join(f"<p>{escape(line, 300)}</p>" for line in evidence)
     return (
         f"<tr><th>{escape(_version(row.get('version')))}</th><td>{escape(against)}</td>"
         f"<td>{escape(str(action))}</td><td>{escape(str(row.get('reason') or ''), 200)}</td>"

@@ -35,7 +35,7 @@ ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "section", "h1", "h2", "h3", "p", "div"),
     *("table", "tr", "th", "td", "figure", "figcaption", "span", "details", "summary", "pre"),
     *("svg", "g", "path", "defs", "use", "rect", "circle", "line", "polyline", "polygon", "text"),
-    *("desc", "br"),
+    *("desc",),
 }
 REMOTE = re.compile(r"^\s*(?:[a-z]+:)?//|javascript:", re.IGNORECASE)
 
