@@ -176,7 +176,7 @@ def test_the_viewer_obeys_keys_buttons_and_marks(page: Page, index: Path) -> Non
     assert page.run(first) == "#black-rook" or page.run(first) == "#white-rook"
     page.all("#viewer .move")[6].click()
     assert page.texts("#viewer .status")[0].startswith("7/12: O-O")
-    assert len(page.all(".curve circle.blunder")) == LONG.count("#4") == 1
+    assert len(page.all(".curve path.blunder")) == LONG.count("#4") == 1
     page.one("#viewer .curve svg").click()  # its middle
     assert page.texts("#viewer .status")[0].startswith("6/12")
     # Keys in the choice of a game choose games and do not step.
