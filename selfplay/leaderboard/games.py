@@ -141,7 +141,7 @@ def black_first(headers: Mapping[str, str]) -> bool:
 
 
 def opening_plies(headers: Mapping[str, str]) -> int:
-    """Return how many plies were given to the players, by selfplay match's tag; they judge nobody."""
+    """Return how many plies were given to the players, by selfplay match's tag; judging nobody."""
     said = headers.get("OpeningPlies", "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 0
 
