@@ -140,6 +140,12 @@ def black_first(headers: Mapping[str, str]) -> bool:
     return headers.get("FEN", "").split()[1:2] == ["b"]
 
 
+def opening_plies(headers: Mapping[str, str]) -> int:
+    """Return how many plies were given to the players, by selfplay match's tag; judging nobody."""
+    said = headers.get("OpeningPlies", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 0
+
+
 def _learn(
     players: dict[str, PlayerFacts], game: Game, headers: Mapping[str, str], text: str
 ) -> None:
@@ -173,7 +179,7 @@ def _judge(
     if source != "engine":
         return
     for ply, loss in enumerate(losses(found, black_first=black)):
-        if loss is not None:
+        if loss is not None and ply >= opening_plies(headers):
             white = (ply % 2 == 0) != black
             facts = players[game.white if white else game.black]
             facts.lost_cp += loss.cp

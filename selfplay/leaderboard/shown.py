@@ -12,7 +12,7 @@ import chess
 import chess.pgn
 
 from selfplay.leaderboard.evaluations import Evaluation, Loss, comment_evaluations, losses
-from selfplay.leaderboard.games import Place, movetext_of, spans, text_of
+from selfplay.leaderboard.games import Place, movetext_of, opening_plies, spans, text_of
 from selfplay.leaderboard.runs import Run
 
 MOST_PLIES = 600
@@ -102,7 +102,9 @@ def game_json(text: str, judge: Judge | None = None) -> dict[str, Any]:
         if note := _note(node.comment):
             notes[ply] = note
     moves = [node.move for node in line]
-    evaluations, lost, source = _evaluated(start, moves, text, judge)
+    evaluations, found, source = _evaluated(start, moves, text, judge)
+    given = opening_plies(game.headers)
+    lost = [None if ply < given else loss for ply, loss in enumerate(found)]
     return _tags(game.headers) | {
         "fen": None if start.fen() == chess.STARTING_FEN else start.fen(),
         "uci": " ".join(move.uci() for move in moves),

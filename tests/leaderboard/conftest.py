@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+PRESS = "document.querySelectorAll(arguments[0])[arguments[1]].click()"
 COMMAND = "sudo apt-get update && sudo apt-get install -y chromium chromium-driver"
 
 
@@ -47,7 +48,9 @@ class Page:
         """Load a file at a width in CSS pixels; below 600 it is a phone."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        # Without motion: a click must not meet a page that still scrolls.
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        media = {"features": [{"name": name, "value": value} for name, value in wishes.items()]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.driver.get(path.absolute().as_uri())
 
@@ -68,6 +71,11 @@ class Page:
     def run(self, script: str, *arguments: Any) -> Any:
         """The value of a script."""
         return self.driver.execute_script(script, *arguments)
+
+    def press(self, selector: str, count: int) -> None:
+        """Click the first `count` elements, found anew each time: a click may draw others."""
+        for number in range(count):
+            self.run(PRESS, selector, number)
 
     def complaints(self) -> list[str]:
         """What the console said since the last call: errors, and breaches of the policy."""

@@ -92,6 +92,8 @@ def test_a_game_for_the_viewer() -> None:
     assert game["evaluated_by"] == "stored" and game["marks"][11] == "??"
     assert (game["white"], game["white_version"], game["broken"]) == ("a", "v1 x", None)
     assert game["date"] is None and game["fen"] is None
+    given = game_json(pgn("a", "b", "1-0", moves=LONG, OpeningPlies="8"))
+    assert set(given["marks"]) == {8, 10, 11} and given["lost"]["black"] == [1040, 2]
 
 
 def test_damaged_games_are_shown_as_far_as_they_go(capfd: pytest.CaptureFixture[str]) -> None:

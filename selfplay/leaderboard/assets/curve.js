@@ -43,9 +43,10 @@ function curveOf(state, parts) {
   const dots = Object.entries(game.marks)
     .filter(([ply]) => winChance(game.evaluations[ply]) !== null)
     .map(([ply, mark]) => {
-      const at = { cx: curveX(state, Number(ply) + 1), cy: y(winChance(game.evaluations[ply])), r: 3.5 };
+      // A dot as a line without length: the picture is stretched, its strokes are not.
+      const d = `M${curveX(state, Number(ply) + 1)} ${y(winChance(game.evaluations[ply]))}h0.01`;
       const move = `${wordsOf(game.san)[ply]}${mark}`;
-      return svg('circle', { class: MARKS[mark], ...at }, svg('title', {}, move));
+      return svg('path', { class: MARKS[mark], d }, svg('title', {}, move));
     });
   const marks = Object.values(game.marks);
   const counted = ['??', '?', '?!'].map((mark) => `${marks.filter((m) => m === mark).length} ${mark}`);

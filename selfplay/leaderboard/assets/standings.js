@@ -15,7 +15,7 @@ function views(data) {
   const chess = data.entries.filter(inChess);
   const found = [];
   if (chess.some((e) => e.rating) || plain.length || !ranked.length) {
-    found.push({ id: 'chess', title: 'Chess', entries: chess, columns: chessColumns(plain) });
+    found.push({ id: 'chess', title: 'Chess', entries: chess, columns: chessColumns(plain, chess) });
   }
   for (const suite of ranked) {
     const entries = data.entries.filter((e) => e.suites[suite]);
@@ -24,7 +24,7 @@ function views(data) {
   return found;
 }
 
-function chessColumns(suites) {
+function chessColumns(suites, entries) {
   const rating = (e) => e.rating || {};
   const columns = [
     column('rank', 'Rank', (e) => rating(e).rank, count, { first: 'ascending' }),
@@ -39,7 +39,8 @@ function chessColumns(suites) {
     intervalColumn('legal_rate', 'Legal in games', (e) => e.first_try, { minor: true }),
   ];
   for (const suite of suites) {
-    for (const metric of ['legal_rate', 'best_move_rate', 'regret', 'puzzle_accuracy']) {
+    const all = ['legal_rate', 'best_move_rate', 'regret', 'puzzle_accuracy'];
+    for (const metric of all.filter((m) => entries.some((e) => e.suites[suite] && e.suites[suite][m]))) {
       const title = `${metricName(metric)}, ${suite.split('/').pop()}`;
       const options = { minor: metric !== 'legal_rate', first: metric === 'regret' && 'ascending' };
       columns.push(intervalColumn(metric, title, (e) => (e.suites[suite] || {})[metric], options));
