@@ -158,4 +158,5 @@ def test_the_cluster_goes_on_behind_the_run(
     lost: Lost, cluster: tuple[Nodes, dict[str, str], dict[str, str]]
 ) -> None:
     nodes, _, _ = cluster
-    assert len(nodes.order(alive=None)["alive"]) == 2
+    # The one that was killed is forgotten when its heartbeats have been missed for long enough.
+    assert {lost.nodes["head"], lost.nodes["second"]} <= set(nodes.order(alive=None)["alive"])

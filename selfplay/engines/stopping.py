@@ -60,10 +60,13 @@ class StopTables:
     def text_ended(self, stop: Stop, ids: list[int]) -> bool:
         """Return whether a completion under a stop of TEXT_STOPS has gone beyond its end.
 
-        Only a token that begins a line can end it, so most tokens cost a look at two tables.
+        Only a token that begins a line can end a body, so most tokens cost a look at two tables.
+        Calls may also end within a line or with it.
         """
         begins_line = self._inner[ids[-1]] or (len(ids) > 1 and self._breaks[ids[-2]])
-        return begins_line and TEXT_STOPS[stop](self._tokenizer.decode(ids)) is not None
+        if not begins_line and stop != "calls":
+            return False
+        return TEXT_STOPS[stop](self._tokenizer.decode(ids)) is not None
 
 
 def _has_inner_break(piece: str) -> bool:
