@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,15 +60,16 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         os.environ.setdefault("GLIBC_TUNABLES", _GLIBC_TUNABLES)
         cores = config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
-        ray.init(
-            address="local",
-            num_cpus=cores,
-            resources=own_resources(config),
-            object_store_memory=config.ray.object_store_mb * 2**20,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _own_sigterm():
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                resources=own_resources(config),
+                object_store_memory=config.ray.object_store_mb * 2**20,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     try:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         yield plan(config, ray.cluster_resources(), ray.available_resources(), nodes)
@@ -135,12 +138,22 @@ def _join(address: str) -> None:
         )
     refuse_unreachable(address, f"ray.address={address}")
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with _own_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"ray.address={address}: no Ray cluster answers there ({first[:200]})"
         ) from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep a handler that the run has set (interrupt.py): ray.init puts one that exits there."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse_unreachable(address: str, what: str) -> None:
