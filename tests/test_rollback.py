@@ -8,6 +8,7 @@ puts such weights into the run's newest checkpoint while the run is stopped.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from selfplay.ratings.pgn import read_games
+from selfplay.rundir import RunDir
+from selfplay.verify import verify_run
 from tests.league.teaching import teach_tiny_model
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("stockfish")]
@@ -180,3 +183,30 @@ def test_games_are_stored_under_the_versions_names_and_old_ones_set_aside(run: S
     assert aside == {"v000002-v000000.pgn", "v000004-v000002.pgn"}
     games = read_games([run.path / "matches" / "v000004-v000002.pgn"]).games
     assert {game.white for game in games} == {"r@v000004", "r@v000002"}
+
+
+def test_it_can_be_verified_and_the_sabotage_is_found(run: Sabotaged) -> None:
+    """Rollback and games included: nothing differs but the weights that the test put there."""
+    findings = verify_run(RunDir.open(run.path), sample=20)
+    files = {difference.file for difference in findings.differences}
+    lines = [difference.line() for difference in findings.differences]
+    assert files == {f"checkpoints/v{version:06d}/SHA256SUMS" for version in (2, 4)}, lines
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("promotions.jsonl", '"change": "worse"', '"change": "even"'),
+        ("promotions.jsonl", '"action": "rolled back"', '"action": "promoted"'),
+        ("matches/v000004-v000002.pgn", '[Result "1-0"]', '[Result "0-1"]'),
+    ],
+)
+def test_an_edited_decision_is_found(
+    run: Sabotaged, tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    copy = Path(shutil.copytree(run.path, tmp_path / "r"))
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    findings = verify_run(RunDir.open(copy), sample=0)
+    assert file in {difference.file for difference in findings.differences}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from selfplay.config_league import PromotionConfig
-from selfplay.league.match_file import MatchFile
+from selfplay.league.match_file import MatchFile, StoredPair
 from selfplay.league.match_summary import points, summarise
 from selfplay.league.player import Player
 from selfplay.league.roster import EngineRoom
@@ -47,27 +46,35 @@ def play_title_match(
     """
     players = (candidate, champion)
     match_id = identify(players, room)
-    test = TwoSidedSprt(
-        Sprt(rules.elo0, rules.elo1, rules.alpha, rules.beta), max_pairs=rules.max_pairs
-    )
     with closing(MatchFile(path, match_id)) as file:
-        for pair in sorted(file.pairs):
-            test.add(pair, sum(points(file.pairs[pair])))
+        test = judged(file.pairs, rules)
         # A generator: what is left of the match when it is closed is never played.
         with closing(play_match(rules.max_pairs, players, room, file, match_id)) as match:
             while not test.done:
                 pair = next(match)
                 test.add(pair, sum(points(file.pairs[pair])))
                 told(len(file.pairs), test)
-        evidence = _evidence(test, file, players)
-    return GamesChange(test.finding, {**evidence, "match_id": match_id})
+        return told_by(test, file.pairs, players, match_id)
 
 
-def _evidence(
-    test: TwoSidedSprt, file: MatchFile, players: tuple[Player, Player]
-) -> dict[str, Any]:
+def judged(pairs: Mapping[int, StoredPair], rules: PromotionConfig) -> TwoSidedSprt:
+    """Return the test behind the pairs of a file."""
+    test = TwoSidedSprt(
+        Sprt(rules.elo0, rules.elo1, rules.alpha, rules.beta), max_pairs=rules.max_pairs
+    )
+    for pair in sorted(pairs):
+        test.add(pair, sum(points(pairs[pair])))
+    return test
+
+
+def told_by(
+    test: TwoSidedSprt,
+    pairs: Mapping[int, StoredPair],
+    players: tuple[Player, Player],
+    match_id: str,
+) -> GamesChange:
     """Return the judged pairs' numbers; pairs beyond the decision are in the file alone."""
-    judged = {pair: file.pairs[pair] for pair in range(1, test.pairs + 1)}
-    summary = summarise(judged, players)
+    summary = summarise({pair: pairs[pair] for pair in range(1, test.pairs + 1)}, players)
     kept = ("wins", "draws", "losses", "terminations", "players")
-    return {**test.as_dict(), **{key: summary[key] for key in kept}}
+    evidence = {**test.as_dict(), **{key: summary[key] for key in kept}}
+    return GamesChange(test.finding, {**evidence, "match_id": match_id})

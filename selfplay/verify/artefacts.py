@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfplay.manifest import git_state
+from selfplay.promotion import GamesChange
 from selfplay.sums import SUMS, sha256_of
 from selfplay.verify import checkpoints, decisions, games, matches
 from selfplay.verify.finding import FAULTS, Difference, Findings
@@ -74,7 +75,8 @@ class Artefacts:
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
             aside = decisions.set_aside(folder.path)
-            self.findings.add(decisions.check_promotions(rows, run.evals, aside))
+            told = None if run.older_steps else self._title_matches()
+            self.findings.add(decisions.check_promotions(rows, run.evals, aside, told))
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
             self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))
@@ -87,6 +89,15 @@ class Artefacts:
         with self.findings.guard("summary.json"):
             self.findings.add(decisions.check_summary(folder, summary))
         self._report()
+
+    def _title_matches(self) -> dict[str, GamesChange]:
+        """Return what the games between versions of the run say, by file."""
+        told: dict[str, GamesChange] = {}
+        for path in self.run.folder.match_files():
+            file = path.relative_to(self.run.folder.path).as_posix()
+            with self.findings.guard(file):
+                told[file] = matches.title_match(path, self.run.config.promotion)
+        return told
 
     def _report(self) -> None:
         starts = self.run.manifest.get("starts") or [self.run.manifest]

@@ -12,6 +12,7 @@ from selfplay.report.page import render
 from selfplay.rundir import RunDir
 from selfplay.summary import build_summary
 from selfplay.verify.finding import ABSENT, Difference, named_differences
+from selfplay.verify.matches import as_in_tags
 
 PROMOTIONS = "promotions.jsonl"
 BASE = "base"
@@ -22,7 +23,10 @@ Evals = Mapping[str, Mapping[str, Any]]
 
 
 def check_promotions(
-    rows: Sequence[Mapping[str, Any]], evals: Evals, set_aside: Collection[str] = ()
+    rows: Sequence[Mapping[str, Any]],
+    evals: Evals,
+    set_aside: Collection[str] = (),
+    matches: Mapping[str, GamesChange] | None = None,
 ) -> list[Difference]:
     """Make every decision of the gate again, from the two evaluations that met.
 
@@ -32,6 +36,7 @@ def check_promotions(
         rows: those of promotions.jsonl.
         evals: name -> evaluation.
         set_aside: names of evaluations that a resume has moved away.
+        matches: what the games say that are in the run folder, by file; None: as the rows say.
     """
     found: list[Difference] = []
     last = {row["evaluation"]: number for number, row in enumerate(rows)}
@@ -40,9 +45,11 @@ def check_promotions(
         meets = _champion_then(rows, number, evals)
         if last[name] == number and name in evals and meets in evals:
             due = {"evaluation": name, "against": meets, "version": evals[name]["step"]}
-            decision = decide(evals[meets], evals[name], _games(row))
+            decision = decide(evals[meets], evals[name], _games(row, matches))
             due |= _action(rows, number, decision.worse) | plain(decision.as_dict())
             stored = {key: row.get(key, ABSENT) for key in due}
+            if isinstance(games := row.get(GAMES), Mapping):
+                stored[GAMES] = as_in_tags(games)
             found += named_differences(PROMOTIONS, stored, due, place)
         elif name not in evals and name not in set_aside:
             told = "no file", f"what {place} of {PROMOTIONS} judged"
@@ -54,13 +61,17 @@ def check_promotions(
     return found
 
 
-def _games(row: Mapping[str, Any]) -> GamesChange | None:
-    """Return what the row says of the games; those themselves are checked where they lie."""
+def _games(row: Mapping[str, Any], matches: Mapping[str, GamesChange] | None) -> GamesChange | None:
+    """Return what the games of a decision said, from the games themselves where that can be."""
     stored = row.get(GAMES)
     if not isinstance(stored, Mapping):
         return None
-    evidence = {key: value for key, value in stored.items() if key != "change"}
-    return GamesChange(stored.get("change", "even"), evidence)
+    file = str(stored.get("file"))
+    if matches is None:
+        evidence = {key: value for key, value in stored.items() if key != "change"}
+        return GamesChange(stored.get("change", "even"), evidence)
+    games = matches.get(file)
+    return None if games is None else GamesChange(games.change, {**games.evidence, "file": file})
 
 
 def _action(rows: Sequence[Mapping[str, Any]], number: int, worse: bool) -> dict[str, Any]:

@@ -13,10 +13,13 @@ import chess.pgn
 from envs.chess.pgn import game_result
 from envs.errors import InputError
 from selfplay.atomic import plain
+from selfplay.config_league import PromotionConfig
 from selfplay.league.match_file import Stored, StoredPair, tag
 from selfplay.league.match_summary import summarise
 from selfplay.league.player import Player
 from selfplay.league.referee import DRAW, LOSS, WIN
+from selfplay.league.title_match import judged, told_by
+from selfplay.promotion import GamesChange
 from selfplay.ratings import pair_up, rate
 from selfplay.ratings.pgn import read_games
 from selfplay.verify.checkpoints import read_json
@@ -184,27 +187,53 @@ def _check_pair(file: str, place: str, halves: Mapping[int, chess.pgn.Game]) -> 
 
 def numbers(pairs: Mapping[int, Mapping[int, chess.pgn.Game]]) -> dict[str, Any]:
     """Return what `selfplay match --json` writes of these pairs, without the file's name."""
+    stored, players, headers = _as_stored(pairs)
+    told = {"seed": int(headers["Seed"]), "match_id": headers["MatchId"]}
+    result: dict[str, Any] = plain(summarise(stored, players) | told)
+    return result
+
+
+def title_match(path: Path, rules: PromotionConfig) -> GamesChange:
+    """Return what the games of a match for the title say of the candidate.
+
+    Raises:
+        OSError, ValueError: the file cannot be read.
+        KeyError: a game lacks a tag, or a pair a game.
+    """
+    pairs: dict[int, dict[int, chess.pgn.Game]] = {}
+    for game, _ in read_pgn(path):
+        pair, _, half = game.headers["Round"].partition(".")
+        pairs.setdefault(int(pair), {})[int(half)] = game
+    stored, players, headers = _as_stored(pairs)
+    return told_by(judged(stored, rules), stored, players, headers["MatchId"])
+
+
+def _as_stored(
+    pairs: Mapping[int, Mapping[int, chess.pgn.Game]],
+) -> tuple[dict[int, StoredPair], tuple[Player, Player], Mapping[str, str]]:
+    """Return the pairs as the match's own code has them, its players, and the first game's tags."""
     stored: dict[int, StoredPair] = {
         pair: (Stored(dict(games[1].headers), ""), Stored(dict(games[2].headers), ""))
         for pair, games in pairs.items()
     }
     headers = stored[min(stored)][0].headers
-    players = tuple(cast(Player, _player(headers, colour)) for colour in ("White", "Black"))
-    summary = summarise(stored, (players[0], players[1]))
-    told = {"seed": int(headers["Seed"]), "match_id": headers["MatchId"]}
-    result: dict[str, Any] = plain(summary | told)
-    return result
+    first, second = (cast(Player, _player(headers, colour)) for colour in ("White", "Black"))
+    return stored, (first, second), headers
 
 
 def check_numbers(file: str, stored: Mapping[str, Any], due: Mapping[str, Any]) -> list[Difference]:
     """Compare a match's JSON with the numbers of its games."""
     kept = {key: value for key, value in stored.items() if key != "file"}
+    return named_differences(file, as_in_tags(kept), due)
+
+
+def as_in_tags(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a match's numbers with its players as tags name them: a long text is cut there."""
     players = [
-        # As in the tags, where a long text is cut and an empty one is a dash.
         player | {"settings": tag(player["settings"] or "-")}
-        for player in kept.get("players", [])
+        for player in stored.get("players", [])
     ]
-    return named_differences(file, kept | {"players": players}, due)
+    return {**stored, "players": players}
 
 
 def check_ratings(file: str, stored: Mapping[str, Any], paths: Sequence[Path]) -> list[Difference]:

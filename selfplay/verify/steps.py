@@ -77,10 +77,14 @@ def check_order(
             found.append(Difference(FILE, f"line {number}, step", row.get("step"), number))
             break
     last = len(rows)
-    for step in sorted(set(range(1, last + 1)) - set(files)):
+    back = {row.get("step") for row in rows if "rolled_back_to" in row}
+    for step in sorted(set(range(1, last + 1)) - set(files) - back):
         found.append(Difference.words(f"rollouts/step_{step:06d}.parquet", "", "no file", "a file"))
     for step in sorted(files):
-        if step > last + ahead:
+        if step in back:
+            told = "a file", "none: the run went back to its champion"
+            found.append(Difference.words(f"rollouts/step_{step:06d}.parquet", "", *told))
+        elif step > last + ahead:
             found.append(
                 Difference.words(FILE, f"step {step}", "no row", "a row: there are rollouts")
             )
