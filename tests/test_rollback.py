@@ -190,7 +190,7 @@ def test_it_can_be_verified_and_the_sabotage_is_found(run: Sabotaged) -> None:
     findings = verify_run(RunDir.open(run.path), sample=20)
     files = {difference.file for difference in findings.differences}
     lines = [difference.line() for difference in findings.differences]
-    assert files == {f"checkpoints/v{version:06d}/SHA256SUMS" for version in (2, 4)}, lines
+    assert files == {f"checkpoints/v{v:06d}/model.safetensors" for v in (2, 4)}, lines
 
 
 @pytest.mark.parametrize(

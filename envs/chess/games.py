@@ -161,29 +161,27 @@ class GamePool:
         self._in_flight = {}
         self._finished = [game_from_pgn(text) for text in state["finished"]]
 
-    def _rng(self, slot: int, purpose: str) -> random.Random:
+    def _rng(self, slot: int, purpose: str, number: int | None = None) -> random.Random:
+        """Return the generator of a board's next draw in its game, or in the game `number`."""
         game = self._games[slot]
         ply = "start" if game is None else str(len(game.board.move_stack))
-        return random.Random(f"{self._seed}/{slot}/{self._counts[slot]}/{ply}/{purpose}")
+        count = self._counts[slot] if number is None else number
+        return random.Random(f"{self._seed}/{slot}/{count}/{ply}/{purpose}")
 
     def _game(self, slot: int) -> Game:
         game = self._games[slot]
         if game is None:
-            self._counts[slot] += 1
-            try:
-                board = self._new_game(self._rng(slot, "opening"))
-            except BaseException:
-                # Ctrl-C while the engine screens: the next game must be this one.
-                self._counts[slot] -= 1
-                raise
+            # Counted last: Ctrl-C may come while the engine screens, and the next game is this one.
+            number = self._counts[slot] + 1
+            board = self._new_game(self._rng(slot, "opening", number))
             if board.is_game_over():
                 raise ValueError(f"new_game gave a finished game: {board.fen()}")
             game = Game(board, opening_plies=len(board.move_stack))
             if self._opponents is not None:
-                rng = self._rng(slot, "opponent")
+                rng = self._rng(slot, "opponent", number)
                 game.opponent = self._opponents.draw(rng)
                 game.policy_is_white = rng.random() < 0.5
-            self._games[slot] = game
+            self._games[slot], self._counts[slot] = game, number
         return game
 
     def _ask(self, slot: int, taken: frozenset[str]) -> Task:

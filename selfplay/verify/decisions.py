@@ -39,26 +39,32 @@ def check_promotions(
         matches: what the games say that are in the run folder, by file; None: as the rows say.
     """
     found: list[Difference] = []
-    last = {row["evaluation"]: number for number, row in enumerate(rows)}
+    kept = {_judged(record): name for name, record in evals.items()}
+    last = {_judged(row, "evaluation"): number for number, row in enumerate(rows)}
     for number, row in enumerate(rows):
-        place, name = f"line {number + 1}", row["evaluation"]
-        meets = _champion_then(rows, number, evals)
-        if last[name] == number and name in evals and meets in evals:
-            due = {"evaluation": name, "against": meets, "version": evals[name]["step"]}
+        place, judged = f"line {number + 1}", _judged(row, "evaluation")
+        name, meets = kept.get(judged), _champion_then(rows, number, evals)
+        if name is not None and last[judged] == number and meets in evals:
+            due = {"against": meets}
             decision = decide(evals[meets], evals[name], _games(row, matches))
             due |= _action(rows, number, decision.worse) | plain(decision.as_dict())
             stored = {key: row.get(key, ABSENT) for key in due}
             if isinstance(games := row.get(GAMES), Mapping):
                 stored[GAMES] = as_in_tags(games)
             found += named_differences(PROMOTIONS, stored, due, place)
-        elif name not in evals and name not in set_aside:
+        elif judged[0] not in evals and judged[0] not in set_aside:
             told = "no file", f"what {place} of {PROMOTIONS} judged"
-            found.append(Difference.words(f"evals/{name}.json", "", *told))
-    for name in evals:
-        if name != BASE and name not in last:
+            found.append(Difference.words(f"evals/{judged[0]}.json", "", *told))
+    for judged, name in kept.items():
+        if name != BASE and judged not in last:
             told = "no line", "a decision"
             found.append(Difference.words(PROMOTIONS, f"evaluation {name}", *told))
     return found
+
+
+def _judged(row: Mapping[str, Any], key: str = "name") -> tuple[str, int]:
+    """Return an evaluation's own name, under which a resume may not have kept it, and version."""
+    return str(row[key]), int(row["version"] or 0)
 
 
 def _games(row: Mapping[str, Any], matches: Mapping[str, GamesChange] | None) -> GamesChange | None:

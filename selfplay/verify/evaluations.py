@@ -17,23 +17,26 @@ from selfplay.stats import wilson
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.scoring import Results, legality
 
+FINAL = "final"
 TOLD = ("failed",)
 """Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
 
 
 def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> list[Difference]:
     """Check what an evaluation says of itself: name, version, suites, number of positions."""
-    between = name.startswith("step_")
+    # A resume keeps the final evaluation of the version that it goes on from as that step's.
+    final = record.get("name") == FINAL
+    between = name.startswith("step_") and not final
     suites = list(config.suites)
     if config.eval.puzzles is not None:
         suites.append(PUZZLES)
     due = {
-        "name": name,
+        "name": FINAL if final and name.startswith("step_") else name,
         "version": 0 if name == "base" else record.get("step"),
         "positions": config.eval.every_positions if between else config.eval.positions,
         "suites": suites,
     }
-    if between:
+    if name.startswith("step_"):
         due["step"] = int(name.removeprefix("step_"))
     stored = {key: record.get(key) for key in due} | {"suites": list(record["suites"])}
     return named_differences(f"evals/{name}.json", stored, due)
