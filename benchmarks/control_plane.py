@@ -13,36 +13,31 @@ simulated actors: Ray's calls, the transfer of requests and answers, and the act
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import random
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import chess
-import numpy
 import ray
 from common import machine
+from simulated import SimulatedLearner, SimulatedSampler, SimulatedScorer
 
-from envs import Task
 from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
 from envs.chess.sources import TaskSource
-from rewards import RewardResult
 from selfplay import collect
-from selfplay.actors import whereabouts
 from selfplay.batching import micro_batches
 from selfplay.buffer import RolloutBuffer
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.domains.chess import ChessDomain
 from selfplay.domains.mixed import open_sources
-from selfplay.engines import Sample, SampleRequest
 from selfplay.evaluate import model_context
 from selfplay.models import load_tokenizer
 from selfplay.rollout_store import RolloutStore
@@ -51,92 +46,6 @@ from selfplay.scoring import ScorerPool
 
 REST = "tasks, prompts, records"
 START_SECONDS = 1800.0
-
-
-@ray.remote(concurrency_groups={"watch": 1})
-class SimulatedSampler:
-    """Answers at once with `max_tokens` ids and log-probs per completion."""
-
-    def __init__(self, config: dict[str, Any], model: str, version: int) -> None:
-        self._version = version
-
-    def sample(self, version: int, requests: Sequence[SampleRequest]) -> list[list[Sample]]:
-        """Return completions drawn from the seed alone."""
-        assert version == self._version
-        return [[self._sample(r, i) for i in range(r.n)] for r in requests]
-
-    def update_weights(self, version: int, weights: dict[str, Any]) -> int:
-        """Take the weights: mapped from the object store, not copied into a model."""
-        assert weights["all"].nbytes > 0
-        self._version = version
-        return version
-
-    @ray.method(concurrency_group="watch")
-    def doing(self) -> str:
-        """Return what it works on."""
-        return "nothing for long"
-
-    @ray.method(concurrency_group="watch")
-    def where(self) -> dict[str, Any]:
-        """Return where it runs."""
-        return whereabouts()
-
-    def _sample(self, request: SampleRequest, index: int) -> Sample:
-        rng = random.Random(request.seed + index)
-        ids = tuple(rng.randrange(1000, 40_000) for _ in range(request.max_tokens))
-        return Sample(ids, tuple(-rng.random() for _ in ids), "length")
-
-
-@ray.remote(concurrency_groups={"watch": 1})
-class SimulatedScorer:
-    """Scores at once, with the parts and the evidence that the engine's scorer gives."""
-
-    def __init__(self, config: dict[str, Any], domain: str, evaluating: bool) -> None:
-        pass
-
-    def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
-        """Return made-up results: a move that the game can go on with, and its value."""
-        moves = [move.uci() for move in chess.Board(task.payload["fen"]).legal_moves]
-        return [self._result(moves, text, i) for i, text in enumerate(completions)]
-
-    @ray.method(concurrency_group="watch")
-    def doing(self) -> str:
-        """Return what it works on."""
-        return "nothing for long"
-
-    @ray.method(concurrency_group="watch")
-    def where(self) -> dict[str, Any]:
-        """Return where it runs."""
-        return whereabouts()
-
-    def _result(self, moves: list[str], text: str, index: int) -> RewardResult:
-        value = (len(text) * 7 + index * 13) % 100 / 100
-        parts = {"legal": 1.0, "regret": 1 - value, "best": 0.0}
-        evidence = {
-            "action": moves[index % len(moves)],
-            "best": moves[:1],
-            "depth": 12,
-            "nodes": 5000,
-            "cp": index,
-            "mate": None,
-        }
-        return RewardResult(value, "fail", parts, evidence)
-
-
-@ray.remote(num_cpus=0)
-class SimulatedLearner:
-    """Takes a batch, and puts weights of bfloat16's size into the object store."""
-
-    def __init__(self, parameters: int) -> None:
-        self._weights = {"all": numpy.zeros(parameters, dtype=numpy.int16)}
-
-    def learn(self, batches: list[Any]) -> int:
-        """Return how many micro-batches came."""
-        return len(batches)
-
-    def publish(self) -> list[Any]:
-        """Return a reference to the new weights, as the learner's worker does."""
-        return [ray.put(self._weights)]
 
 
 class Unscreened(ChessDomain):
@@ -311,10 +220,8 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> int:
-    """Print the measurements."""
-    given = arguments()
-    size = int(given.parameters)
+def measured(given: argparse.Namespace, size: int) -> list[dict[str, Any]]:
+    """Return a row per number of samplers, from a Ray of its own."""
     ray.init(
         address="local",
         num_cpus=2,
@@ -326,9 +233,18 @@ def main() -> int:
     try:
         learner = SimulatedLearner.remote(size)  # type: ignore[attr-defined]
         with tempfile.TemporaryDirectory() as folder:
-            rows = [measure(given, count, learner, Path(folder)) for count in given.counts]
+            return [measure(given, count, learner, Path(folder)) for count in given.counts]
     finally:
         ray.shutdown()
+
+
+def main() -> int:
+    """Print the measurements."""
+    given = arguments()
+    size = int(given.parameters)
+    # Ray's warnings go to standard output, which is for the report.
+    with contextlib.redirect_stdout(sys.stderr):
+        rows = measured(given, size)
     report = {
         "benchmark": "control_plane",
         "unit": "rollouts per second",

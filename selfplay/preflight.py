@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -225,12 +222,9 @@ def _find_ray(config: RunConfig) -> tuple[State, str]:
 
 
 def parameters(model: str) -> int | None:
-    """Return the number of weights from the safetensors headers, or None for a hub model.
-
-    Format: 8 bytes little-endian header length, then JSON of name -> {"shape": [...]}
-    (huggingface.co/docs/safetensors).
-    """
+    """Return the number of weights from the safetensors headers, or None for a hub model."""
     from selfplay.models import resolve_model
+    from selfplay.weight_shapes import parameters_of
 
     try:
         folder = resolve_model(model)
@@ -238,13 +232,7 @@ def parameters(model: str) -> int | None:
         return None
     if not isinstance(folder, Path):
         return None
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        total += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
-    return total or None
+    return parameters_of(folder)
 
 
 def _bounded(command: list[str], seconds: float) -> tuple[int | None, str]:

@@ -6,9 +6,7 @@ checkpoints are looked at by the headers of their safetensors files.
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +20,9 @@ from selfplay.metrics_log import MetricsLog
 from selfplay.ratings import puzzle_rating
 from selfplay.report.programs import FAILED_CHARS, Answer, chosen_programs
 from selfplay.rundir import RunDir
+from selfplay.weight_shapes import parameters_of
 
 BASE = "base"
-_LARGEST_HEADER = 1 << 26
 _CURVES = (
     *("reward_mean", "chess/reward_mean", "code/reward_mean", "legal_rate", "regret_mean"),
     *("pass_rate", "hack_gap"),
@@ -280,26 +278,7 @@ def _match(games: Mapping[str, Any]) -> dict[str, Any] | None:
 def _parameters(run: RunDir) -> int | None:
     """Return how many parameters the newest checkpoint has; None without a whole one."""
     folder = run.latest_checkpoint()
-    files = sorted(folder.glob("model*.safetensors")) if folder else []
-    return sum(parameters_in(path) for path in files) or None
-
-
-def parameters_in(path: Path) -> int:
-    """Return the number of values in a safetensors file, from its header alone.
-
-    The file begins with the header's length (8 bytes, little-endian) and the header, JSON with the
-    shape of each tensor (https://github.com/huggingface/safetensors#format).
-
-    Raises:
-        InputError: it is no such file.
-    """
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LARGEST_HEADER:
-                raise ValueError(f"a header of {length} bytes")
-            header = json.loads(file.read(length))
-        shapes = [t["shape"] for name, t in header.items() if name != "__metadata__"]
-        return sum(math.prod(int(size) for size in shape) for shape in shapes)
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is no safetensors file ({error}); restore it") from error
+        return parameters_of(folder) if folder else None
+    except ValueError as error:
+        raise InputError(f"{folder}: {error}; restore it") from error

@@ -12,6 +12,7 @@ from selfplay.sums import SUMS, sha256_of
 from selfplay.verify import checkpoints, decisions, games, matches
 from selfplay.verify.finding import FAULTS, Difference, Findings
 from selfplay.verify.folder import Run
+from selfplay.weight_shapes import Shapes
 
 
 @dataclass
@@ -114,7 +115,7 @@ class Artefacts:
     def checkpoints(self) -> None:
         """Check every whole checkpoint: its JSON, its weights' headers, its hashes."""
         whole = self.run.folder.checkpoints()
-        shapes: dict[str, dict[str, checkpoints.Shapes]] = {}
+        shapes: dict[str, dict[str, Shapes]] = {}
         for version, folder in whole.items():
             file = f"checkpoints/{folder.name}"
             with self.findings.guard(file):

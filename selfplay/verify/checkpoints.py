@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from selfplay.sums import COMPLETE, SUMS, read_sums, sealed_files, sha256_of
 from selfplay.verify.finding import Difference, named_differences
+from selfplay.weight_shapes import Shapes, shapes_of
 
 _RESULTS = ("rollouts", "games", "evals", "checkpoints")
 """Folders in which a file that no list names is a difference."""
-
-Shapes = dict[str, tuple[tuple[int, ...], str]]
 
 
 def check_state(file: str, folder: Path, version: int) -> Iterator[Difference]:
@@ -52,17 +49,7 @@ def weights_of(folder: Path) -> dict[str, Shapes]:
     Raises:
         ValueError: there are none, or a header does not fit its file.
     """
-    found: dict[str, Shapes] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(str(path), framework="numpy") as tensors:
-                slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
-                found[path.name] = {
-                    name: (tuple(part.get_shape()), str(part.get_dtype()))
-                    for name, part in slices.items()
-                }
-        except SafetensorError as error:
-            raise ValueError(f"{path.name}: {error}") from error
+    found = {path.name: shapes_of(path) for path in sorted(folder.glob("*.safetensors"))}
     if not any(found.values()):
         raise ValueError("no weights (*.safetensors)")
     return found

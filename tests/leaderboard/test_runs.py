@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from selfplay.config import RunConfig
 from selfplay.leaderboard.charts import make_charts, thinned
 from selfplay.leaderboard.entries import make_entries, run_entries
 from selfplay.leaderboard.games import PlayerFacts, read_all
-from selfplay.leaderboard.runs import parameters_in, read_run
+from selfplay.leaderboard.runs import read_run
 from selfplay.leaderboard.values import harmless, interval, number, whole
 from selfplay.ratings import pair_up, rate
 from selfplay.rundir import RunDir
@@ -150,17 +148,6 @@ def test_first_tries_and_facts_reach_the_line() -> None:
     (entry,) = make_entries([], None, {"x": facts})
     assert entry.first_try is not None and entry.first_try["value"] == 0.75
     assert entry.acpl == {"value": 30, "n": 3, "by": "stored"} and entry.settings == "nodes=1"
-
-
-def test_parameters_are_counted_from_the_header(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    tensors = {"a": {"shape": [3, 5]}, "b": {"shape": [7]}, "__metadata__": {"format": "pt"}}
-    header = json.dumps(tensors).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header)
-    assert parameters_in(path) == 22
-    path.write_bytes(struct.pack("<Q", 1 << 60) + header)
-    with pytest.raises(InputError, match="no safetensors file"):
-        parameters_in(path)
 
 
 @pytest.mark.parametrize(
