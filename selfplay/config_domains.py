@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Style = Literal["fen_legal", "pgn", "fen", "chat"]
+Style = Literal["fen_legal", "fen_captures", "pgn", "fen", "chat"]
 Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move"]
 
 
@@ -22,7 +22,7 @@ class ChessConfig(Section):
 
     style: Style = "fen_legal"
     notation: Literal["san", "uci"] = "san"
-    """Notation of the listed moves (`fen_legal`, `chat`); answers may always be in either."""
+    """Notation of the listed moves (not in `pgn` and `fen`); answers may always be in either."""
     max_tokens: int = Field(8, ge=1, le=4096)
     boards: int = Field(64, ge=1)
     """Self-play games kept side by side."""

@@ -27,7 +27,8 @@ Base = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of every draw; default: seed=0.")]
 Style = Annotated[
-    str | None, typer.Option(help="fen_legal, pgn, fen or chat; default: the run's own.")
+    str | None,
+    typer.Option(help="fen_legal, fen_captures, pgn, fen or chat; default: the run's own."),
 ]
 
 
@@ -218,8 +219,8 @@ def _input() -> Iterator[str]:
 
 
 def _style(style: str | None) -> str | None:
-    if style not in (None, "fen_legal", "pgn", "fen", "chat"):
-        raise InputError(f"--style {style}: give fen_legal, pgn, fen or chat")
+    if style not in (None, "fen_legal", "fen_captures", "pgn", "fen", "chat"):
+        raise InputError(f"--style {style}: give fen_legal, fen_captures, pgn, fen or chat")
     return style
 
 

@@ -1,4 +1,4 @@
-"""How a chess position is put to a language model: four prompt styles."""
+"""How a chess position is put to a language model: five prompt styles."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from envs.chess.position import board_of
 from envs.errors import InputError
 from envs.task import Prompt, Task
 
-Style = Literal["fen_legal", "pgn", "fen", "chat"]
-"""`fen_legal`: FEN and the legal moves; `pgn`: the game so far, to be continued (blind chess);
+Style = Literal["fen_legal", "fen_captures", "pgn", "fen", "chat"]
+"""`fen_legal`: FEN and the legal moves; `fen_captures`: these and what
+each capture takes; `pgn`: the game so far, to be continued (blind chess);
 `fen`: the FEN alone; `chat`: an instruction, FEN and legal moves for a chat template."""
 
 Notation = Literal["san", "uci"]
@@ -23,6 +24,24 @@ def legal_moves(board: chess.Board, notation: Notation) -> list[str]:
     if notation == "san":
         return sorted(board.san(move) for move in board.legal_moves)
     return sorted(move.uci() for move in board.legal_moves)
+
+
+def captures(board: chess.Board, notation: Notation) -> str:
+    """Return what each legal capture takes: "queen exd5, pawn Bxf7 (defended)", else "none".
+
+    The most valuable first, then sorted as text. "(defended)": an enemy piece attacks the square
+    behind the capture, pinned or not. Rules alone; no engine and no counting of exchanges.
+    """
+    found = []
+    for move in board.generate_legal_captures():
+        taken = board.piece_type_at(move.to_square) or chess.PAWN
+        text = board.san(move) if notation == "san" else move.uci()
+        board.push(move)
+        defended = board.is_attacked_by(board.turn, move.to_square)
+        board.pop()
+        note = " (defended)" if defended else ""
+        found.append((-taken, f"{chess.piece_name(taken)} {text}{note}"))
+    return ", ".join(text for _, text in sorted(found)) or "none"
 
 
 def pgn_text(board: chess.Board) -> str:
@@ -77,9 +96,10 @@ def render(task: Task, style: Style, notation: Notation, max_tokens: int) -> Pro
         return Prompt(text=None, messages=(message,), stop="eos", max_tokens=max_tokens)
     if style == "pgn":
         text = pgn_text(board)
-    elif style == "fen_legal":
+    elif style in ("fen_legal", "fen_captures"):
         listed = " ".join(legal_moves(board, notation))
-        text = f"Position: {board.fen()}\nLegal moves: {listed}\nBest move:"
+        facts = f"Captures: {captures(board, notation)}\n" if style == "fen_captures" else ""
+        text = f"Position: {board.fen()}\nLegal moves: {listed}\n{facts}Best move:"
     else:
         text = f"Position: {board.fen()}\nBest move:"
     return Prompt(text=text, messages=None, stop="word", max_tokens=max_tokens)

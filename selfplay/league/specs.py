@@ -69,7 +69,7 @@ _COUNT = _number(1, 10**12, whole=True)
 _TINY = 1e-6
 _OPTIONS: dict[Kind, dict[str, Callable[[str], str | None]]] = {
     "policy": {
-        "style": _one_of("fen_legal", "pgn", "fen", "chat"),
+        "style": _one_of("fen_legal", "fen_captures", "pgn", "fen", "chat"),
         "notation": _one_of("san", "uci"),
         "max_tokens": _number(1, 4096, whole=True),
         "temperature": _number(0, 100),

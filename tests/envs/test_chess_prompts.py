@@ -66,6 +66,32 @@ def test_fen_legal_lists_sorted_moves_in_both_notations() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("fen", "notation", "listed"),
+    [
+        ("4k3/8/2n5/3q4/4P3/8/8/4K3 w - - 0 1", "san", "queen exd5"),
+        (
+            "4k3/2p5/3r4/3q3p/4P1P1/8/8/4K2R w - - 0 1",
+            "san",
+            "queen exd5 (defended), pawn Rxh5 (defended), pawn gxh5 (defended)",
+        ),
+        ("4k3/8/8/3pP3/8/8/8/4K3 w - d6 0 1", "uci", "pawn e5d6"),
+        (
+            "r3k3/1P6/8/8/8/8/8/4K3 w - - 0 1",
+            "uci",
+            ", ".join(f"rook b7a8{to}" for to in "bnqr"),
+        ),
+        (ENDGAME, "san", "none"),
+    ],
+)
+def test_fen_captures_says_what_each_takes(fen: str, notation: Notation, listed: str) -> None:
+    text = text_of(task_of(fen=fen), "fen_captures", notation)
+    position, moves, facts, question = text.split("\n")
+    assert facts == f"Captures: {listed}"
+    plain = text_of(task_of(fen=fen), "fen_legal", notation)
+    assert "\n".join((position, moves, question)) == plain
+
+
 def test_fen_shows_the_position_alone() -> None:
     assert text_of(task_of("e4"), "fen") == (
         "Position: rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1\nBest move:"

@@ -63,7 +63,7 @@ def test_a_name_is_read(
         ("q@v12x", "no version 'v12x'; give RUN@v000012"),
         ("q,temprature=1", "unknown option 'temprature'; did you mean temperature?"),
         ("q,tries=0", "tries=0 must be a whole number from 1 to 1000"),
-        ("q,style=blind", "style=blind must be one of fen_legal, pgn, fen, chat"),
+        ("q,style=blind", "style=blind must be one of fen_legal, fen_captures, pgn, fen, chat"),
         ("q,tries", "'tries' is no option; write ,key=value"),
         ("q,tries=1,tries=2", "tries is given twice"),
         ("random,nodes=3", "unknown option 'nodes'; there are: none"),
