@@ -195,6 +195,7 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
     began = time.monotonic() - state.trained_seconds()
     while state.step < config.steps:
         if config.max_minutes and time.monotonic() - began >= 60 * config.max_minutes:
+            state.console.out_of_time(state.step)
             break
         due = state.evaluation_due()
         if due and state.evaluate(due, config.eval.every_positions, training=True):

@@ -16,6 +16,27 @@ hypothesis.settings.load_profile("no deadline")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+# Whole runs and clusters of their own, besides what asks for `local_ray` or `miniature_runs`.
+RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_rollback", "test_run", "test_run_both"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put all that starts Ray into one group and first; `make test` runs it beside the rest.
+
+    Under `-n 2 --dist loadgroup` one process has that group, one Ray at a time, and the other takes
+    the rest file by file.
+    """
+
+    def starts_ray(item: pytest.Item) -> bool:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        return item.path.stem in RUNS or not fixtures.isdisjoint({"local_ray", "miniature_runs"})
+
+    for item in items:
+        group = "ray" if starts_ray(item) else str(item.path.relative_to(REPOSITORY))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not starts_ray(item))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's root."""
