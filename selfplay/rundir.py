@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -18,6 +16,7 @@ from selfplay import discarding
 from selfplay.atomic import free_name, write_json, write_text
 from selfplay.config import RunConfig
 from selfplay.config_io import dump_config, parse_config
+from selfplay.lock import take
 from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
 from selfplay.records import Group
@@ -86,23 +85,7 @@ class RunDir:
         Raises:
             InputError: another process has it; the message gives its pid.
         """
-        try:
-            file = (self.path / "lock").open("a+", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            pid = file.read().strip() or "unknown"
-            file.close()
-            raise InputError(
-                f"{self.path}: process {pid} is running this run; wait for it or stop it"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        self._lock = file
+        self._lock = take(self.path / "lock")
 
     def close(self) -> None:
         """Give the folder back. The lock file stays: removing it would race with another taker."""
