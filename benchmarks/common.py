@@ -45,7 +45,7 @@ def arguments(about: str) -> argparse.Namespace:
 
 
 def prompts(model: str, positions: int, tokens: int) -> list[tuple[int, ...]]:
-    """Return the ids of `fen_legal` prompts (SAN), as the quickstart asks them."""
+    """Return the ids of `fen_legal` prompts (SAN)."""
     tokenizer = load_tokenizer(model)
     context = model_context(model)
     tasks = load_suite("chess/games")[:positions]
