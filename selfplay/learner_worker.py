@@ -26,7 +26,7 @@ from selfplay.weights import pack_weights
 log = logging.getLogger(__name__)
 IDLE_LIMIT_S = 24 * 3600.0
 """A worker without a command for this long gives up: its loop is gone."""
-_RELEASE_EVERY = 4
+_RELEASE_EVERY = 2
 """Updates between two releases of free memory. After each, a fifth of the next update would go into
 faulting it in again; without any, holes add some 50 MB per update (measured with SmolLM2-135M)."""
 
