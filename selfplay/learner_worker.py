@@ -26,9 +26,6 @@ from selfplay.weights import pack_weights
 log = logging.getLogger(__name__)
 IDLE_LIMIT_S = 24 * 3600.0
 """A worker without a command for this long gives up: its loop is gone."""
-_RELEASE_EVERY = 2
-"""Updates between two releases of free memory. After each, a fifth of the next update would go into
-faulting it in again; without any, holes add some 50 MB per update (measured with SmolLM2-135M)."""
 
 
 def train_worker(settings: dict[str, Any]) -> None:
@@ -130,8 +127,8 @@ class _CommandCallback(TrainerCallback):
             ref = ray.put(publishable_weights(self.trainer, self._config))
             payload = {"version": version, "weights": [ref], "metrics": metrics}
             self._link.report(Report("updated", payload))
-        if version % _RELEASE_EVERY == 0:
-            release_free_memory()
+        # Huge pages make faulting it in again cheap (cluster.py); holes would add up otherwise.
+        release_free_memory()
 
     def _obey(self, control: TrainerControl) -> None:
         while True:
