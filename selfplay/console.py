@@ -90,7 +90,7 @@ class RunConsole(Closes):
         told = (
             f"max_minutes={config.max_minutes:g} ended the training at step {step}/{config.steps}"
         )
-        if config.learner.schedule != "constant":
+        if config.learner.schedule != "constant" and step < 0.9 * config.steps:
             told += f"; with steps={step} the learning rate would have come down in this time"
         self.note(told)
 

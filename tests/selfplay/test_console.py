@@ -84,7 +84,10 @@ def test_the_time_left_ends_with_whichever_comes_first() -> None:
 def test_a_time_limit_says_at_which_step_and_that_the_rate_had_not_come_down() -> None:
     file = io.StringIO()
     console = RunConsole(Console(file=file, width=200))
-    config = RunConfig(steps=9, max_minutes=1.5, learner=LearnerConfig(schedule="linear"))
-    console.start(config, None)
+    linear = LearnerConfig(schedule="linear")
+    console.start(RunConfig(steps=9, max_minutes=1.5, learner=linear), None)
     console.out_of_time(7)
     assert "max_minutes=1.5 ended the training at step 7/9; with steps=7 the" in file.getvalue()
+    console.start(RunConfig(steps=52, max_minutes=10, learner=linear), None)
+    console.out_of_time(51)
+    assert file.getvalue().endswith("ended the training at step 51/52\n")
