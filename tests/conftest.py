@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_rollback", "test_run", "test_run_both"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put all that starts Ray into one group and first; `make test` runs it beside the rest.
 
