@@ -34,7 +34,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint test-tools
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python scripts/test.py
 
 fmt: setup
 	$(BIN)/ruff check --fix .

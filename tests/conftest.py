@@ -20,22 +20,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_rollback", "test_run", "test_run_both"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put all that starts Ray into one group and first; `make test` runs it beside the rest.
-
-    Under `-n 2 --dist loadgroup` one process has that group, one Ray at a time, and the other takes
-    the rest file by file.
-    """
-
-    def starts_ray(item: pytest.Item) -> bool:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        return item.path.stem in RUNS or not fixtures.isdisjoint({"local_ray", "miniature_runs"})
-
-    for item in items:
-        group = "ray" if starts_ray(item) else str(item.path.relative_to(REPOSITORY))
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not starts_ray(item))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark all that starts Ray: `make test` runs it beside the rest (scripts/test.py)."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if item.path.stem in RUNS or not fixtures.isdisjoint({"local_ray", "miniature_runs"}):
+        item.add_marker("ray")
 
 
 @pytest.fixture(scope="session")
