@@ -1,4 +1,4 @@
-"""Run the tests in two processes side by side: those that start Ray, and the rest.
+"""Run the tests in two processes side by side: most that start Ray, and the rest.
 
 Most of what Ray's tests do is wait for processes to start; the rest is light and fills the time.
 The output of the second process is printed when it ends. Exit code: the first that is not 0.

@@ -17,11 +17,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 # Whole runs and clusters of their own, besides what asks for `local_ray` or `miniature_runs`.
-RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_rollback", "test_run", "test_run_both"}
+# test_rollback and test_run_both stand at the end of the other half, which is over sooner.
+RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_run"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark all that starts Ray: `make test` runs it beside the rest (scripts/test.py)."""
+    """Mark what starts Ray: `make test` runs it beside the rest (scripts/test.py)."""
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.path.stem in RUNS or not fixtures.isdisjoint({"local_ray", "miniature_runs"}):
         item.add_marker("ray")
