@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Style = Literal["fen_legal", "fen_captures", "pgn", "fen", "chat"]
+from envs.chess.prompts import Notation, Style
+
 Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move"]
 
 
@@ -21,7 +22,7 @@ class ChessConfig(Section):
     """What is asked in chess, and where the positions come from."""
 
     style: Style = "fen_legal"
-    notation: Literal["san", "uci"] = "san"
+    notation: Notation = "san"
     """Notation of the listed moves (not in `pgn` and `fen`); answers may always be in either."""
     max_tokens: int = Field(8, ge=1, le=4096)
     boards: int = Field(64, ge=1)

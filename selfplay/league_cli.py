@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from envs.chess.prompts import STYLES
 from envs.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ Base = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of every draw; default: seed=0.")]
 Style = Annotated[
-    str | None,
-    typer.Option(help="fen_legal, fen_captures, pgn, fen or chat; default: the run's own."),
+    str | None, typer.Option(help=f"One of {', '.join(STYLES)}; default: the run's own.")
 ]
 
 
@@ -219,8 +219,8 @@ def _input() -> Iterator[str]:
 
 
 def _style(style: str | None) -> str | None:
-    if style not in (None, "fen_legal", "fen_captures", "pgn", "fen", "chat"):
-        raise InputError(f"--style {style}: give fen_legal, fen_captures, pgn, fen or chat")
+    if style is not None and style not in STYLES:
+        raise InputError(f"--style {style}: give one of {', '.join(STYLES)}")
     return style
 
 

@@ -11,9 +11,10 @@ from envs.errors import InputError
 from envs.task import Prompt, Task
 
 Style = Literal["fen_legal", "fen_captures", "pgn", "fen", "chat"]
-"""`fen_legal`: FEN and the legal moves; `fen_captures`: these and what
-each capture takes; `pgn`: the game so far, to be continued (blind chess);
-`fen`: the FEN alone; `chat`: an instruction, FEN and legal moves for a chat template."""
+"""`fen_legal`: FEN and the legal moves; `fen_captures`: these and what each capture takes; `pgn`:
+the game so far, to be continued (blind chess); `fen`: the FEN alone; `chat`: an instruction, FEN
+and legal moves for a chat template."""
+STYLES: tuple[Style, ...] = get_args(Style)
 
 Notation = Literal["san", "uci"]
 """Notation of listed legal moves; `pgn` is always SAN, `fen` lists none."""
@@ -84,8 +85,8 @@ def render(task: Task, style: Style, notation: Notation, max_tokens: int) -> Pro
     Raises InputError for an unknown style or notation, a task that is no chess position, and a
     position without legal moves.
     """
-    if style not in get_args(Style):
-        raise InputError(f"prompt style {style!r} is unknown; use one of {list(get_args(Style))}")
+    if style not in STYLES:
+        raise InputError(f"prompt style {style!r} is unknown; use one of {list(STYLES)}")
     if notation not in get_args(Notation):
         raise InputError(f"notation {notation!r} is unknown; use one of {list(get_args(Notation))}")
     board = board_of(task)

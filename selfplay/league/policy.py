@@ -11,8 +11,8 @@ import chess
 from envs import Parsed, Prompt
 from envs.chess.parse import parse_move
 from envs.chess.position import make_task
-from envs.chess.prompts import Notation, render
-from selfplay.config_domains import ChessConfig, MatchConfig, Style
+from envs.chess.prompts import Notation, Style, render
+from selfplay.config_domains import ChessConfig, MatchConfig
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.league.player import Choice, Fault, Turn
 from selfplay.tokenise import PromptTooLong, prompt_ids

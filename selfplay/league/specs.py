@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from envs.chess.prompts import STYLES
 from envs.errors import InputError
 
 Kind = Literal["policy", "random", "engine-eps", "softmax", "nodes", "uci-elo", "uci"]
@@ -69,7 +70,7 @@ _COUNT = _number(1, 10**12, whole=True)
 _TINY = 1e-6
 _OPTIONS: dict[Kind, dict[str, Callable[[str], str | None]]] = {
     "policy": {
-        "style": _one_of("fen_legal", "fen_captures", "pgn", "fen", "chat"),
+        "style": _one_of(*STYLES),
         "notation": _one_of("san", "uci"),
         "max_tokens": _number(1, 4096, whole=True),
         "temperature": _number(0, 100),

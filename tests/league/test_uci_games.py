@@ -123,7 +123,10 @@ def test_a_model_that_cannot_be_loaded_is_one_line(environment: None, tmp_path: 
     ("arguments", "told"),
     [
         (("uci", "--model", "nobody"), "player 'nobody': no run in runs/"),
-        (("uci", "--model", "tiny-random", "--style", "blind"), "--style blind: give fen_legal"),
+        (
+            ("uci", "--model", "tiny-random", "--style", "blind"),
+            "--style blind: give one of fen_legal",
+        ),
         (("uci", "--model", "tiny-random", "--fallback", "resign"), "--fallback resign: give"),
         (("uci", "--model", "random"), "random: is no model"),
         (("match", "random", "softmx:1"), "did you mean softmax:1?"),
