@@ -43,6 +43,7 @@ OVERRIDES = (
     "promotion.alpha=0.01",
     "promotion.max_pairs=40",
     "promotion.on_worse=rollback",
+    "checkpoint.every=1",
     "checkpoint.keep=1",
 )
 
@@ -110,9 +111,7 @@ def run(
     torch.manual_seed(0)
     noised = {name: torch.randn_like(value) for name, value in made.weights(4).items()}
     made.replace(4, noised)
-    told = made.go_on("steps=5")
-    assert "going back to version 2" in told
-    made.go_on("steps=6")
+    assert "going back to version 2" in made.go_on("steps=6")
     return made
 
 
@@ -123,7 +122,6 @@ def test_the_decisions_and_their_evidence(run: Sabotaged) -> None:
         ("step_000002", 2, 0, "promoted"),
         ("final", 4, 2, "kept"),
         ("step_000004", 4, 2, "rolled back"),
-        ("final", 5, 2, "kept"),
         ("final", 6, 2, "kept"),
     ]
     assert rows[1]["games"]["change"] == "better" and rows[3]["games"]["change"] == "worse"
@@ -165,7 +163,7 @@ def test_the_policy_behind_the_rollback_answers_as_the_champion(run: Sabotaged) 
         suites = json.loads((run.path / "evals" / name).read_text())["suites"]
         return [row["completion"] for row in suites["chess/heldout"]["rows"]]
 
-    assert answers("step_000005.json") == answers("step_000002.json")
+    assert answers("final.json") == answers("step_000002.json")
     assert answers("step_000004.json") != answers("step_000002.json")
 
 
@@ -174,7 +172,6 @@ def test_games_are_stored_under_the_versions_names_and_old_ones_set_aside(run: S
     assert names == {
         "v000002-v000000.pgn",
         "v000004-v000002.pgn",
-        "v000005-v000002.pgn",
         "v000006-v000002.pgn",
     }
     # Version 2 met the base model before and behind its teaching, version 4 the champion before

@@ -108,8 +108,11 @@ class Candidate(Closes):
         if self._usage is None:
             wall_s = time.monotonic() - self._began
             self._usage = Usage(0.0, wall_s, 0.0)
-            self._channel.close()
-            self._exit = self._zygote.reap(self._fork)
+            try:
+                # Before the pipes close, which would wake it for nothing.
+                self._exit = self._zygote.reap(self._fork)
+            finally:
+                self._channel.close()
             self._usage = Usage(self._exit.cpu_s, wall_s, self._exit.max_rss_mb)
         return self._usage
 
