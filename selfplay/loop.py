@@ -16,6 +16,7 @@ from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
 from selfplay.domains import make_domains
+from selfplay.domains.base import Domain
 from selfplay.domains.mixed import open_sources
 from selfplay.evaluate import Evaluator, check_evaluation, model_context
 from selfplay.gate import Gate
@@ -123,23 +124,9 @@ def assemble(
     source = open_sources(config, domains, stack)
     if checkpoint:
         source.restore(json.loads((checkpoint / "source.json").read_text(encoding="utf-8")))
-    console.phase("starting Ray")
-    placement = stack.enter_context(ray_session(config))
-    for line in placement.told:
-        console.note(line)
-    console.phase("loading models, starting engines")
-    learner = Learner(
-        config,
-        model=model,
-        resume=checkpoint,
-        work_dir=run_dir.path / "logs" / "learner",
-        gpus=placement.learner_gpus,
+    learner, samplers, scorers = start_actors(
+        config, run_dir, console, domains, model, checkpoint, stack
     )
-    stack.callback(learner.stop)
-    samplers = SamplerPool(config, model, step, placement.sampler_gpus)
-    stack.callback(samplers.close)
-    scorers = ScorerPool(config, domains)
-    stack.callback(scorers.close)
     board = TensorBoardLog(run_dir.path / "tb", step if checkpoint else None)
     stack.callback(board.close)
     scoring = {key: value for d in domains.values() for key, value in d.identity().items()}
@@ -180,6 +167,37 @@ def assemble(
         pad_id=int(tokenizer.pad_token_id),
     )
     return Parts(learner, samplers, scorers, collector, state, base)
+
+
+def start_actors(
+    config: RunConfig,
+    run_dir: RunDir,
+    console: RunConsole,
+    domains: dict[str, Domain],
+    model: str,
+    checkpoint: Path | None,
+    stack: ExitStack,
+) -> tuple[Learner, SamplerPool, ScorerPool]:
+    """Start Ray, or join it, and on it who learns, samples and scores."""
+    console.phase("starting Ray")
+    placement = stack.enter_context(ray_session(config))
+    for line in placement.told:
+        console.note(line)
+    console.phase("loading models, starting engines")
+    learner = Learner(
+        config,
+        model=model,
+        resume=checkpoint,
+        work_dir=run_dir.path / "logs" / "learner",
+        gpus=placement.learner_gpus,
+    )
+    stack.callback(learner.stop)
+    step = int(checkpoint.name[1:]) if checkpoint else 0
+    samplers = SamplerPool(config, model, step, placement.sampler_gpus)
+    stack.callback(samplers.close)
+    scorers = ScorerPool(config, domains)
+    stack.callback(scorers.close)
+    return learner, samplers, scorers
 
 
 def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
