@@ -58,6 +58,12 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
             f"passed, final minus base, paired: {value:+.1f} points [{low:+.1f}, {high:+.1f}], "
             f"McNemar p = {passes['p']:.2g}"
         )
+        if wider := passes.get("by_family"):
+            low, high = 100 * wider["low"], 100 * wider["high"]
+            lines.append(
+                f"the same, as if the {wider['n']} families had been drawn anew: "
+                f"[{low:+.1f}, {high:+.1f}]"
+            )
     difference = paired.get("regret_vs_random") or {}
     if difference.get("value") is not None:
         lines.append(

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfplay.promotion import utility
 from selfplay.rundir import RunDir
-from selfplay.stats import mcnemar, paired_bootstrap
+from selfplay.stats import clustered_bootstrap, mcnemar, paired_bootstrap
 
 LEGAL = ("pass", "fail")
 """The verdicts of a legal move."""
@@ -98,13 +98,25 @@ def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dic
 
 
 def _paired_passes(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
-    pairs = [(utility(old), utility(new)) for old, new in zip(base, final, strict=True)]
-    sound = [(old, new) for old, new in pairs if old is not None and new is not None]
+    pairs = [
+        (utility(old), utility(new), _family(new)) for old, new in zip(base, final, strict=True)
+    ]
+    sound = [(old, new, of) for old, new, of in pairs if old is not None and new is not None]
     old, new = [pair[0] for pair in sound], [pair[1] for pair in sound]
     difference = paired_bootstrap(new, old).as_dict()
     del difference["n"]
     p = mcnemar([bool(x) for x in old], [bool(x) for x in new]) if sound else None
-    return {"pass_rate": {"p": p, "difference": difference}}
+    found: dict[str, Any] = {"p": p, "difference": difference}
+    families = [of for _, _, of in sound if of is not None]
+    if sound and len(families) == len(sound):
+        found["by_family"] = clustered_bootstrap(new, old, families).as_dict()
+    return {"pass_rate": found}
+
+
+def _family(row: dict[str, Any]) -> str | None:
+    """Return the built-in family of a task, by its key (families/NAME/LEVEL/SEED)."""
+    dataset, _, rest = str(row.get("key", "")).partition("/")
+    return rest.split("/")[0] if dataset == "families" and rest else None
 
 
 def _random_mover(numbers: dict[str, Any]) -> dict[str, Any]:
