@@ -63,7 +63,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
         memory = stack.enter_context(PeakMemory())
         interrupt = stack.enter_context(interruptible())
         checkpoint = run_dir.latest_checkpoint() if resume else None
-        step = int(checkpoint.name[1:]) if checkpoint else 0
+        step = step_of(checkpoint)
         if resume:
             for moved in run_dir.discard_after(step):
                 console.warn(f"set aside, will be done again: {moved}")
@@ -102,6 +102,11 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
     return 0 if status == "finished" else 130
 
 
+def step_of(checkpoint: Path | None) -> int:
+    """Return the step behind which a checkpoint was saved; 0 for none, the model begun with."""
+    return int(checkpoint.name[1:]) if checkpoint else 0
+
+
 def assemble(
     config: RunConfig,
     run_dir: RunDir,
@@ -110,7 +115,7 @@ def assemble(
     stack: ExitStack,
 ) -> Parts:
     """Start everything the run needs; `stack` ends it, the last started first."""
-    step = int(checkpoint.name[1:]) if checkpoint else 0
+    step = step_of(checkpoint)
     config = config.with_absolute_paths()
     local = Path(config.model).expanduser()
     base = str(local.absolute()) if local.exists() else config.model
@@ -192,8 +197,7 @@ def start_actors(
         gpus=placement.learner_gpus,
     )
     stack.callback(learner.stop)
-    step = int(checkpoint.name[1:]) if checkpoint else 0
-    samplers = SamplerPool(config, model, step, placement.sampler_gpus)
+    samplers = SamplerPool(config, model, step_of(checkpoint), placement.sampler_gpus)
     stack.callback(samplers.close)
     scorers = ScorerPool(config, domains)
     stack.callback(scorers.close)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,14 +84,8 @@ def bootstrap_mean(
     if data.min() == data.max():
         return Interval(value, value, value, n)
     rng = np.random.default_rng(seed)
-    means = np.empty(samples)
-    step = max(1, _DRAWS_AT_ONCE // n)
-    for start in range(0, samples, step):
-        stop = min(start + step, samples)
-        means[start:stop] = data[rng.integers(0, n, size=(stop - start, n))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    # A skewed sample of few resamples can leave the mean just outside.
-    return Interval(value, min(float(low), value), max(float(high), value), n)
+    means = [data[drawn].mean(axis=1) for drawn in _draws(rng, n, samples)]
+    return _percentile(value, np.concatenate(means), n)
 
 
 def paired_bootstrap(
@@ -142,10 +136,25 @@ def clustered_bootstrap(
         return Interval(math.nan, math.nan, math.nan, 0)
     sums, sizes = np.bincount(of, left - right), np.bincount(of)
     value = float(sums.sum() / sizes.sum())
-    drawn = np.random.default_rng(seed).integers(0, len(names), size=(samples, len(names)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    rng = np.random.default_rng(seed)
+    means = [
+        sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+        for drawn in _draws(rng, len(names), samples)
+    ]
+    return _percentile(value, np.concatenate(means), len(names))
+
+
+def _draws(rng: np.random.Generator, n: int, samples: int) -> Iterator[NDArray[np.int64]]:
+    """Yield `samples` resamples of n items as rows of indices, a bounded number at a time."""
+    step = max(1, _DRAWS_AT_ONCE // n)
+    for start in range(0, samples, step):
+        yield rng.integers(0, n, size=(min(step, samples - start), n))
+
+
+def _percentile(value: float, means: NDArray[np.float64], n: int) -> Interval:
     low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(value, min(float(low), value), max(float(high), value), len(names))
+    # A skewed sample of few resamples can leave the mean just outside.
+    return Interval(value, min(float(low), value), max(float(high), value), n)
 
 
 def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
