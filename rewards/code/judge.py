@@ -20,6 +20,7 @@ from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
 from rewards.code.runner import Runner
 from rewards.code.sandbox import Limits, Sandbox, Tier
 from rewards.code.sandbox.launch import find_bubblewrap
+from rewards.code.scheduling import unhurried
 from rewards.code.trials import Budget
 
 IDLE = "idle"
@@ -120,18 +121,22 @@ class Judge(Closes):
             raise InputError(f"task {task.key}: no entry_point; name the function")
         self._doing = f"task {task.key}"
         try:
-            allowed = self._known(task)
-            run = self._run_twice(task, program, allowed)
-            if run.timed_out and run.cpu_s < STALLED * run.seconds:
-                run = self._run_twice(task, program, allowed)
-            if run.timed_out and task.reference is not None:
-                measured = self._measured(task, task.reference)
-                if measured.exceeds(allowed):
-                    self._doing = f"task {task.key}, again with more time"
-                    run = self._run_twice(task, program, measured)
-            return _grade(task, run)
+            with unhurried():
+                return self._grade(task, program)
         finally:
             self._doing = IDLE
+
+    def _grade(self, task: CodeTask, program: str) -> Grade:
+        allowed = self._known(task)
+        run = self._run_twice(task, program, allowed)
+        if run.timed_out and run.cpu_s < STALLED * run.seconds:
+            run = self._run_twice(task, program, allowed)
+        if run.timed_out and task.reference is not None:
+            measured = self._measured(task, task.reference)
+            if measured.exceeds(allowed):
+                self._doing = f"task {task.key}, again with more time"
+                run = self._run_twice(task, program, measured)
+        return _graded(task, run)
 
     def _known(self, task: CodeTask) -> Allowance:
         if _name(task) in self._timings:
@@ -171,7 +176,9 @@ class Judge(Closes):
 
     def _run(self, task: CodeTask, program: str, allowed: Allowance) -> _Run:
         longest = max(*allowed.hidden, *allowed.visible, 0.0)
-        limits = replace(self._limits, wall_s=longest)
+        limits = self._limits
+        if longest != limits.wall_s:
+            limits = replace(limits, wall_s=longest)
         if allowed.task_s > self._task_s:
             limits = replace(limits, cpu_s=max(limits.cpu_s, allowed.task_s))
         if task.kind in ("asserts", "check"):
@@ -195,7 +202,7 @@ def _scaled(trials: Sequence[Trial], count: int, floor: float) -> tuple[float, .
     return tuple(max(floor, FACTOR * second) for second in seconds)
 
 
-def _grade(task: CodeTask, run: _Run) -> Grade:
+def _graded(task: CodeTask, run: _Run) -> Grade:
     hidden, hidden_failure = tallied(run.hidden, len(task.hidden), hidden=True)
     visible, visible_failure = tallied(run.visible, len(task.visible), hidden=False)
     return Grade(

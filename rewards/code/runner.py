@@ -10,7 +10,7 @@ from rewards.closing import Closes
 from rewards.code.assert_process import AssertProcess
 from rewards.code.grade import Trial
 from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
-from rewards.code.trials import Budget, call_trials, code_trials, program_trials
+from rewards.code.trials import Budget, call_trials, calls_ahead, code_trials, program_trials
 
 
 class Runner(Closes):
@@ -59,7 +59,8 @@ class Runner(Closes):
             self.lost = self.lost or trials[-1].status in GONE
             return trials
         if self._candidate is None:
-            self._candidate = self._sandbox.open(self._program, limits=self._limits)
+            ahead = calls_ahead(self._task, tests)
+            self._candidate = self._sandbox.open(self._program, limits=self._limits, ahead=ahead)
         load = self._candidate.load
         if load.status != "ok":
             return [Trial(load.status, detail=load.detail, seconds=load.seconds)]

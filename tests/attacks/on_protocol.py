@@ -113,6 +113,30 @@ FORGERIES = [
         "os.write(4, frame(status='unconfined', detail='retry me'))\nreturn 0",
     ),
     _forge("answers-ahead", "os.write(4, frame(status='ok', value=42) * 9)\nreturn 42"),
+    Attack(
+        "answers-every-call-while-loading",
+        f"{_FRAME}"
+        "os.write(4, frame(status='ok', value=None) + frame(status='ok', value=True) * 50)\n"
+        "def riddle(xs):\n    return 0\n",
+        EVERY,
+    ),
+    Attack(
+        "answers-calls-to-come-with-their-arguments",
+        f"{_FRAME}"
+        "import marshal, sys\n"
+        "back, rest = sys._getframe(), b''\n"
+        "while back:\n"
+        "    rest = getattr(back.f_locals.get('requests'), '_rest', rest)\n"
+        "    back = back.f_back\n"
+        "os.write(4, frame(status='ok', value=None))\n"
+        "while rest:\n"
+        "    end = 4 + struct.unpack('>I', rest[:4])[0]\n"
+        "    args = marshal.loads(rest[4:end])['args']\n"
+        "    os.write(4, frame(status='ok', value=args[0] if len(args) == 1 else args))\n"
+        "    rest = rest[end:]\n"
+        "def riddle(xs):\n    return xs\n",
+        EVERY,
+    ),
     _forge("half-a-frame", "os.write(4, frame(status='ok', value=42)[:9])\nos._exit(0)"),
     _forge("announces-4-gib", "os.write(4, b'\\xff' * 4)\nreturn 0"),
     _forge("frame-of-no-json", "os.write(4, b'\\0\\0\\0\\x05{{{{{')\nos._exit(0)"),

@@ -25,7 +25,8 @@ What it does not:
 - Metadata, without bubblewrap: `stat` works on any path that the uid may reach, so a program can
   learn that a file exists, not what is in it. Kernel and CPU can be asked for their names.
 - Programs against themselves: whatever a program does to its own process changes only which
-  values it answers. Calls of one candidate share a process and may remember each other.
+  values it answers. Calls of one candidate share a process: they may remember each other, and
+  read the arguments of calls to come (docs/adr/0011).
 - An ordinary user's forks run under that user's uid: seccomp and Landlock alone keep them apart.
 """
 
@@ -33,6 +34,7 @@ from rewards.code.sandbox.candidate import Candidate
 from rewards.code.sandbox.sandbox import Sandbox
 from rewards.code.sandbox.types import (
     GONE,
+    Call,
     Limits,
     Outcome,
     ProgramOutcome,
@@ -44,6 +46,7 @@ from rewards.code.sandbox.types import (
 
 __all__ = [
     "GONE",
+    "Call",
     "Candidate",
     "Limits",
     "Outcome",

@@ -7,6 +7,7 @@ import marshal
 import os
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from rewards.code.sandbox.process import Exit, Zygote
 from rewards.code.sandbox.types import (
     DETAIL_CHARS,
     GONE,
+    Call,
     Limits,
     Outcome,
     SandboxError,
@@ -25,6 +27,8 @@ from rewards.code.sandbox.types import (
 )
 
 _READY_S = 30.0
+_AHEAD_BYTES = 32_768
+"""Half of what a pipe holds; a candidate keeps in memory what it has read and not yet answered."""
 _decoder = json.JSONDecoder()
 _FROM_GUEST: frozenset[Status] = frozenset(
     {"ok", "exception", "memory", "output", "unsupported", "missing", "syntax"}
@@ -64,19 +68,33 @@ class Candidate(Closes):
             os.close(reply_write)
         self._channel = Channel(request_write, reply_read, limits.output_bytes)
         self._ready = False
+        self._ahead: list[Call] = []
         self.load = Outcome("missing", detail="not loaded")
 
-    def load_source(self, source: str, seed: int) -> None:
-        """Execute the module's body; `load` says what came of it. Raises SandboxError."""
+    def load_source(self, source: str, seed: int, ahead: Iterable[Call] = ()) -> None:
+        """Execute the module's body; `load` says what came of it. Raises SandboxError.
+
+        Calls that will be made next, in this order, may be sent `ahead`: the candidate then goes
+        from one to the next without waiting for us. `call` still has to be called for each that
+        matters, with the same `args` object; a call that is left out is made in vain.
+        """
         self._doing.text = f"loading a program of {len(source)} characters"
-        request = {"op": "load", "source": source, "seed": seed}
-        self.load = self._ask(request, self._limits.wall_s)
+        requests = [marshal.dumps({"op": "load", "source": source, "seed": seed})]
+        room = _AHEAD_BYTES
+        for call in ahead:
+            request = _marshalled(call)
+            room -= len(request)
+            if room < 0:
+                break
+            requests.append(request)
+            self._ahead.append(call)
+        self.load = self._ask(requests, self._limits.wall_s)
 
     def run(self, source: str, seed: int, sink: Sink) -> Outcome:
         """Run a whole program to its end, its stdout into the sink. Raises SandboxError."""
         self._doing.text = f"running a program of {len(source)} characters"
-        request = {"op": "program", "source": source, "seed": seed}
-        outcome = self._ask(request, self._limits.wall_s, sink)
+        request = marshal.dumps({"op": "program", "source": source, "seed": seed})
+        outcome = self._ask([request], self._limits.wall_s, sink=sink)
         if outcome.status == "crash" and self._exit is not None and self._exit.code >= 0:
             # os._exit, or a stray close of descriptors: for a program that is an end like others.
             code = self._exit.code
@@ -97,8 +115,8 @@ class Candidate(Closes):
         Raises SandboxError when the sandbox failed, Unsupported for arguments that cannot cross.
         """
         self._doing.text = f"calling {function} of a program"
-        request = {"op": "call", "function": function, "args": args, "kwargs": kwargs or {}}
-        return self._ask(request, self._limits.wall_s if wall_s is None else wall_s)
+        requests, before = self._due(Call(function, args, kwargs or {}))
+        return self._ask(requests, self._limits.wall_s if wall_s is None else wall_s, before)
 
     def close(self) -> Usage:
         """Kill and reap the process, and say what it used; safe to call twice.
@@ -126,24 +144,34 @@ class Candidate(Closes):
             raise SandboxError(f"a fork could not be confined: {hello.get('detail')}")
         self._ready = True
 
-    def _ask(self, request: dict[str, Any], wall_s: float, sink: Sink | None = None) -> Outcome:
+    def _due(self, call: Call) -> tuple[list[bytes], int]:
+        """Return what has to be sent for a call, and how many answers come before its own."""
+        for before, sent in enumerate(self._ahead):
+            if sent.args is call.args and sent == call:
+                del self._ahead[: before + 1]
+                return [], before
+        before = len(self._ahead)
+        self._ahead.clear()
+        return [_marshalled(call)], before
+
+    def _ask(
+        self, requests: list[bytes], wall_s: float, before: int = 0, sink: Sink | None = None
+    ) -> Outcome:
         if self._usage is not None:
             self._doing.text = "idle"
             return Outcome("crash", detail=f"gone before: {self._why or 'closed'}")
-        try:
-            # Exact built-in types alone can be marshalled, and there is nobody to fear on our side.
-            text = marshal.dumps(request)
-        except ValueError as error:
-            raise Unsupported(f"an argument cannot cross: {error}") from error
         status: Status
         value, detail = None, ""
         began = time.monotonic()
         try:
-            left = self._send(text)
+            for _ in range(before):
+                self._channel.receive(began + wall_s)
+            if requests:
+                self._send(requests)
             if not self._ready:
                 self._await_ready()
                 began = time.monotonic()
-            status, value, detail = _parse(self._channel.answer(left, began + wall_s, sink))
+            status, value, detail = _parse(self._channel.receive(began + wall_s, sink))
         except DeadlineError:
             status, detail = "timeout", f"no answer in {wall_s:g} s"
         except FloodError:
@@ -159,9 +187,9 @@ class Candidate(Closes):
             status, detail = self._explained(status, detail)
         return Outcome(status, value, detail, seconds)
 
-    def _send(self, text: bytes) -> memoryview:
+    def _send(self, requests: list[bytes]) -> None:
         try:
-            return self._channel.send(text)
+            self._channel.send(*requests)
         except ClosedError:
             if not self._ready:
                 # A fork that could not be confined may be gone before it is asked anything.
@@ -178,6 +206,17 @@ class Candidate(Closes):
         if ended.code < 0 and ended.code != -signal.SIGKILL:
             return status, f"ended by {signal.strsignal(-ended.code)}"
         return status, detail
+
+
+def _marshalled(call: Call) -> bytes:
+    """Return the request for a call. Raises Unsupported for arguments that cannot cross."""
+    function, args, kwargs = call
+    request = {"op": "call", "function": function, "args": args, "kwargs": kwargs}
+    try:
+        # Exact built-in types alone can be marshalled, and there is nobody to fear on our side.
+        return marshal.dumps(request)
+    except ValueError as error:
+        raise Unsupported(f"an argument cannot cross: {error}") from error
 
 
 def _parse(frame: bytes) -> tuple[Status, Any, str]:

@@ -60,6 +60,7 @@ class Channel:
         """Own the write end `requests` and the read end `replies`; `limit` bytes per reply."""
         self._requests, self._replies, self._limit = requests, replies, limit + REPLY_MARGIN
         self._buffer = bytearray()
+        self._unsent = memoryview(b"")
         os.set_blocking(requests, False)
         self._reading = select.poll()
         self._reading.register(replies, select.POLLIN)
@@ -69,23 +70,21 @@ class Channel:
         os.close(self._requests)
         os.close(self._replies)
 
-    def send(self, text: bytes) -> memoryview:
-        """Send a frame; return what the pipe did not take, for `answer`. Raises ClosedError."""
+    def send(self, *texts: bytes) -> None:
+        """Send frames; what the pipe does not take goes out in `receive`. Raises ClosedError."""
         if self._buffer:
             raise ClosedError("answered without being asked")
-        return self._push(memoryview(_HEAD.pack(len(text)) + text))
+        frames = (part for text in texts for part in (_HEAD.pack(len(text)), text))
+        self._unsent = memoryview(b"".join((self._unsent, *frames)))
+        self._push()
 
-    def answer(self, left: memoryview, deadline: float, sink: Sink | None = None) -> bytes:
-        """Send the rest of a request and return its answer, by `deadline` (`time.monotonic()`).
+    def receive(self, deadline: float, sink: Sink | None = None) -> bytes:
+        """Return the next frame, by `deadline` (`time.monotonic()`).
 
         Raises DeadlineError, ClosedError or FloodError.
         """
-        if left or sink is not None:
-            return self._together(left, deadline, sink)
-        return self.receive(deadline)
-
-    def receive(self, deadline: float) -> bytes:
-        """Return the next frame, by `deadline`. Raises as `answer` does."""
+        if self._unsent or sink is not None:
+            return self._together(deadline, sink)
         while (frame := self._frame()) is None:
             left = deadline - time.monotonic()
             if left <= 0 or not self._reading.poll(left * 1000):
@@ -93,12 +92,12 @@ class Channel:
             self._pull()
         return frame
 
-    def _together(self, left: memoryview, deadline: float, sink: Sink | None) -> bytes:
-        """Do the same with a request longer than a pipe, or with a sink to be emptied."""
+    def _together(self, deadline: float, sink: Sink | None) -> bytes:
+        """Do the same with requests longer than a pipe, or with a sink to be emptied."""
         while (frame := self._frame()) is None:
             poll = select.poll()
             poll.register(self._replies, select.POLLIN)
-            if left:
+            if self._unsent:
                 poll.register(self._requests, select.POLLOUT)
             if sink is not None and sink.open:
                 poll.register(sink.descriptor, select.POLLIN)
@@ -107,19 +106,20 @@ class Channel:
             if not ready:
                 raise DeadlineError
             if self._requests in ready:
-                left = self._push(left)
+                self._push()
             if sink is not None and sink.descriptor in ready:
                 sink.read()
             if self._replies in ready:
                 self._pull()
         return frame
 
-    def _push(self, left: memoryview) -> memoryview:
+    def _push(self) -> None:
         try:
-            return left[os.write(self._requests, left) :]
+            self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
         except BlockingIOError:
-            return left
+            return
         except BrokenPipeError:
+            self._unsent = memoryview(b"")  # what has been answered can still be read
             raise ClosedError("reads no more requests") from None
 
     def _pull(self) -> None:

@@ -112,11 +112,12 @@ class _Link(ctypes.Structure):
 
 
 def own_code() -> None:
-    """Write to the large read-only parts of the loaded libraries what stands there already.
+    """Write to the large read-only parts of the interpreter's library what stands there already.
 
     A fork gets the page table of a file's mapping only where the process has a page of its own in
     it. Otherwise each fork finds the interpreter's code and constants anew, a fault for every 64
-    KiB. The mappings are read-only again afterwards, as in every fork.
+    KiB. Other libraries are used too little for that, as are tables for the dynamic loader, at the
+    beginning of each file. The mappings are read-only again afterwards, as in every fork.
     """
     libc = ctypes.CDLL(None)
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -132,23 +133,29 @@ def own_code() -> None:
 
 
 def _large_code(handle: int | None) -> Iterator[tuple[int, int, int]]:
-    """Yield address, size and protection of the parts, from a handle of the dynamic loader.
+    """Yield address, size and protection of the interpreter's parts, from the loader's handle.
 
     Not through `dl_iterate_phdr`: a callback would leave a page that is writable and executable.
     """
     while handle:
         link = _Link.from_address(handle)
         handle = link.next
-        if not link.base:
-            continue  # a program at fixed addresses
+        if not link.base or not _is_interpreter(link.name):
+            continue  # another library, or a program at fixed addresses
         header = _Header.from_address(link.base)
         if header.identity[:5] != b"\x7fELF\x02" or header.segment_size != ctypes.sizeof(_Segment):
             continue
         for segment in (_Segment * header.count).from_address(link.base + header.segments):
             if segment.type == _PT_LOAD and not segment.flags & _PF_W:
-                protection = _PROT_READ | (_PROT_EXEC if segment.flags & _PF_X else 0)
-                if segment.size >= _LEAST_CODE:
+                executable = segment.flags & _PF_X
+                if segment.size >= _LEAST_CODE and (segment.offset or executable):
+                    protection = _PROT_READ | (_PROT_EXEC if executable else 0)
                     yield link.base + segment.address, segment.size, protection
+
+
+def _is_interpreter(name: bytes | None) -> bool:
+    """Return whether a loaded file is the program itself, which has no name, or libpython."""
+    return not name or b"libpython" in name
 
 
 class _Mallinfo2(ctypes.Structure):

@@ -1,7 +1,8 @@
 """The candidate's side of the protocol: runs in the confined fork, beside hostile code.
 
 Frames are four bytes of length, big-endian, and a marshalled request (the parent is to be trusted)
-or a reply in JSON (we are not). Requests: `load`, `program`, `call`; one reply for each. Nothing
+or a reply in JSON (we are not). Requests: `load`, `program`, `call`; one reply for each, in order,
+however many of them lie in the pipe. Nothing
 here is a secret or a judge: whatever a candidate does to these functions, it can only change which
 values it answers.
 """
@@ -100,10 +101,10 @@ def rehearse() -> None:
         module = types.ModuleType(_NAME)
         requests, ours = os.pipe()
         replies, theirs = os.pipe()
-        for request in (load, call):
-            text = marshal.dumps(request)
-            os.write(ours, _frame(text))
-            frame = _receive(requests)
+        os.write(ours, b"".join(_frame(marshal.dumps(request)) for request in (load, call)))
+        received = _Requests(requests)
+        for _ in (load, call):
+            frame = received.next()
             if frame is not None:
                 send(theirs, _answer(frame, module))
         for descriptor in (requests, ours, replies, theirs):
@@ -116,7 +117,8 @@ def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
     """Answer requests until the parent closes its end or kills us."""
     module = types.ModuleType(_NAME)
     os.write(reply_fd, _READY)
-    while (frame := _receive(request_fd)) is not None:
+    requests = _Requests(request_fd)
+    while (frame := requests.next()) is not None:
         send(reply_fd, _answer(frame, module), output_bytes)
 
 
@@ -230,19 +232,27 @@ def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:
         return {"status": "unsupported", "detail": "nested too deep"}
 
 
-def _receive(descriptor: int) -> bytes | None:
-    """Return the next request, or None at the end; the parent sends one and awaits its answer."""
-    frame = os.read(descriptor, _FIRST_PIECE)
-    if len(frame) < _HEAD.size:
-        frame += _read(descriptor, _HEAD.size - len(frame))
+class _Requests:
+    """The frames that come from the parent, in order."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+
+    def next(self) -> bytes | None:
+        """Return the next request, or None at the end."""
+        frame = self._rest or os.read(self._descriptor, _FIRST_PIECE)
         if len(frame) < _HEAD.size:
-            return None
-    end = _HEAD.size + _HEAD.unpack_from(frame)[0]
-    if len(frame) < end:
-        frame += _read(descriptor, end - len(frame))
+            frame += _read(self._descriptor, _HEAD.size - len(frame))
+            if len(frame) < _HEAD.size:
+                return None
+        end = _HEAD.size + _HEAD.unpack_from(frame)[0]
         if len(frame) < end:
-            return None
-    return frame[_HEAD.size :]
+            frame += _read(self._descriptor, end - len(frame))
+            if len(frame) < end:
+                return None
+        self._rest = frame[end:]
+        return frame[_HEAD.size : end]
 
 
 def _read(descriptor: int, size: int) -> bytes:

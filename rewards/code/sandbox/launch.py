@@ -21,6 +21,7 @@ from typing import Any
 
 from envs.errors import InputError
 from rewards.code.sandbox.compact import PRELOADED
+from rewards.code.scheduling import unhurried
 
 _ROOM = "rewards.code.sandbox"
 _SOURCES = (
@@ -122,16 +123,17 @@ def start(
         command = [*python, "-c", _BOOT, str(handed)]
         if bubblewrap is not None:
             command = [bubblewrap, *_bubblewrap_arguments(python[0], numpy_home), "--", *command]
-        process = subprocess.Popen(
-            command,
-            stdin=theirs.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            pass_fds=[handed],
-            env=_environment(hash_seed),
-            cwd="/",
-            start_new_session=True,
-        )
+        with unhurried():  # the zygote and its forks inherit it
+            process = subprocess.Popen(
+                command,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=[handed],
+                env=_environment(hash_seed),
+                cwd="/",
+                start_new_session=True,
+            )
     except BaseException:
         ours.close()
         errors.close()
@@ -263,9 +265,7 @@ def _readable(library: Path, numpy_home: Path | None) -> Iterator[str]:
 
 
 def _numpy_folders(numpy_home: Path | None) -> list[Path]:
-    if numpy_home is None:
-        return []
-    return [numpy_home, numpy_home.with_name("numpy.libs")]
+    return [] if numpy_home is None else [numpy_home, numpy_home.with_name("numpy.libs")]
 
 
 def _bubblewrap_arguments(python: str, numpy_home: Path | None) -> list[str]:

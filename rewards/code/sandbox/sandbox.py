@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 
 from envs.errors import InputError
 from rewards.closing import Closes
@@ -13,6 +14,7 @@ from rewards.code.sandbox.candidate import Candidate, Doing
 from rewards.code.sandbox.channel import FloodError, Sink
 from rewards.code.sandbox.process import StartError, Zygote
 from rewards.code.sandbox.types import (
+    Call,
     Limits,
     Outcome,
     ProgramOutcome,
@@ -76,10 +78,18 @@ class Sandbox(Closes):
         """Process id of the running zygote; None while there is none."""
         return self._zygote.pid if self._zygote is not None and self._zygote.alive else None
 
-    def open(self, source: str, *, limits: Limits | None = None, seed: int = 0) -> Candidate:
+    def open(
+        self,
+        source: str,
+        *,
+        limits: Limits | None = None,
+        seed: int = 0,
+        ahead: Iterable[Call] = (),
+    ) -> Candidate:
         """Fork a candidate and execute the source in it, as module `solution`.
 
-        `limits` replaces the sandbox's for this one; `seed` is what `random` starts from. Raises
+        `limits` replaces the sandbox's for this one; `seed` is what `random` starts from; `ahead`
+        are the calls to come, as far as they are known (`Candidate.load_source`). Raises
         SandboxError, after which the next call may work.
         """
         candidate = self._spawn(limits or self.limits, [])
@@ -87,7 +97,7 @@ class Sandbox(Closes):
             candidate.load = _too_long(source)
             return candidate
         try:
-            candidate.load_source(source, seed)
+            candidate.load_source(source, seed, ahead)
         except BaseException:
             with contextlib.suppress(SandboxError):
                 candidate.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from envs.errors import InputError
 
@@ -24,6 +24,14 @@ GONE: frozenset[Status] = frozenset({"timeout", "memory", "output", "crash"})
 """After one of these the candidate is dead: every later call answers `crash` at once."""
 DETAIL_CHARS = 500
 """What an outcome's `detail` is cut to."""
+
+
+class Call(NamedTuple):
+    """A call of a candidate's function, to be made in time (`Candidate.call`)."""
+
+    function: str
+    args: list[Any]
+    kwargs: dict[str, Any]
 
 
 class SandboxError(RuntimeError):
