@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.chess.prompts import Notation, Style
 
-Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move"]
+Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move", "rank"]
 
 
 class Section(BaseModel):
@@ -122,7 +122,7 @@ class RewardConfig(Section):
 
     shape: Shape = "regret"
     floor: float = Field(0.1, ge=0, lt=1)
-    """`regret`: what the worst legal move earns; an illegal one always earns 0."""
+    """`regret`, `rank`: what the worst legal move earns; an illegal one always earns 0."""
     slope: float = Field(3.0, gt=0)
     """`regret`: k in floor + (1 - floor) * max(0, 1 - k * regret)."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import InputError
+from rewards.chess.shaping import SHAPES
 from selfplay.config import RunConfig
 from selfplay.config_files import packaged_configs
 from selfplay.config_io import differing_keys, dump_config, load_config
@@ -92,6 +93,11 @@ def test_a_packaged_config_is_found_from_anywhere(
 def test_a_missing_config_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"^quickstat: no such .*did you mean 'quickstart'\?$"):
         load_config("quickstat", [])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_the_reward_can_be_configured(shape: str) -> None:
+    assert load_config("quickstart", [f"reward.shape={shape}"]).reward.shape == shape
 
 
 def test_differing_keys_names_leaves() -> None:
