@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import signal
@@ -61,7 +60,8 @@ def reference(config: RunConfig, cache: Path, asked: Answers) -> list[list[Rewar
 @pytest.fixture
 def pool(stockfish: Path, tmp_path: Path) -> Iterator[ScorerPool]:
     made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"), ["chess"])
-    # Both actors are up, engines started, before anything is killed.
+    # Both actors are up, engines started, before anything is killed: of a batch one may take all.
+    made.wait_started()
     made.score(answers(4, seed=99))
     yield made
     made.close()
@@ -180,11 +180,10 @@ def test_an_engine_that_always_fails_is_told_as_infra_error(
 
 def test_closing_leaves_no_engine(stockfish: Path, tmp_path: Path) -> None:
     made = ScorerPool(run_config(stockfish, tmp_path / "cache.sqlite"), ["chess"])
-    for seed in itertools.count(4):
-        made.score(answers(4, seed=seed))
-        # On a busy machine one scorer may take all of a batch while the other still starts.
-        if len(running := engines()) >= 2:
-            break
+    made.wait_started()
+    made.score(answers(4, seed=4))
+    running = engines()
+    assert len(running) >= 2
     made.close()
     gone, left = psutil.wait_procs(running, timeout=10)
     assert len(gone) == len(running) and not left

@@ -43,7 +43,8 @@ def pool(deadline_s: float = 60.0) -> ScorerPool:
     scorer = {"count": 2, "deadline_s": deadline_s, "cpus": 0}
     config = RunConfig.model_validate({"domain": "code", "sandbox": sandbox, "scorer": scorer})
     made = ScorerPool(config, ["code"])
-    made.score([(task, answers[:1]) for task, answers in batch()])  # all sandboxes are up
+    made.wait_started()
+    made.score([(task, answers[:1]) for task, answers in batch()])
     return made
 
 
