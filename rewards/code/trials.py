@@ -54,7 +54,7 @@ def goes_on(trial: Trial) -> bool:
 
 
 def calls_ahead(task: CodeTask, tests: Sequence[Test]) -> Iterator[Call]:
-    """Yield the calls that the tests are certain to begin with, as far as each test passes."""
+    """Yield the calls that the tests begin with; a test that fails makes fewer of its own."""
     name = task.entry_point or "?"
     for test in tests:
         calls: Sequence[CallTest] | None = None

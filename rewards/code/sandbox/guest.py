@@ -2,9 +2,8 @@
 
 Frames are four bytes of length, big-endian, and a marshalled request (the parent is to be trusted)
 or a reply in JSON (we are not). Requests: `load`, `program`, `call`; one reply for each, in order,
-however many of them lie in the pipe. Nothing
-here is a secret or a judge: whatever a candidate does to these functions, it can only change which
-values it answers.
+however many of them lie in the pipe. Nothing here is a secret or a judge: whatever a candidate does
+to these functions, it can only change which values it answers.
 """
 
 from __future__ import annotations
