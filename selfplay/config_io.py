@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from envs.errors import InputError
 from selfplay.config import RunConfig
 from selfplay.config_files import find_config, parse_yaml, read_yaml
+from selfplay.domains.suites import TEST_SUITES
 
 Key = tuple[str, ...]
 
@@ -48,6 +49,12 @@ def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
     except ValidationError as error:
         raise InputError(_explain(error, data, where, origin)) from error
     _refuse_loose(data, config, where, origin)
+    for suite in config.eval.suites or ():
+        if suite in TEST_SUITES:
+            raise InputError(
+                f"{_source(('eval', 'suites'), where, origin)}: eval.suites: {suite} is a test "
+                "set, opened by `selfplay eval --test` alone; leave it out"
+            )
     return config
 
 

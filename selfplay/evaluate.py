@@ -15,7 +15,7 @@ from selfplay.config import RunConfig
 from selfplay.domains import NAMES, Domain, domain_of_suite, make_domain
 from selfplay.domains.base import Progress
 from selfplay.domains.chess import PUZZLES
-from selfplay.domains.suites import CODE_SUITES, suite_names
+from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.engines import SampleRequest
 from selfplay.models import load_tokenizer
 from selfplay.sampling import SamplerPool
@@ -41,12 +41,16 @@ class Evaluator:
         step: int,
         positions: int,
         suites: Sequence[str] | None = None,
+        test: bool = False,
         progress: Progress = lambda _: None,
     ) -> dict[str, Any]:
-        """Return an evaluation record: per suite the policy's numbers and every row."""
+        """Return an evaluation record: per suite the policy's numbers and every row.
+
+        `test` allows test sets among `suites`. Raises InputError as check_suites does.
+        """
         start = time.monotonic()
         config = self._config
-        wanted = check_suites(suites or config.suites)
+        wanted = check_suites(suites or config.suites, test=test)
         if config.eval.puzzles is not None and suites is None:
             wanted.append(PUZZLES)
         result: dict[str, Any] = {}
@@ -94,36 +98,32 @@ class Evaluator:
         ]
 
 
-def check_suites(names: Sequence[str]) -> list[str]:
-    """Return `names` if every one is a suite that there is.
+def suites_of(given: Sequence[str] | None, *, test: bool = False) -> list[str] | None:
+    """Return suites as given on the command line: with commas, and code's by their short names.
 
-    Raises:
-        InputError: one is not; the message lists those that are.
+    Raises InputError as check_suites does, test sets without `test` included.
     """
-    for name in names:
-        if name not in suite_names():
-            raise InputError(f"suite {name!r} is unknown; there are {', '.join(suite_names())}")
-    return list(names)
-
-
-def suites_of(given: Sequence[str] | None) -> list[str] | None:
-    """Return suites as given on the command line: with commas, and code's by their short names."""
     if given is None:
         return None
-    short = {name.partition("/")[2]: name for name in CODE_SUITES}
+    # Test sets of several domains may have one short name: they are given whole.
+    short = {n.partition("/")[2]: n for n in CODE_SUITES if n not in TEST_SUITES}
     names = [part for text in given for part in text.split(",") if part]
-    return check_suites([short.get(name, name) for name in names])
+    return check_suites([short.get(name, name) for name in names], test=test)
 
 
-def check_evaluation(config: RunConfig, domains: Mapping[str, Domain]) -> None:
+def check_evaluation(
+    config: RunConfig, domains: Mapping[str, Domain], *, test: bool = False
+) -> None:
     """Refuse unknown suites, broken files and weak sandboxes before anything has started.
 
-    `domains` are those that there are already; others are made.
+    `domains` are those that there are already; others are made. Test sets are refused but with
+    `test`.
 
     Raises:
         InputError: in one line, a broken row by its number.
     """
-    suites = check_suites(config.suites) + ([PUZZLES] if config.eval.puzzles is not None else [])
+    suites = check_suites(config.suites, test=test)
+    suites += [PUZZLES] if config.eval.puzzles is not None else []
     for name in dict.fromkeys(domain_of_suite(suite) for suite in suites):
         (domains.get(name) or make_domain(name, config)).check()
 

@@ -20,9 +20,16 @@ from envs.code.sources import TaskSource
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from selfplay.config import RunConfig
+from selfplay.domains.suites import CODE_SUITES, TEST_SUITES
 
 MOST = 1_000_000
 """Where a suite is asked for whole."""
+FAMILY_SUITES = {
+    "code/families": (families.HELDOUT, 0),
+    "code/far": (families.FAR, 0),
+    "code/test": (families.TEST, 9_000_000),
+}
+"""Suite -> its families and the first seed of their tasks."""
 
 
 def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
@@ -34,11 +41,12 @@ def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
 
 
 def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
-    """Return the tasks of the run's own code suites: none of them may train."""
+    """Return the tasks of the run's own code suites and of the test set: none may train."""
+    own = [suite for suite in config.suites if suite.startswith("code/")]
+    tests = [suite for suite in CODE_SUITES if suite in TEST_SUITES]
     return [
         task
-        for suite in config.suites
-        if suite.startswith("code/")
+        for suite in dict.fromkeys([*own, *tests])
         for task in code_tasks(suite, config, config.eval.positions)
     ]
 
@@ -97,8 +105,9 @@ def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
 
 def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:
     """Return what suite_tasks does, as typed views."""
-    if suite == "code/families":
-        return list(islice(_heldout(config.code.levels, limit), limit))
+    if suite in FAMILY_SUITES:
+        names, first = FAMILY_SUITES[suite]
+        return _of_families(names, config.code.levels, first, limit)
     if suite == "code/humaneval":
         return load_humaneval()[:limit]
     if suite == "code/mbpp":
@@ -107,16 +116,18 @@ def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTas
     raise InputError(f"suite {suite!r} is no code suite")
 
 
-def _heldout(levels: list[int], limit: int) -> list[CodeTask]:
-    """Return held-out family tasks: every family at every level once, then with the next seed."""
-    each = len(families.HELDOUT) * len(levels)
-    rounds = max(1, -(-min(limit, 10_000) // each))
-    return [
-        families.make(family, level, seed)
+def _of_families(
+    names: Sequence[str], levels: Sequence[int], first: int, limit: int
+) -> list[CodeTask]:
+    """Return `limit` tasks: every family at every level with the first seed, then the next."""
+    rounds = max(1, -(-min(limit, 10_000) // (len(names) * len(levels))))
+    tasks = (
+        families.make(family, level, first + seed)
         for seed in range(rounds)
         for level in levels
-        for family in families.HELDOUT
-    ]
+        for family in names
+    )
+    return list(islice(tasks, limit))
 
 
 def _path(path: Path | None, key: str) -> Path:

@@ -9,8 +9,10 @@ from envs.chess.files import Puzzle
 from envs.chess.position import make_task
 from envs.errors import InputError
 from rewards import RewardResult
+from selfplay.config_io import parse_config
 from selfplay.domains.chess_eval import _puzzle_move, evaluation_row, suite_numbers
-from selfplay.evaluate import check_suites
+from selfplay.domains.suites import TEST_SUITES, check_suites, suite_names
+from selfplay.evaluate import suites_of
 
 # Two rook moves mate: the back rank is open for either.
 FEN = "6k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"
@@ -50,6 +52,22 @@ def test_unknown_suite_is_named_with_those_that_are() -> None:
     assert check_suites(["chess/games"]) == ["chess/games"]
     with pytest.raises(InputError, match="chess/heldout"):
         check_suites(["chess/game"])
+
+
+@pytest.mark.parametrize("suite", TEST_SUITES)
+def test_a_test_set_is_opened_by_eval_test_alone(suite: str) -> None:
+    assert suite not in suite_names() and suite in suite_names(test=True)
+    with pytest.raises(InputError, match="eval --test"):
+        suites_of([f"chess/games,{suite}"])
+    assert suites_of([suite], test=True) == [suite]
+    for overrides in ([f"eval.suites=[{suite}]"], ["eval.suites=[chess/games]", "domain=both"]):
+        if suite in overrides[0]:
+            with pytest.raises(InputError, match=r"override .*eval\.suites.*eval --test"):
+                parse_config({}, "defaults", overrides)
+        else:
+            assert suite not in parse_config({}, "defaults", overrides).suites
+    with pytest.raises(InputError, match=r"mine\.yaml: .*eval --test"):
+        parse_config({"eval": {"suites": [suite]}}, "mine.yaml", [])
 
 
 def test_any_mate_solves_a_puzzle_and_a_wrong_move_ends_it() -> None:

@@ -18,11 +18,11 @@ from random import Random
 from envs.code.families.base import Core
 from envs.code.families.cases import choose
 from envs.code.families.compose import draft
-from envs.code.families.registry import FAMILIES, HELDOUT, TRAIN, opponents
+from envs.code.families.registry import FAMILIES, FAR, HELDOUT, TEST, TRAIN, opponents
 from envs.code.task import CodeTask, Split
 from envs.errors import InputError
 
-__all__ = ["FAMILIES", "HELDOUT", "LEVELS", "TRAIN", "make", "split_of", "suite"]
+__all__ = ["FAMILIES", "FAR", "HELDOUT", "LEVELS", "TEST", "TRAIN", "make", "split_of", "suite"]
 
 LEVELS = (1, 2, 3)
 _ATTEMPTS = 200

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
+Suite = Literal["families", "far", "test"]
+"""Held-out suites: `families`, among them neighbours of training families; `far`, which are far
+from every training family; `test`, which are far from all others too and choose nothing."""
 Adjust = Callable[[Random, list[Any]], list[Any]]
 """Changes freshly drawn arguments so that they have to do with each other."""
 
@@ -67,6 +70,8 @@ class Core:
     adjust: Adjust | None = None
     near: tuple[str, ...] = ()
     heldout: bool = False
+    suite: Suite = "families"
+    """Of a held-out family: the suite that asks it."""
 
 
 def train(
@@ -101,3 +106,29 @@ def heldout(
 ) -> Core:
     """Return a core of a held-out family, as `train` does for a training one."""
     return replace(train(family, params, result, says, expr, names, **more), heldout=True)
+
+
+def far(
+    family: str,
+    params: tuple[Kind, ...] | Kind,
+    result: str,
+    says: str | tuple[str, ...],
+    expr: str,
+    names: str = "",
+    **more: Any,
+) -> Core:
+    """Return a core of a held-out family of the suite `far`, as `train` does."""
+    return heldout(family, params, result, says, expr, names, suite="far", **more)
+
+
+def untouched(
+    family: str,
+    params: tuple[Kind, ...] | Kind,
+    result: str,
+    says: str | tuple[str, ...],
+    expr: str,
+    names: str = "",
+    **more: Any,
+) -> Core:
+    """Return a core of a held-out family of the suite `test`, as `train` does."""
+    return heldout(family, params, result, says, expr, names, suite="test", **more)

@@ -9,6 +9,7 @@ from typing import Any
 
 from envs.code.families import (
     dicts,
+    far,
     list_maps,
     list_parts,
     lists,
@@ -17,6 +18,7 @@ from envs.code.families import (
     sentences,
     string_facts,
     strings,
+    unseen,
     words,
 )
 from envs.code.families.base import Core
@@ -33,12 +35,19 @@ _MODULES = (
     string_facts,
     words,
     dicts,
+    far,
+    unseen,
 )
 
 FAMILIES: dict[str, Core] = {core.family: core for module in _MODULES for core in module.CORES}
 """Every family by name."""
 TRAIN = tuple(name for name, core in FAMILIES.items() if not core.heldout)
-HELDOUT = tuple(name for name, core in FAMILIES.items() if core.heldout)
+HELDOUT, FAR, TEST = (
+    tuple(name for name, core in FAMILIES.items() if core.heldout and core.suite == suite)
+    for suite in ("families", "far", "test")
+)
+"""The held-out families by suite; see base.Suite."""
+_LATER = {"far": 1, "test": 2}
 
 
 def types(core: Core) -> tuple[str, ...]:
@@ -48,18 +57,27 @@ def types(core: Core) -> tuple[str, ...]:
 
 @cache
 def opponents(family: str) -> tuple[Callable[..., Any], ...]:
-    """Return the functions of all cores of the other split that take the same types.
+    """Return the functions of all cores that no task of `family` may be solved by.
 
-    No task of `family` may be solved by one of them: its hidden tests must catch each. So a
-    training task of whatever level is never a held-out family in disguise, nor the reverse.
+    They take the same types and stand on the other side of a split: for a training family those of
+    the suite `families`, for that suite the training families, for `far` and `test` all families
+    of the suites before them. The hidden tests of a task must catch each, so a training task of
+    whatever level is never a held-out family in disguise. What came later is no opponent of what
+    was there before: the tasks of a family stay the same when others are added.
     """
     core = FAMILIES[family]
     return tuple(
         function
         for other in FAMILIES.values()
-        if other.heldout != core.heldout and types(other) == types(core)
+        if _opposed(core, other) and types(other) == types(core)
         for function in _functions(other)
     )
+
+
+def _opposed(core: Core, other: Core) -> bool:
+    """Return whether no task of `core` may be solved by the core of `other`."""
+    mine, theirs = _LATER.get(core.suite, 0), _LATER.get(other.suite, 0)
+    return theirs < mine or (theirs == mine == 0 and other.heldout != core.heldout)
 
 
 def _functions(core: Core) -> list[Callable[..., Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from envs.code.families import FAMILIES, HELDOUT, LEVELS, TRAIN, make, split_of, suite
+from envs.code.families import FAMILIES, FAR, HELDOUT, LEVELS, TEST, TRAIN, make, split_of, suite
 from envs.code.families.compose import compiled
 from envs.code.families.registry import types
 from envs.code.families.screen import Screen
@@ -54,7 +54,8 @@ def reference_of(task: CodeTask) -> Any:
 
 def test_there_are_enough_families_and_a_quarter_is_held_out() -> None:
     assert len(FAMILIES) >= 60
-    assert set(TRAIN) | set(HELDOUT) == set(FAMILIES) and not set(TRAIN) & set(HELDOUT)
+    assert [*TRAIN, *HELDOUT, *FAR, *TEST] == list(dict.fromkeys([*TRAIN, *HELDOUT, *FAR, *TEST]))
+    assert {*TRAIN, *HELDOUT, *FAR, *TEST} == set(FAMILIES)
     assert 2.5 <= len(TRAIN) / len(HELDOUT) <= 3.5
 
 
@@ -197,7 +198,7 @@ def test_no_held_out_operation_is_a_training_one_or_a_step() -> None:
     steps = {expr for pool in pools for step in pool for expr in spelt(step.expr, step.ks)}
     cores = {name: spelt(core.expr, core.ks) for name, core in FAMILIES.items()}
     train = {expr for name in TRAIN for expr in cores[name]}
-    for name in HELDOUT:
+    for name in (*HELDOUT, *FAR, *TEST):
         assert not cores[name] & (train | steps), name
 
 
