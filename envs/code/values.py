@@ -219,8 +219,9 @@ def _name(kind: type) -> str:
 def same(expected: Any, got: Any, tolerance: float = 1e-6) -> bool:
     """Return whether two decoded values are equal as Python's `==` has it, floats nearly.
 
-    Where `expected` is a float, at whatever depth, `got` may be off by `tolerance` + 1e-7 times
-    the expected value (EvalPlus: `assert_allclose(rtol=1e-07, atol=1e-6)`), and nan equals nan.
+    Where both are floats, at whatever depth, `got` may be off by `tolerance` + 1e-7 times the
+    expected value (EvalPlus: `assert_allclose(rtol=1e-07, atol=1e-6)`), and nan equals nan. An int
+    on either side is compared as Python does: whoever answers cannot choose a tolerance.
     Dict keys are compared exactly. Sets with floats inside are matched one by one up to 500
     members and compared exactly beyond.
     """
@@ -244,17 +245,13 @@ def same(expected: Any, got: Any, tolerance: float = 1e-6) -> bool:
 
 
 def _near(expected: float, got: Any, tolerance: float) -> bool:
-    if type(got) not in (float, int, bool):
-        return False
-    try:
-        number = float(got)
-    except OverflowError:
-        return False
+    if type(got) is not float:
+        return bool(expected == got)
     if math.isnan(expected):
-        return math.isnan(number)
-    if math.isinf(expected) or math.isinf(number):
-        return number == expected
-    return abs(number - expected) <= tolerance + 1e-7 * abs(expected)
+        return math.isnan(got)
+    if math.isinf(expected) or math.isinf(got):
+        return got == expected
+    return abs(got - expected) <= tolerance + 1e-7 * abs(expected)
 
 
 def _same_set(expected: Any, got: Any, tolerance: float) -> bool:

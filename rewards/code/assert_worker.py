@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -74,7 +75,7 @@ class Compiled:
 
 
 class _Rewrite(ast.NodeTransformer):
-    """`assert T` becomes `__held__(text, T)`, and `a == b` in it `__equal__(a, b)`."""
+    """`assert T` becomes `__held__(text, T)`; `a == b` and `a == b == c` in it `__equal__(...)`."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         text = ast.unparse(node)
@@ -85,8 +86,8 @@ class _Rewrite(ast.NodeTransformer):
     def _compared(self, test: ast.expr) -> ast.expr:
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             test.values = [self._compared(value) for value in test.values]
-        elif isinstance(test, ast.Compare) and [type(op) for op in test.ops] == [ast.Eq]:
-            return _call("__equal__", test.left, test.comparators[0])
+        elif isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
+            return _call("__equal__", test.left, *test.comparators)
         return test
 
 
@@ -167,10 +168,14 @@ class Worker:
             found = self._compiled[source] = compile_test(source)
         return found
 
-    def _equal(self, left: object, right: object) -> bool:
-        """Return `left == right`, floats to 1e-6 where `right`, the expected value, is one."""
-        self._record.pair = (left, right)
-        return bool(left == right) or bool(self._values.same(right, left))
+    def _equal(self, *values: object) -> bool:
+        """Return `a == b == ...`, nearly where two floats meet, whoever stands on which side."""
+        for left, right in itertools.pairwise(values):
+            turned = right is self._record.value and left is not right
+            self._record.pair = (right, left) if turned else (left, right)
+            if not (bool(left == right) or bool(self._values.same(right, left))):
+                return False
+        return True
 
     def _stub(self, name: str) -> Callable[..., Any]:
         def candidate(*args: Any, **kwargs: Any) -> Any:
@@ -200,7 +205,7 @@ class Worker:
             record.value, record.has_value = self._values.decode(reply["value"]), True
             return record.value
         if reply["status"] == "exception":
-            record.raised = _exception(reply["detail"])
+            record.raised = _crossing(_exception(reply["detail"]))
             raise record.raised
         raise self._stop(reply["status"], reply["detail"])
 
@@ -254,6 +259,17 @@ def _exception(detail: str) -> Exception:
         except TypeError:
             return CandidateError(detail)
     return CandidateError(detail)
+
+
+def _crossing(error: Exception) -> Exception:
+    """Return what the test sees of an exception of the program's.
+
+    As PEP 479 has it for generators: one that ends an iteration would end the test's own (`all`,
+    `zip`, `next` with a default) as if all had been compared, so it is a RuntimeError.
+    """
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        return RuntimeError(f"the program raised {_told(error)}")
+    return error
 
 
 def _told(error: BaseException) -> str:

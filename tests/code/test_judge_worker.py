@@ -66,7 +66,7 @@ def run(
         "assert f(1) == 2",
         "assert f(1) == 2 and f(2) == 3, 'both'",
         "assert f(x=1) == 2",
-        "assert f(1) == 2.0000009",
+        "assert f(1.0) == 2.0000009",
         "assert not f(-1)",
         "assert f(1) != 3",
         "assert abs(f(0.1) - 1.1) < 1e-6",
@@ -140,6 +140,55 @@ def test_exceptions_come_as_the_built_in_ones_and_never_end_the_process(
         reply = {"status": "exception", "detail": detail}
         result = process.run(test, lambda *_, reply=reply: reply, 20.0)
         assert (result["result"], result["detail"]) == ("exception", told)
+
+
+_PAIRS = "cases = [(1, 2), (2, 3), (5, 6)]\nwanted = [2, 3, 6]\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for got, want in zip(map(f, (1, 2, 5)), wanted):\n    assert got == want",
+        "assert all(map(lambda case: f(case[0]) == case[1], cases))",
+        "assert not any(map(lambda case: f(case[0]) != case[1], cases))",
+        "assert list(filter(lambda case: f(case[0]) != case[1], cases)) == []",
+        "assert sum(map(lambda case: f(case[0]) != case[1], cases)) == 0",
+        "assert next(map(lambda case: f(case[0]) != case[1], cases), False) is False",
+        "assert not [got for got in map(f, wanted) if got is None]",
+        "assert not {got for got in iter(lambda: f(1), 2) if got != 2}",
+        "assert dict(zip(map(f, (1, 2)), (2, 3))).items() <= {2: 2, 3: 3}.items()",
+        "assert max(map(lambda case: f(case[0]) != case[1], cases), default=False) is False",
+        "assert sorted(map(f, wanted), key=lambda x: x) is not None",
+        "for got in map(f, wanted):\n    assert got in (3, 4, 7)",
+        "import itertools\nfor got in itertools.starmap(f, [(1,)]):\n    assert got == 2",
+    ],
+)
+@pytest.mark.parametrize("name", ["StopIteration", "StopAsyncIteration", "GeneratorExit"])
+def test_an_exception_of_the_program_s_ends_no_loop_of_the_test_s(
+    process: AssertProcess, code: str, name: str
+) -> None:
+    request = {"kind": "asserts", "setup": "", "reference": None, "entry": "f"}
+    reply = {"status": "exception", "detail": name}
+    result = process.run(request | {"code": _PAIRS + code}, lambda *_: reply, 20.0)
+    assert result["result"] == "exception" and name in result["detail"]
+
+
+@pytest.mark.parametrize("name", ["ValueError", "AssertionError", "KeyError", "ZeroDivisionError"])
+def test_an_exception_that_the_test_expects_still_comes(process: AssertProcess, name: str) -> None:
+    request = {"kind": "asserts", "setup": "", "reference": None, "entry": "f"}
+    reply = {"status": "exception", "detail": f"{name}: no"}
+    for code in (
+        f"try:\n    f(1)\n    raise RuntimeError\nexcept {name}:\n    seen = True\nassert seen",
+        f"import unittest\nwith unittest.TestCase().assertRaises({name}):\n    f(1)",
+        f"import unittest\nunittest.TestCase().assertRaises({name}, f, 1)",
+    ):
+        assert process.run(request | {"code": code}, lambda *_: reply, 20.0)["result"] == "pass"
+    # An assert of the test's own that fails is no exception of the program's.
+    code = "held = 0\ntry:\n    assert f(1) == 2\n    held = 1\nexcept AssertionError:\n    pass"
+    result = process.run(
+        request | {"code": f"{code}\nassert held"}, lambda *_: {"status": "ok", "value": 5}, 20.0
+    )
+    assert result["result"] == "wrong"
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(0)", "1 / 0", "nothing", "def (", "f(1)[0]"])
