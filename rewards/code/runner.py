@@ -7,10 +7,11 @@ from typing import cast
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest, Test
 from rewards.closing import Closes
+from rewards.code.ahead import calls_ahead
 from rewards.code.assert_process import AssertProcess
 from rewards.code.grade import Trial
 from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
-from rewards.code.trials import Budget, call_trials, calls_ahead, code_trials, program_trials
+from rewards.code.trials import Budget, call_trials, code_trials, program_trials
 
 
 class Runner(Closes):

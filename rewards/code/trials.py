@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest, Test
+from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
 from envs.code.values import Unsupported, decode, encode, same, shown
 from rewards.code.assert_process import AssertProcess, AssertTimeoutError
 from rewards.code.grade import Trial
 from rewards.code.lowered import lowered
-from rewards.code.sandbox import GONE, Call, Candidate, Limits, Sandbox, Usage
+from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
 
 SHOWN = 300
 """Characters of an input or a value that a record keeps."""
@@ -51,21 +51,6 @@ SPENT = Trial("timeout", detail="the task's time was spent by the tests before")
 def goes_on(trial: Trial) -> bool:
     """Return whether the candidate lives and has time for another test."""
     return trial.status not in GONE
-
-
-def calls_ahead(task: CodeTask, tests: Sequence[Test]) -> Iterator[Call]:
-    """Yield the calls that the tests begin with; a test that fails makes fewer of its own."""
-    name = task.entry_point or "?"
-    for test in tests:
-        calls: Sequence[CallTest] | None = None
-        if isinstance(test, CallTest):
-            calls = [test]
-        elif isinstance(test, CodeTest):
-            calls = lowered(task.kind, name, test.code)
-        if calls is None:
-            return
-        for call in calls:
-            yield Call(name, call.args, call.kwargs)
 
 
 def call_trials(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from envs.code.task import CallTest, CodeTask, CodeTest
 from envs.code.values import Unsupported
+from rewards.code.ahead import calls_ahead
+from rewards.code.judge import Judge
 from rewards.code.sandbox import Call, Candidate, Limits, Sandbox
 from rewards.code.scheduling import unhurried
-from rewards.code.trials import calls_ahead
 from tests.code.boxes import opened
 
 PROGRAM = """
@@ -132,12 +135,72 @@ def task(kind: Any, *hidden: Any) -> CodeTask:
 
 
 def test_calls_are_known_ahead_up_to_test_code_that_has_to_be_executed() -> None:
-    first, second = CallTest([1], 2), CallTest([2], 3, {"k": 4})
+    first, second = CallTest([1], 2), CallTest([5], 3, {"k": 4})
     found = list(calls_ahead(task("calls", first, second), [first, second]))
-    assert found == [Call("f", [1], {}), Call("f", [2], {"k": 4})]
+    assert found == [Call("f", [1], {}), Call("f", [5], {"k": 4})]
     assert found[0].args is first.args
     codes = [CodeTest(code) for code in ("assert f(1) == 2", "assert f(2) > 2", "assert f(3) == 4")]
     assert [call.args for call in calls_ahead(task("asserts", *codes), codes)] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("tests", "sent"),
+    [
+        ([([6], 3), ([3], 10), ([10], 5)], 1),
+        ([([6], 31), ([7], 40), ([8, 31], 5), ([9], 1)], 2),
+        ([([6], 31), ([[1, [31]]], 40)], 1),
+        ([([6], 31), ([{"a": {31}}], 40)], 1),
+        ([([6], 31), (["31"], 40)], 1),
+        ([([6], 31), ([-31.0], 40)], 1),
+        ([([6], [31, 4]), ([31, 4], 40)], 1),
+        ([([6], (31, 4)), ([4], 40), ([31], 50)], 2),
+        ([([[3, 1, 2]], [1, 2, 3]), ([[1, 2, 3]], [1, 2, 3])], 1),
+        ([(["a b"], "A B!"), (["a b!"], "x")], 1),
+        ([(["drawer"], "gift"), (["tfig"], "x")], 1),
+        ([(["drawer"], "gift"), (["the gifts"], "x")], 1),
+        ([(["drawer"], "the gifts"), (["gift"], "x")], 1),
+        ([([True], False), ([False], True)], 1),
+        ([([5], None), ([None], 5)], 1),
+        ([([5], []), ([[]], 5)], 1),
+        ([([2**70], 3**60), ([3**60], 1)], 1),
+        ([([[3, 1]], [1, 3]), ([[9, 7]], [7, 9])], 2),
+        ([([6], 31), ([7], 40), ([8], 50)], 3),
+        ([([6], 31), ([6], 31), ([list(range(1000, 5000))], 7), ([5], 6)], 2),
+    ],
+)
+def test_no_argument_that_answers_an_earlier_call_is_sent_ahead(tests: Any, sent: int) -> None:
+    made = [CallTest(args, expected) for args, expected in tests]
+    assert len(list(calls_ahead(task("calls", *made), made))) == sent
+    codes = [CodeTest(f"assert f({', '.join(map(repr, args))}) == {w!r}") for args, w in tests]
+    assert len(list(calls_ahead(task("asserts", *codes), codes))) == sent
+    body = "".join(f"    {code.code}\n" for code in codes).replace("assert f(", "assert g(")
+    checks = [CodeTest(f"def check(g):\n{body}")]
+    assert len(list(calls_ahead(task("check", *checks), checks))) == sent
+
+
+READS_AHEAD = """
+import marshal, sys
+def f(x):
+    frame, rest = sys._getframe(), b""
+    while frame:
+        for one in frame.f_locals.values():
+            rest = vars(one).get("_rest", rest) if hasattr(one, "__dict__") else rest
+        frame = frame.f_back
+    return marshal.loads(rest[4:])["args"][0] if rest else -1
+"""
+
+
+def test_reading_the_calls_to_come_answers_no_chained_test(sandbox: Sandbox) -> None:
+    chain = [6, 3, 10, 5, 16]
+    tests = [CallTest([a], b) for a, b in itertools.pairwise(chain)]
+    told = [Call("f", test.args, {}) for test in tests]
+    with sandbox.open(READS_AHEAD, ahead=told) as candidate:  # the attack works where they are sent
+        assert [asked(candidate, call) for call in told] == [3, 10, 5, -1]
+    with Judge(sandbox) as judge:
+        for visible in ((), tests[:2]):
+            found = replace(task("calls", *tests[len(visible) :]), visible=tuple(visible))
+            grade = judge.grade(found, READS_AHEAD)
+            assert grade.verdict == "fail" and grade.hidden.passed == 0
 
 
 def test_a_judge_waits_its_turn_and_leaves_a_chosen_policy_alone() -> None:
