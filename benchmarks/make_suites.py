@@ -1,9 +1,10 @@
-"""Make the held-out suites again: envs/chess/data/heldout.jsonl and games.jsonl.
+"""Make the held-out suites and the examples of prompts again: the files of envs/chess/data/.
 
     python benchmarks/make_suites.py --engine /usr/games/stockfish --output /tmp/suites
 
-About half a minute. The shipped files were made with Stockfish 15.1, seed 20240; the same engine
-gives the same files, since every query is a new game with one thread, fixed nodes and fixed hash.
+Some minutes. The shipped files were made with Stockfish 15.1, seed 20240 (heldout, games), 77713
+(test, endings) and 5 (examples); the same engine gives the same files, since every query is a new
+game with one thread, fixed nodes and fixed hash. No position stands in two of them.
 Files that exist are left alone unless --force is given.
 """
 
@@ -19,10 +20,13 @@ from pathlib import Path
 import chess
 import chess.engine
 
-from envs.chess.suites import random_ply_positions, weak_game_positions
+from envs.chess.position import position_key
+from envs.chess.suites import ending_positions, random_ply_positions, weak_game_positions
 
 POSITIONS = 640
 SEED = 20240
+TEST_SEED = 77713
+EXAMPLES, EXAMPLES_SEED, EXAMPLES_NODES = 8, 5, 200_000
 NODES = 400
 GUARD_S = 10.0
 """Wall-clock limit of one engine query; 400 nodes take about a millisecond."""
@@ -39,19 +43,20 @@ def write_suite(path: Path, boards: list[chess.Board]) -> None:
 
 
 def main() -> None:
-    """Parse the command line and write both suites."""
+    """Parse the command line and write the suites."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = shutil.which("stockfish") or "/usr/games/stockfish"
     parser.add_argument("--engine", default=default, help="UCI engine (%(default)s)")
-    parser.add_argument("--output", type=Path, required=True, help="folder for both files")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the files")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    heldout, games = arguments.output / "heldout.jsonl", arguments.output / "games.jsonl"
-    for path in (heldout, games):
+    names = ("heldout", "games", "test", "endings", "examples")
+    paths = {name: arguments.output / f"{name}.jsonl" for name in names}
+    for path in paths.values():
         if path.exists() and not arguments.force:
             parser.error(f"{path} exists; pass --force to replace it")
-    write_suite(heldout, random_ply_positions(POSITIONS, SEED))
+    boards = {"heldout": random_ply_positions(POSITIONS, SEED)}
     limit = chess.engine.Limit(nodes=NODES, time=GUARD_S)
     with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:
         engine.configure({"Threads": 1, "Hash": 16})
@@ -63,8 +68,22 @@ def main() -> None:
                 raise RuntimeError(f"the engine gave no move in {board.fen()}")
             return result.move
 
-        write_suite(games, weak_game_positions(POSITIONS, SEED, best_move))
-    print(f"wrote {heldout} and {games}, {POSITIONS} positions each")
+        boards["games"] = weak_game_positions(POSITIONS, SEED, best_move)
+        taken = {position_key(board) for found in boards.values() for board in found}
+        boards["test"] = weak_game_positions(POSITIONS, TEST_SEED, best_move, taken)
+        taken |= {position_key(board) for board in boards["test"]}
+        boards["endings"] = ending_positions(POSITIONS, TEST_SEED, best_move, taken)
+        taken |= {position_key(board) for board in boards["endings"]}
+        boards["examples"] = weak_game_positions(EXAMPLES, EXAMPLES_SEED, best_move, taken)
+        limit = chess.engine.Limit(nodes=EXAMPLES_NODES, time=GUARD_S)
+        for board in boards["examples"]:
+            board.push(best_move(board))  # the last move of an example is its answer
+    for name, path in paths.items():
+        write_suite(path, boards[name])
+    print(
+        f"wrote {', '.join(map(str, paths.values()))}: {POSITIONS} positions a suite, "
+        f"{EXAMPLES} examples"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from envs.chess.prompts import Style
 from envs.code.hub import absolute
 from selfplay.config_domains import (
     ChessConfig,
@@ -22,6 +23,13 @@ from selfplay.config_league import LeagueConfig, PromotionConfig
 from selfplay.config_roles import LearnerConfig, SamplerConfig, ScorerConfig
 
 
+class PromptForm(Section):
+    """Another prompt for the same chess positions."""
+
+    style: Style = "fen_legal"
+    shots: int = Field(0, ge=0, le=8)
+
+
 class EvalConfig(Section):
     """Held-out evaluation: greedy, before and after the run and every `every` steps."""
 
@@ -29,6 +37,11 @@ class EvalConfig(Section):
     """None: those of the domain, see RunConfig.suites."""
     positions: int = Field(512, ge=1)
     """Positions per suite for the base and the final evaluation."""
+    base_prompts: list[PromptForm] = Field(default=[])
+    """Chess: other prompts under which the base model is measured too. What it answers under its
+    best one is what a run has to be compared with."""
+    base_positions: int = Field(128, ge=1)
+    """Positions per suite for each of `base_prompts`."""
     every: int = Field(0, ge=0)
     """0: no evaluation between."""
     every_positions: int = Field(64, ge=1)

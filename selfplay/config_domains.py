@@ -24,6 +24,8 @@ class ChessConfig(Section):
     style: Style = "fen_legal"
     notation: Notation = "san"
     """Notation of the listed moves (not in `pgn` and `fen`); answers may always be in either."""
+    shots: int = Field(0, ge=0, le=8)
+    """Solved positions that stand before the one that is asked."""
     max_tokens: int = Field(8, ge=1, le=4096)
     boards: int = Field(64, ge=1)
     """Self-play games kept side by side."""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from rewards.closing import Closes
 from selfplay.config import RunConfig
-from selfplay.figures import LABELS, duration, labels_of, number, paired_lines, percent, suite_rows
+from selfplay.figures import LABELS, duration, number, paired_lines, percent, suite_table
 from selfplay.text import visible
 
 _RECENT_STEPS = 10
@@ -95,7 +95,7 @@ class RunConsole(Closes):
         self.note(told)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """End the live panel and show the comparison of base, random mover and final."""
+        """End the live panel and show the comparison of base, random mover, rules and final."""
         self.close()
         self._print(
             f"run {summary.get('run')}: {summary.get('status')} after {summary.get('steps')} "
@@ -185,12 +185,12 @@ def batch_arithmetic(config: RunConfig) -> list[str]:
 
 
 def comparison(name: str, suite: dict[str, Any], labels: dict[str, str] = LABELS) -> Table:
-    """Return the table of one suite: a row per metric, a column per label."""
+    """Return the table of one suite: a row per player, a column per metric."""
     table = Table(title=Text(name), title_justify="left")
-    table.add_column("")
-    labels = labels_of(suite, labels)
-    for label in labels.values():
-        table.add_column(label, justify="right", no_wrap=True)
-    for row in suite_rows(suite, labels):
+    heads, rows = suite_table(suite, labels)
+    table.add_column(heads[0])
+    for head in heads[1:]:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -11,12 +11,13 @@ from typing import Any
 from envs import Prompt
 from envs.errors import InputError
 from selfplay.cluster import ray_session
-from selfplay.config import RunConfig
+from selfplay.config import PromptForm, RunConfig
 from selfplay.domains import NAMES, Domain, domain_of_suite, make_domain
 from selfplay.domains.base import Progress
 from selfplay.domains.chess import PUZZLES
 from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.engines import SampleRequest
+from selfplay.figures import prompt_name
 from selfplay.models import load_tokenizer
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
@@ -42,11 +43,13 @@ class Evaluator:
         positions: int,
         suites: Sequence[str] | None = None,
         test: bool = False,
+        prompts: Sequence[PromptForm] = (),
         progress: Progress = lambda _: None,
     ) -> dict[str, Any]:
         """Return an evaluation record: per suite the policy's numbers and every row.
 
         `test` allows test sets among `suites`. Raises InputError as check_suites does.
+        Chess suites are asked again under each of `prompts`, at `eval.base_positions` positions.
         """
         start = time.monotonic()
         config = self._config
@@ -65,6 +68,10 @@ class Evaluator:
                     result[suite] = made.evaluate(
                         suite, positions, self.ask, scorers.score, progress
                     )
+                    if prompts and domain == "chess" and suite != PUZZLES:
+                        result[suite]["prompts"] = [
+                            self._under(form, suite, scorers, progress) for form in prompts
+                        ]
             finally:
                 scorers.close()
         return {
@@ -75,6 +82,20 @@ class Evaluator:
             "seconds": round(time.monotonic() - start, 2),
             "suites": {suite: result[suite] for suite in wanted},
         }
+
+    def _under(
+        self, form: PromptForm, suite: str, scorers: ScorerPool, progress: Progress
+    ) -> dict[str, Any]:
+        """Return a chess suite's numbers under another prompt, with the prompt and rows."""
+        config = self._config
+        chess = config.chess.model_copy(update=form.model_dump())
+        made = make_domain("chess", config.model_copy(update={"chess": chess}))
+        positions = config.eval.base_positions
+        name = prompt_name(form.model_dump())
+        told = made.evaluate(
+            suite, positions, self.ask, scorers.score, lambda text: progress(f"{text}, {name}")
+        )
+        return {**form.model_dump(), "positions": positions, **told}
 
     def ask(
         self, prompts: Sequence[Prompt], samples: int, temperature: float, seed: int = 0

@@ -17,7 +17,15 @@ METRIC_NAMES = {
 gap the share of visible tests passed minus that of hidden ones."""
 
 LABELS = {"base": "base", "random_mover": "random mover", "final": "final"}
-"""Columns of the comparison, in order."""
+"""Who stands in the comparison, in order; other prompts follow the base model, the rules the random
+mover."""
+
+RULE_NAMES = {
+    "first_capture": "rule: first undefended capture",
+    "best_exchange": "rule: best exchange",
+    "mate_or_material": "rule: mate, else material",
+}
+"""Rule of envs.chess.rules -> what people read."""
 
 
 def number(value: Any, digits: int = 3, missing: str = "-") -> str:
@@ -68,25 +76,59 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
     if difference.get("value") is not None:
         lines.append(
             "regret of the final policy minus a random legal mover's, same positions: "
-            f"{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
+            + _signed(difference)
         )
+    for rule, found in (paired.get("vs_rules") or {}).items():
+        name = RULE_NAMES.get(rule, rule)
+        if found["regret"]["value"] is not None:
+            lines.append(f"the same, minus that of {name}: {_signed(found['regret'])}")
+            best = ", ".join(
+                f"{100 * found['best_move_rate'][end]:+.1f}" for end in ("low", "high")
+            )
+            lines.append(
+                f"best moves of the final policy minus those of {name}: "
+                f"{100 * found['best_move_rate']['value']:+.1f} points [{best}]"
+            )
     return lines
 
 
-def labels_of(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> dict[str, str]:
-    """Return the columns that a suite needs: code has no random mover."""
-    return {k: v for k, v in labels.items() if k != "random_mover" or suite.get(k)}
+def _signed(interval: dict[str, Any]) -> str:
+    return f"{interval['value']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
 
 
-def suite_rows(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> list[list[str]]:
-    """Return one row per metric: its name, then one cell per label (base, random mover, final)."""
-    present = {metric for label in labels for metric in suite.get(label) or {}}
-    metrics = [m for m in METRIC_NAMES if m in present] + sorted(present - set(METRIC_NAMES))
-    return [
-        [str(METRIC_NAMES.get(metric, metric))]
-        + [estimate(metric, (suite.get(label) or {}).get(metric)) for label in labels]
-        for metric in metrics
+def prompt_name(form: dict[str, Any]) -> str:
+    """Return a prompt in words: "fen_legal, 3 examples"."""
+    shots = int(form.get("shots") or 0)
+    return str(form["style"]) + (f", {shots} example{'s' * (shots != 1)}" if shots else "")
+
+
+def suite_table(
+    suite: dict[str, Any], labels: dict[str, str] = LABELS
+) -> tuple[list[str], list[list[str]]]:
+    """Return the heads (a metric each) and one row per player: its name, then its estimates.
+
+    Players are the `labels`, the base model under other prompts after itself, and the rules after
+    the random mover.
+    """
+    players = []
+    for label, name in labels.items():
+        if suite.get(label):
+            players.append((name, suite[label]))
+        if label in ("base", "policy"):
+            for form in suite.get("prompts", []):
+                measured = form.get("policy", form)
+                players.append((f"{name}, asked by {prompt_name(form)}", measured))
+        if label == "random_mover":
+            for rule, numbers in (suite.get("rules") or {}).items():
+                players.append((RULE_NAMES.get(rule, rule), numbers))
+    present = {metric for _, numbers in players for metric in numbers}
+    metrics = [m for m in METRIC_NAMES if m in present]
+    metrics += sorted(m for m in present - set(METRIC_NAMES) if m.startswith("pass@"))
+    rows = [
+        [name, *(estimate(metric, numbers.get(metric)) for metric in metrics)]
+        for name, numbers in players
     ]
+    return ["", *(METRIC_NAMES.get(metric, metric) for metric in metrics)], rows
 
 
 def duration(seconds: float | None) -> str:

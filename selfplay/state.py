@@ -174,6 +174,7 @@ class State:
             name,
             step=self.step,
             positions=positions,
+            prompts=self.config.eval.base_prompts if name == BASE else (),
             progress=lambda text: self._progress(f"{name} evaluation: {text}"),
         )
         self.run_dir.write_eval(name, result)

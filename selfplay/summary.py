@@ -1,4 +1,4 @@
-"""summary.json: base, final and random mover side by side, with intervals and paired tests.
+"""summary.json: base, final, random mover and rules side by side, with intervals and paired tests.
 
 The format is stable; other tools read it. Rates and win probabilities are fractions of 1.
 """
@@ -53,7 +53,11 @@ def spread_of(metrics: list[dict[str, Any]]) -> float | None:
 
 
 def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured."""
+    """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured.
+
+    Chess suites have "rules" too (rule -> figures) and, where the base model was asked in other
+    ways, "prompts": [{"style", "shots", "positions", and its figures}].
+    """
     base, final = evals.get("base"), evals.get("final")
     suites: dict[str, Any] = {}
     for evaluation, label in ((base, "base"), (final, "final")):
@@ -61,7 +65,15 @@ def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
             entry = suites.setdefault(suite, {})
             entry[label] = dict(numbers["policy"])
             if numbers.get("random_mover"):
-                entry["random_mover"] = _random_mover(numbers["random_mover"])
+                entry["random_mover"] = _always_legal(numbers["random_mover"])
+            if numbers.get("rules"):
+                rules = numbers["rules"].items()
+                entry["rules"] = {rule: _always_legal(figures) for rule, figures in rules}
+            if numbers.get("prompts"):
+                entry["prompts"] = [
+                    {key: form[key] for key in ("style", "shots", "positions")} | form["policy"]
+                    for form in numbers["prompts"]
+                ]
     for suite, entry in suites.items():
         if "base" in entry and "final" in entry and base and final:
             entry["paired"] = paired_tests(
@@ -79,7 +91,9 @@ def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dic
     `legal_rate`: exact McNemar p of base against final. `regret_vs_random`: mean, with its 95%
     bootstrap interval, of the final move's regret minus the random legal mover's expected regret
     on the same position, over the positions where the final move was legal; below 0 is better
-    than random. Null without such positions.
+    than random. Null without such positions. `vs_rules` (rule -> regret, best_move_rate): the same
+    against the rules of envs.chess.rules; best moves over all positions, an illegal answer being
+    none.
     """
     before = {row["task_id"]: row for row in base}
     both = [row for row in final if row["task_id"] in before]
@@ -94,7 +108,27 @@ def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dic
         [float(row["regret"]) for row in legal], [float(row["random_regret"]) for row in legal]
     ).as_dict()
     del difference["n"]  # the format has value, low and high here
-    return {"legal_rate": {"p": p if both else None}, "regret_vs_random": difference}
+    found: dict[str, Any] = {"legal_rate": {"p": p if both else None}}
+    found["regret_vs_random"] = difference
+    if final and all("rules" in row for row in final):
+        found["vs_rules"] = {rule: _against_rule(final, rule) for rule in final[0]["rules"]}
+    return found
+
+
+def _against_rule(rows: list[dict[str, Any]], rule: str) -> dict[str, Any]:
+    """Return the mean differences, policy minus rule, on the same positions."""
+    sound = [row for row in rows if _has(row["rules"][rule], "regret")]
+    sound = [row for row in sound if row["verdict"] != "infra_error"]
+    legal = [row for row in sound if _has(row, "regret")]
+    pairs = {
+        "regret": [(row["regret"], row["rules"][rule]["regret"]) for row in legal],
+        "best_move_rate": [(row.get("best") or 0.0, row["rules"][rule]["best"]) for row in sound],
+    }
+    found = {}
+    for metric, both in pairs.items():
+        found[metric] = paired_bootstrap([a for a, _ in both], [b for _, b in both]).as_dict()
+        del found[metric]["n"]
+    return found
 
 
 def _paired_passes(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,8 +153,8 @@ def _family(row: dict[str, Any]) -> str | None:
     return rest.split("/")[0] if dataset == "families" and rest else None
 
 
-def _random_mover(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Add the legal rate, which is 1 by construction and needs no measurement."""
+def _always_legal(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Add the legal rate of a mover, which is 1 by construction and needs no measurement."""
     n = max((int(value.get("n") or 0) for value in numbers.values()), default=0)
     certain = {"value": 1.0, "low": 1.0, "high": 1.0, "n": n}
     return {"legal_rate": certain} | numbers

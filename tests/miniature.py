@@ -15,12 +15,14 @@ OVERRIDES = (
     "group_size=16",
     "checkpoint.every=2",
     "eval.positions=12",
+    "eval.base_prompts=[{style: fen}, {style: fen, shots: 2}]",
+    "eval.base_positions=3",
     # Games of one or two moves, so that some end.
     "chess.random_opening_plies=[3,4]",
     "chess.max_plies=5",
     "league.opponents=uniform",
     "league.every=1",
-    "league.anchors=[random, 'softmax:0.5']",
+    "league.anchors=[random, 'softmax:0.5', 'rule:best_exchange']",
 )
 
 

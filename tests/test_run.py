@@ -20,6 +20,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from envs.chess.rules import RULES
 from tests.miniature import STEPS, command, selfplay
 
 SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
@@ -106,7 +107,7 @@ def test_some_games_have_an_opponent_and_the_policy_one_colour(runs: Path) -> No
                 name = re.search(rf'\[{theirs[1]} "([^"]+)"\]', game)
                 assert name is not None
                 met.add(name[1])
-    assert met and met <= {"random", "softmax:0.5", "whole@base"} | {
+    assert met and met <= {"random", "softmax:0.5", "rule:best_exchange", "whole@base"} | {
         f"whole@v{version:06d}" for version in range(1, STEPS)
     }
     metrics = [
@@ -137,9 +138,15 @@ def test_summary_has_the_stable_format(runs: Path) -> None:
     assert summary["peak_memory_bytes"] > 100e6
     for suite in ("chess/games", "chess/heldout"):
         numbers = summary["suites"][suite]
-        assert set(numbers) == {"base", "final", "random_mover", "paired"}
+        assert set(numbers) == {"base", "prompts", "final", "random_mover", "rules", "paired"}
         assert numbers["final"]["legal_rate"]["n"] == 12
-        assert set(numbers["paired"]) == {"legal_rate", "regret_vs_random"}
+        assert set(numbers["paired"]) == {"legal_rate", "regret_vs_random", "vs_rules"}
+        assert set(numbers["rules"]) == set(numbers["paired"]["vs_rules"]) == set(RULES)
+        assert [(f["style"], f["shots"]) for f in numbers["prompts"]] == [
+            ("fen", 0),
+            ("fen", 2),
+        ]
+        assert all(form["legal_rate"]["n"] == 3 for form in numbers["prompts"])
 
 
 def test_training_changes_the_weights(runs: Path) -> None:

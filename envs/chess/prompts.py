@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import chess
 
+from envs.chess.examples import examples
 from envs.chess.position import board_of
 from envs.errors import InputError
 from envs.task import Prompt, Task
@@ -77,13 +78,14 @@ def _chat_text(board: chess.Board, notation: Notation) -> str:
     )
 
 
-def render(task: Task, style: Style, notation: Notation, max_tokens: int) -> Prompt:
+def render(task: Task, style: Style, notation: Notation, max_tokens: int, shots: int = 0) -> Prompt:
     """Return the prompt for a chess task; the completion may have up to `max_tokens` tokens.
 
-    Plain-text styles end without a space, since a model's own token begins with one.
+    `shots` solved positions in the same style stand before it. Plain-text styles end without a
+    space, since a model's own token begins with one.
 
-    Raises InputError for an unknown style or notation, a task that is no chess position, and a
-    position without legal moves.
+    Raises InputError for an unknown style or notation, a task that is no chess position, a
+    position without legal moves, and more shots than there are examples.
     """
     if style not in STYLES:
         raise InputError(f"prompt style {style!r} is unknown; use one of {list(STYLES)}")
@@ -92,15 +94,33 @@ def render(task: Task, style: Style, notation: Notation, max_tokens: int) -> Pro
     board = board_of(task)
     if not any(board.legal_moves):
         raise InputError(f"task {task.id}: no legal move in {board.fen()!r}; leave it out")
+    shown = examples()[:shots]
+    if len(shown) < shots:
+        raise InputError(f"chess.shots={shots}: there are {len(shown)} examples; give fewer")
+    solved = [(_text(b, style, notation), _answer(b, move, style, notation)) for b, move in shown]
+    asked = _text(board, style, notation)
     if style == "chat":
-        message = {"role": "user", "content": _chat_text(board, notation)}
-        return Prompt(text=None, messages=(message,), stop="eos", max_tokens=max_tokens)
+        turns = [
+            turn for text, answer in solved for turn in (("user", text), ("assistant", answer))
+        ]
+        messages = [{"role": role, "content": text} for role, text in (*turns, ("user", asked))]
+        return Prompt(text=None, messages=tuple(messages), stop="eos", max_tokens=max_tokens)
+    before = "".join(f"{text} {answer}\n\n" for text, answer in solved)
+    return Prompt(text=before + asked, messages=None, stop="word", max_tokens=max_tokens)
+
+
+def _text(board: chess.Board, style: Style, notation: Notation) -> str:
+    """Return what is asked of one position, up to where the move belongs."""
+    if style == "chat":
+        return _chat_text(board, notation)
     if style == "pgn":
-        text = pgn_text(board)
-    elif style in ("fen_legal", "fen_captures"):
-        listed = " ".join(legal_moves(board, notation))
-        facts = f"Captures: {captures(board, notation)}\n" if style == "fen_captures" else ""
-        text = f"Position: {board.fen()}\nLegal moves: {listed}\n{facts}Best move:"
-    else:
-        text = f"Position: {board.fen()}\nBest move:"
-    return Prompt(text=text, messages=None, stop="word", max_tokens=max_tokens)
+        return pgn_text(board)
+    if style == "fen":
+        return f"Position: {board.fen()}\nBest move:"
+    listed = " ".join(legal_moves(board, notation))
+    facts = f"Captures: {captures(board, notation)}\n" if style == "fen_captures" else ""
+    return f"Position: {board.fen()}\nLegal moves: {listed}\n{facts}Best move:"
+
+
+def _answer(board: chess.Board, move: chess.Move, style: Style, notation: Notation) -> str:
+    return board.san(move) if style == "pgn" or notation == "san" else move.uci()

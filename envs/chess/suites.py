@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from importlib import resources
 
@@ -15,16 +15,27 @@ from envs.chess.position import make_task, play, position_key, task_key
 from envs.errors import InputError
 from envs.task import Task
 
-_FILES = {"chess/heldout": "heldout.jsonl", "chess/games": "games.jsonl"}
+_FILES = {
+    "chess/heldout": "heldout.jsonl",
+    "chess/games": "games.jsonl",
+    "chess/test": "test.jsonl",
+    "chess/endings": "endings.jsonl",
+}
+TEST_SUITES = ("chess/test", "chess/endings")
+"""Suites on which nothing was ever chosen: `selfplay eval --test` alone opens them."""
 
 RANDOM_PLIES = (2, 16)
 """`chess/heldout`: uniformly random plies from the start, inclusive."""
 GAME_PLIES = (6, 50)
-"""`chess/games`: plies into a weakened engine's game, inclusive."""
+"""`chess/games`, `chess/test`: plies into a weakened engine's game, inclusive."""
 RANDOM_START = 6
-"""`chess/games`: the games begin with this many random plies."""
+"""Games of a weakened engine begin with this many random plies."""
 BEST_MOVE_PROBABILITY = 0.7
-"""`chess/games`: chance of the engine's move; else a uniformly random one is played."""
+"""Chance of a weakened engine's move; else a uniformly random one is played."""
+ENDING_PIECES = 16
+"""`chess/endings`: pieces on the board at most, kings and pawns included."""
+LONGEST_GAME = 300
+"""`chess/endings`: plies after which a game is given up."""
 
 
 def suite_names() -> tuple[str, ...]:
@@ -34,13 +45,16 @@ def suite_names() -> tuple[str, ...]:
 
 @cache
 def _tasks(name: str) -> tuple[Task, ...]:
-    file = resources.files("envs.chess").joinpath("data", _FILES[name])
-    tasks = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    return tuple(make_task(board) for board in read_games(_FILES[name]))
+
+
+def read_games(file: str) -> Iterator[chess.Board]:
+    """Yield the boards of a file in envs/chess/data, a row {"moves": UCI words} each."""
+    text = resources.files("envs.chess").joinpath("data", file).read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines(), start=1):
         board = chess.Board()
-        play(board, json.loads(line)["moves"].split(), f"{_FILES[name]}:{number}")
-        tasks.append(make_task(board))
-    return tuple(tasks)
+        play(board, json.loads(line)["moves"].split(), f"{file}:{number}")
+        yield board
 
 
 def load_suite(name: str) -> list[Task]:
@@ -68,13 +82,16 @@ def random_ply_positions(n: int, seed: int) -> list[chess.Board]:
 
 
 def weak_game_positions(
-    n: int, seed: int, best_move: Callable[[chess.Board], chess.Move]
+    n: int,
+    seed: int,
+    best_move: Callable[[chess.Board], chess.Move],
+    exclude: Collection[str] = frozenset(),
 ) -> list[chess.Board]:
     """Return `n` distinct unfinished positions, one per game of a weakened engine.
 
     Each lies a uniform 6-50 plies into its game. The first 6 plies are random; after them
     `best_move` is played with probability 0.7 and a uniformly random move otherwise. A game that
-    ends before its ply is drawn is replaced by another.
+    ends before its ply is drawn is replaced by another, as is one whose position is in `exclude`.
     """
     rng = random.Random(f"weak games/{seed}")
 
@@ -82,21 +99,62 @@ def weak_game_positions(
         plies = rng.randint(*GAME_PLIES)
         board = random_walk(rng, RANDOM_START)
         while board is not None and board.ply() < plies:
-            by_engine = rng.random() < BEST_MOVE_PROBABILITY
-            board.push(best_move(board) if by_engine else random_move(board, rng))
+            _weak_move(board, rng, best_move)
             if board.is_game_over():
                 board = None
         return board
 
-    return _distinct(n, draw)
+    return _distinct(n, draw, exclude)
 
 
-def _distinct(n: int, draw: Callable[[], chess.Board | None]) -> list[chess.Board]:
+def ending_positions(
+    n: int,
+    seed: int,
+    best_move: Callable[[chess.Board], chess.Move],
+    exclude: Collection[str] = frozenset(),
+) -> list[chess.Board]:
+    """Return `n` distinct unfinished positions of at most 16 pieces, one per game as above.
+
+    In every second one a pawn may promote. A game's position is drawn uniformly among its positions
+    of that kind; games without one, and those of more than 300 plies, are replaced by others.
+    """
+    rng = random.Random(f"endings/{seed}")
+    promoting = [True]
+
+    def draw() -> chess.Board | None:
+        board = random_walk(rng, RANDOM_START)
+        fitting = []
+        while board is not None and board.ply() < LONGEST_GAME:
+            _weak_move(board, rng, best_move)
+            if board.is_game_over():
+                break
+            if chess.popcount(board.occupied) <= ENDING_PIECES and (
+                not promoting[0] or any(move.promotion for move in board.legal_moves)
+            ):
+                fitting.append(board.copy())
+        if not fitting:
+            return None
+        promoting[0] = not promoting[0]
+        return rng.choice(fitting)
+
+    return _distinct(n, draw, exclude)
+
+
+def _weak_move(
+    board: chess.Board, rng: random.Random, best_move: Callable[[chess.Board], chess.Move]
+) -> None:
+    by_engine = rng.random() < BEST_MOVE_PROBABILITY
+    board.push(best_move(board) if by_engine else random_move(board, rng))
+
+
+def _distinct(
+    n: int, draw: Callable[[], chess.Board | None], exclude: Collection[str] = frozenset()
+) -> list[chess.Board]:
     found: dict[str, chess.Board] = {}
     for _ in range(100 * n + 100):
         if len(found) >= n:
             return list(found.values())
         board = draw()
-        if board is not None:
-            found.setdefault(position_key(board), board)
+        if board is not None and (key := position_key(board)) not in exclude:
+            found.setdefault(key, board)
     raise InputError(f"suite: {n} distinct positions could not be drawn; ask for fewer")

@@ -80,7 +80,7 @@ class ChessDomain:
     def render(self, task: Task) -> Prompt:
         """Return the prompt in the configured style."""
         chess = self._config.chess
-        return render(task, chess.style, chess.notation, chess.max_tokens)
+        return render(task, chess.style, chess.notation, chess.max_tokens, chess.shots)
 
     def samples(self, task: Task) -> int:
         """A whole group, or, with every legal move to train on, a few to play on with."""

@@ -10,7 +10,7 @@ from envs.errors import InputError
 CODE_SUITES = ("code/families", "code/far", "code/humaneval", "code/mbpp", "code/test")
 """Held-out families; those that are far from every training family; HumanEval; MBPP's validation
 split (511-600); families that no setting was chosen on."""
-TEST_SUITES = ("code/test",)
+TEST_SUITES = (*chess_suites.TEST_SUITES, "code/test")
 """Suites that nothing may be chosen on: no configuration names one, no run trains on one or is
 measured on one on its way; `selfplay eval --test` alone opens them."""
 

@@ -21,7 +21,7 @@ Kind = Literal["run", "anchor", "player"]
 RANKED_BY = "pass_rate"
 """Suites that have this metric are ranked by it."""
 
-_ANCHOR = re.compile(r"random|(?:engine-eps|softmax|nodes|uci-elo):.+", re.DOTALL)
+_ANCHOR = re.compile(r"random|(?:rule|engine-eps|softmax|nodes|uci-elo):.+", re.DOTALL)
 _VERSION = re.compile(r"@(?:v(\d{1,9})|base)(,.*)?", re.DOTALL)
 
 

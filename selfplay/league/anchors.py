@@ -1,7 +1,7 @@
-"""Fixed opponents below a full engine: random mover, engine with random moves, softmax of scores.
+"""Fixed opponents below a full engine: random mover, rules, engine with random moves, softmax.
 
-They read the engine's cached scores of all legal moves (rewards.chess), so that a position costs
-one search, whoever asks and whatever the temperature.
+The last two read the engine's cached scores of all legal moves (rewards.chess), so that a position
+costs one search, whoever asks and whatever the temperature.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import chess
 
 from envs.chess.openings import random_move
+from envs.chess.rules import RULES
 from rewards.chess.engine import EngineError
 from rewards.chess.scorer import ChessScorer
 from rewards.chess.scores import PositionScores
@@ -32,6 +33,27 @@ class RandomMover:
     def choose(self, turns: Sequence[Turn]) -> list[Choice]:
         """See Player."""
         return [Choice(random_move(turn.board, random.Random(turn.seed))) for turn in turns]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class RulePlayer:
+    """Plays by a rule of one line (envs.chess.rules), a random legal move where it says nothing."""
+
+    def __init__(self, rule: str) -> None:
+        self.name = f"rule:{rule}"
+        self.version = "1"
+        self.settings = ""
+        self.repeatable = True
+        self._rule = RULES[rule]
+
+    def choose(self, turns: Sequence[Turn]) -> list[Choice]:
+        """See Player."""
+        return [
+            Choice(self._rule(turn.board) or random_move(turn.board, random.Random(turn.seed)))
+            for turn in turns
+        ]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -30,6 +30,7 @@ class Manner:
     temperature: float = 0.0
     retry_temperature: float = 1.0
     tries: int = 3
+    shots: int = 0
 
     @classmethod
     def of(cls, chess: ChessConfig, match: MatchConfig) -> Manner:
@@ -41,6 +42,7 @@ class Manner:
             match.temperature,
             match.retry_temperature,
             match.tries,
+            chess.shots,
         )
 
     def words(self) -> str:
@@ -48,7 +50,7 @@ class Manner:
         return (
             f"style={self.style} notation={self.notation} max_tokens={self.max_tokens} "
             f"temperature={self.temperature:g} retry_temperature={self.retry_temperature:g} "
-            f"tries={self.tries}"
+            f"tries={self.tries}" + (f" shots={self.shots}" if self.shots else "")
         )
 
 
@@ -157,7 +159,9 @@ class PolicyPlayer:
 
     def _prompt(self, board: chess.Board) -> Prompt:
         manner = self.manner
-        return render(make_task(board), manner.style, manner.notation, manner.max_tokens)
+        return render(
+            make_task(board), manner.style, manner.notation, manner.max_tokens, manner.shots
+        )
 
     def _open(self) -> tuple[Sampling, Any, int]:
         if self._threads is not None:

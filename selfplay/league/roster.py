@@ -13,7 +13,7 @@ from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
 from rewards.closing import Closes
 from selfplay.config import RunConfig
-from selfplay.league.anchors import EpsilonEngine, RandomMover, SoftmaxEngine
+from selfplay.league.anchors import EpsilonEngine, RandomMover, RulePlayer, SoftmaxEngine
 from selfplay.league.player import Player
 from selfplay.league.policy import Manner, PolicyPlayer
 from selfplay.league.specs import Kind, Spec, parse_spec
@@ -237,6 +237,7 @@ def _own_options(spec: Spec) -> dict[str, str]:
 _OPENERS: dict[Kind, Callable[[Spec, EngineRoom], Player]] = {
     "policy": lambda spec, room: open_policy(spec.text, room.config),
     "random": lambda spec, room: RandomMover(),
+    "rule": lambda spec, room: RulePlayer(spec.argument),
     "engine-eps": _epsilon,
     "softmax": _softmax,
     "nodes": _nodes,

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from envs.chess.prompts import STYLES
+from envs.chess.rules import RULES
 from envs.errors import InputError
 
-Kind = Literal["policy", "random", "engine-eps", "softmax", "nodes", "uci-elo", "uci"]
+Kind = Literal["policy", "random", "rule", "engine-eps", "softmax", "nodes", "uci-elo", "uci"]
 
 FORMS = (
-    "RUN, RUN@v000012, RUN@base, a model folder or id, random, engine-eps:0.3, softmax:0.1, "
-    "nodes:5000, uci-elo:1320 or uci:/path/to/engine"
+    "RUN, RUN@v000012, RUN@base, a model folder or id, random, rule:best_exchange, "
+    "engine-eps:0.3, softmax:0.1, nodes:5000, uci-elo:1320 or uci:/path/to/engine"
 )
 _VERSION = re.compile(r"v\d{1,9}|champion|latest|base")
 _LIMITS = {"nodes", "movetime", "depth"}
@@ -73,11 +74,13 @@ _OPTIONS: dict[Kind, dict[str, Callable[[str], str | None]]] = {
         "style": _one_of(*STYLES),
         "notation": _one_of("san", "uci"),
         "max_tokens": _number(1, 4096, whole=True),
+        "shots": _number(0, 8, whole=True),
         "temperature": _number(0, 100),
         "retry_temperature": _number(_TINY, 100),
         "tries": _number(1, 1000, whole=True),
     },
     "random": {},
+    "rule": {},
     "engine-eps": {"nodes": _COUNT},
     "softmax": {"nodes": _COUNT},
     "nodes": {},
@@ -85,6 +88,7 @@ _OPTIONS: dict[Kind, dict[str, Callable[[str], str | None]]] = {
     "uci": {"nodes": _COUNT, "movetime": _COUNT, "depth": _COUNT},
 }
 _ARGUMENTS: dict[str, tuple[Callable[[str], str | None], str]] = {
+    "rule": (_one_of(*RULES), "rule:best_exchange"),
     "engine-eps": (_number(0, 1), "engine-eps:0.3"),
     "softmax": (_number(_TINY, 100), "softmax:0.1"),
     "nodes": (_COUNT, "nodes:5000"),

@@ -26,7 +26,7 @@ from selfplay.ratings.pgn import read_games
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
 
-ANCHORS = ("random", "engine-eps", "softmax", "nodes")
+ANCHORS = ("random", "rule", "engine-eps", "softmax", "nodes")
 """What a training game may have as a fixed opponent: its moves repeat under a seed."""
 
 
@@ -97,7 +97,7 @@ class TrainingLeague(Closes):
         if spec.kind not in ANCHORS:
             raise InputError(
                 f"league.anchors: {text!r} may play otherwise each time or is no anchor; give "
-                "random, engine-eps:0.3, softmax:0.1 or nodes:1"
+                "random, rule:best_exchange, engine-eps:0.3, softmax:0.1 or nodes:1"
             )
         # Two ways to write one player must not become two.
         return ",".join([text.partition(",")[0].strip(), *sorted(text.split(",")[1:])])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from selfplay.figures import duration, labels_of, number, paired_lines, size, suite_rows
+from selfplay.figures import duration, number, paired_lines, size, suite_table
 from selfplay.rollout_store import RolloutStore
 from selfplay.text import escape
 
@@ -17,13 +17,13 @@ def comparison_html(summary: dict[str, Any]) -> str:
     """Return one table per suite with its paired tests below."""
     parts = []
     for name, suite in (summary.get("suites") or {}).items():
-        labels = labels_of(suite)
-        head = "".join(f'<th class="num">{escape(label)}</th>' for label in labels.values())
+        heads, rows = suite_table(suite)
+        head = "".join(f'<th class="num">{escape(metric)}</th>' for metric in heads[1:])
         body = "".join(
             f"<tr><th>{escape(row[0])}</th>"
             + "".join(f'<td class="num">{escape(cell)}</td>' for cell in row[1:])
             + "</tr>"
-            for row in suite_rows(suite, labels)
+            for row in rows
         )
         tests = "".join(f"<p>{escape(line)}</p>" for line in paired_lines(suite.get("paired")))
         parts.append(

@@ -9,7 +9,7 @@ from envs import Task
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of
 from envs.chess.suites import load_suite
-from selfplay.config import RunConfig
+from selfplay.config import PromptForm, RunConfig
 from selfplay.domains import chess_eval, code_eval, domain_of_suite
 from selfplay.domains.chess import PUZZLES
 from selfplay.domains.code_tasks import suite_tasks
@@ -18,6 +18,7 @@ from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.scoring import Results, legality
 
 FINAL = "final"
+_PROMPTS = ".prompts["
 TOLD = ("failed",)
 """Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
 
@@ -39,6 +40,14 @@ def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> lis
     if name.startswith("step_"):
         due["step"] = int(name.removeprefix("step_"))
     stored = {key: record.get(key) for key in due} | {"suites": list(record["suites"])}
+    others = [form.model_dump() for form in config.eval.base_prompts] if name == "base" else []
+    for suite, numbers in record["suites"].items():
+        asked = others if domain_of_suite(suite) == "chess" and suite != PUZZLES else []
+        given = numbers.get("prompts", [])
+        stored[f"suites.{suite}.prompts"] = [
+            {key: part[key] for key in PromptForm.model_fields} for part in given
+        ]
+        due[f"suites.{suite}.prompts"] = asked
     return named_differences(f"evals/{name}.json", stored, due)
 
 
@@ -54,13 +63,28 @@ def check_figures(
         due = chess_eval.suite_numbers(rows)
     else:
         due = code_eval.suite_numbers(rows, config.eval.samples, config.eval.k)
-    stored = {key: value for key, value in numbers.items() if key != "rows"}
+    told = ("rows", "prompts", *PromptForm.model_fields, "positions")
+    stored = {key: value for key, value in numbers.items() if key not in told}
     due.pop("rows", None)
     return named_differences(f"evals/{name}.json", stored, due, f"suites.{suite}")
 
 
+def parts_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every suite, and each other prompt of it as `SUITE.prompts[N]`, with its numbers."""
+    for suite, numbers in record["suites"].items():
+        yield suite, numbers
+        for number, other in enumerate(numbers.get("prompts", [])):
+            yield f"{suite}{_PROMPTS}{number}]", other
+
+
+def part_in(record: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    """Return the numbers of a part, by its name."""
+    return dict(parts_of(record))[part]
+
+
 def suite_of(suite: str, positions: int, config: RunConfig) -> list[Task]:
     """Return the tasks that a suite asks. Raises InputError where its data set is not here."""
+    suite = suite.partition(_PROMPTS)[0]
     if domain_of_suite(suite) == "chess":
         return load_suite(suite)[:positions]
     return suite_tasks(suite, config, positions)
@@ -96,15 +120,19 @@ def check_moves(
         yield from named_differences(f"evals/{name}.json", stored, due, place)
 
 
-def answers_of(row: Mapping[str, Any]) -> list[str]:
-    """Return the answers of a row: the greedy one, then the drawn ones."""
-    return [row["completion"], *(text for text, _ in row.get("samples", []))]
+def answers_of(row: Mapping[str, Any], task: Task) -> list[str]:
+    """Return the answers of a row: the greedy one, then the drawn ones or, in chess, the rules'."""
+    rules = chess_eval.rule_answers(task) if chess_eval.RULE_ROWS in row else []
+    return [row["completion"], *(text for text, _ in row.get("samples", [])), *rules]
 
 
-def row_made(suite: str, task: Task, texts: Sequence[str], results: Results) -> dict[str, Any]:
-    """Return the row that results would have made, in the form of `row_stored`."""
+def row_made(
+    suite: str, row: Mapping[str, Any], task: Task, texts: Sequence[str], results: Results
+) -> dict[str, Any]:
+    """Return what results would have made of `row`, in the form of `row_stored`."""
     if domain_of_suite(suite) == "chess":
-        return row_stored(chess_eval.evaluation_row(task, texts[0], results[0]))
+        read = chess_eval.evaluation_row if chess_eval.RULE_ROWS in row else chess_eval.answer_row
+        return row_stored(read(task, texts, results))
     return row_stored(code_eval.evaluation_row(task, texts, results))
 
 

@@ -175,7 +175,7 @@ class Verification:
     ) -> None:
         file, config = f"evals/{name}.json", self.run.config
         self.findings.add(evaluations.check_record(name, record, config))
-        for suite, numbers in record["suites"].items():
+        for suite, numbers in evaluations.parts_of(record):
             with self.findings.guard(file):
                 self.findings.add(evaluations.check_figures(name, suite, numbers, config))
             if suite == PUZZLES:
@@ -194,8 +194,9 @@ class Verification:
         tasks: dict[tuple[str, str], list[Task]],
     ) -> None:
         record = self.run.evals[name]
+        positions = int(evaluations.part_in(record, suite).get("positions", record["positions"]))
         try:
-            found = evaluations.suite_of(suite, int(record["positions"]), self.run.config)
+            found = evaluations.suite_of(suite, positions, self.run.config)
         except InputError as error:
             self.findings.unchecked.append(f"evals/{name}.json: {suite}: {error}")
             return
@@ -222,7 +223,7 @@ class Verification:
         if row["verdict"] == "infra_error" or row["task_id"] != task.id:
             return
         scorer = self._rescorer(domain_of_suite(suite), evaluating=True)
-        texts = evaluations.answers_of(row)
+        texts = evaluations.answers_of(row, task)
         results = scorer.score(task, texts)
         if results is None:
             return
@@ -231,14 +232,13 @@ class Verification:
             f"suites.{suite}.rows[{number}] scored again",
             (task, texts),
             evaluations.row_stored(row),
-            lambda results: evaluations.row_made(suite, task, texts, results),
+            lambda results: evaluations.row_made(suite, row, task, texts, results),
             results,
         )
         self.findings.checked["evaluation answers scored again"] += 1
 
     def _rows(self, name: str, suite: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.run.evals[name]["suites"][suite]["rows"]
-        return rows
+        return list(evaluations.part_in(self.run.evals[name], suite)["rows"])
 
     def _chosen_rows(self, files: Mapping[int, Path]) -> dict[int, set[int]]:
         """Return the sampled rows of each step's file."""

@@ -8,9 +8,11 @@ import chess
 import chess.engine
 import pytest
 
+from envs.chess.examples import examples
 from envs.chess.position import board_of, position_key, task_key
 from envs.chess.prompts import render
 from envs.chess.suites import (
+    ending_positions,
     heldout_keys,
     load_suite,
     random_ply_positions,
@@ -19,10 +21,10 @@ from envs.chess.suites import (
 )
 from envs.errors import InputError
 
-PLIES = {"chess/heldout": (2, 16), "chess/games": (6, 50)}
+PLIES = {"chess/heldout": (2, 16), "chess/games": (6, 50), "chess/test": (6, 50)}
 
 
-@pytest.mark.parametrize("name", suite_names())
+@pytest.mark.parametrize("name", PLIES)
 def test_shipped_suites_are_distinct_open_and_in_range(name: str) -> None:
     tasks = load_suite(name)
     assert len(tasks) == len({task.id for task in tasks}) == len(set(map(task_key, tasks))) == 640
@@ -39,9 +41,25 @@ def test_shipped_suites_are_distinct_open_and_in_range(name: str) -> None:
     assert not str(render(tasks[0], "pgn", "san", 8).text).startswith("[")
 
 
+def test_endings_have_few_pieces_and_half_of_them_a_promotion() -> None:
+    boards = [board_of(task) for task in load_suite("chess/endings")]
+    assert len({position_key(board) for board in boards}) == 640
+    assert all(chess.popcount(board.occupied) <= 16 for board in boards)
+    assert not any(board.is_game_over() for board in boards)
+    for half in (boards[:320], boards[320:]):  # any first n stand for the whole
+        assert 150 < sum(any(m.promotion for m in board.legal_moves) for board in half) < 200
+
+
 def test_suites_do_not_overlap_and_are_all_held_out() -> None:
-    assert suite_names() == ("chess/heldout", "chess/games")
-    assert len(heldout_keys()) == 2 * 640
+    assert suite_names() == ("chess/heldout", "chess/games", "chess/test", "chess/endings")
+    assert len(heldout_keys()) == 4 * 640
+
+
+def test_examples_stand_in_no_suite_and_have_legal_answers() -> None:
+    assert len(examples()) == 8
+    for board, best in examples():
+        assert position_key(board) not in heldout_keys()
+        assert board.is_legal(best)
 
 
 def test_callers_cannot_spoil_a_suite() -> None:
@@ -98,5 +116,8 @@ def test_the_engine_suite_can_be_drawn_again(stockfish: Path) -> None:
             assert move is not None
             return move
 
-        drawn = [board.fen() for board in weak_game_positions(count, 20240, best_move)]
-    assert drawn == [task.payload["fen"] for task in load_suite("chess/games")][:count]
+        for name, seed in (("chess/games", 20240), ("chess/test", 77713)):
+            drawn = [board.fen() for board in weak_game_positions(count, seed, best_move)]
+            assert drawn == [task.payload["fen"] for task in load_suite(name)][:count]
+        ending = [board.fen() for board in ending_positions(2, 77713, best_move)]
+    assert ending == [task.payload["fen"] for task in load_suite("chess/endings")][:2]

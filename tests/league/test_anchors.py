@@ -68,6 +68,17 @@ def test_the_random_mover_is_uniform(room: EngineRoom) -> None:
     assert sum((n - 200) ** 2 / 200 for n in seen.values()) < 50
 
 
+def test_a_rule_plays_what_it_reads_off_and_at_random_where_it_reads_nothing(
+    room: EngineRoom,
+) -> None:
+    player = open_player("rule:mate_or_material", room)
+    assert (player.name, player.repeatable) == ("rule:mate_or_material", True)
+    assert counted(player, MATE_IN_ONE, 20) == {"a1a8": 20}
+    assert len(counted(player, chess.STARTING_FEN, 400)) == 20
+    with pytest.raises(InputError, match="one of first_capture, best_exchange, mate_or_material"):
+        open_player("rule:best", room)
+
+
 def test_epsilon_is_the_share_of_random_moves(room: EngineRoom) -> None:
     """Of 1,000 moves 300 are random, of which 1 in n is the mate all the same."""
     n = chess.Board(MATE_IN_ONE).legal_moves.count()

@@ -50,6 +50,7 @@ def row(index: int, *, legal: bool, regret: float, text: str = " e4") -> dict[st
         "random_regret": 0.2,
         "random_best": 0.05,
         "best_moves": ["d2d4"],
+        "rules": {"first_capture": {"action": None, "regret": 0.15, "best": 0.1}},
     }
 
 
@@ -65,7 +66,17 @@ def evaluation(name: str, step: int, rows: list[dict[str, Any]]) -> dict[str, An
         "best_move_rate": bootstrap_mean([0.05] * len(rows)).as_dict(),
         "regret": bootstrap_mean([0.2] * len(rows)).as_dict(),
     }
-    suites = {"chess/games": {"policy": policy, "random_mover": mover, "rows": rows}}
+    rules = {
+        "first_capture": {
+            "best_move_rate": bootstrap_mean([0.1] * len(rows)).as_dict(),
+            "regret": bootstrap_mean([0.15] * len(rows)).as_dict(),
+        }
+    }
+    numbers = {"policy": policy, "random_mover": mover, "rules": rules, "rows": rows}
+    if name == "base":
+        form = {"style": "fen_legal", "shots": 3, "positions": len(rows), "policy": policy}
+        numbers["prompts"] = [form | {"rows": rows}]
+    suites = {"chess/games": numbers}
     return {
         "name": name,
         "version": step,

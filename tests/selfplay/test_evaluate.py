@@ -7,10 +7,17 @@ import pytest
 
 from envs.chess.files import Puzzle
 from envs.chess.position import make_task
+from envs.chess.rules import RULES
 from envs.errors import InputError
 from rewards import RewardResult
 from selfplay.config_io import parse_config
-from selfplay.domains.chess_eval import _puzzle_move, evaluation_row, suite_numbers
+from selfplay.domains.chess_eval import (
+    _puzzle_move,
+    answer_row,
+    evaluation_row,
+    rule_answers,
+    suite_numbers,
+)
 from selfplay.domains.suites import TEST_SUITES, check_suites, suite_names
 from selfplay.evaluate import suites_of
 
@@ -32,11 +39,11 @@ def result(verdict: str, **parts: float) -> RewardResult:
 def test_figures_from_rows_by_hand() -> None:
     task = make_task(chess.Board())
     rows = [
-        evaluation_row(task, "e4", result("pass", legal=1, regret=0.0, best=1)),
-        evaluation_row(task, "a4", result("fail", legal=1, regret=0.3, best=0)),
-        evaluation_row(task, "e5", result("illegal")),
-        evaluation_row(task, "?", result("unparsable")),
-        evaluation_row(task, "d4", result("infra_error")),
+        evaluation_row(task, ["e4"], [result("pass", legal=1, regret=0.0, best=1)]),
+        evaluation_row(task, ["a4"], [result("fail", legal=1, regret=0.3, best=0)]),
+        evaluation_row(task, ["e5"], [result("illegal")]),
+        evaluation_row(task, ["?"], [result("unparsable")]),
+        evaluation_row(task, ["d4"], [result("infra_error")]),
     ]
     numbers = suite_numbers(rows)
     assert numbers["infra_errors"] == 1
@@ -46,6 +53,21 @@ def test_figures_from_rows_by_hand() -> None:
     assert policy["regret"]["value"] == pytest.approx(0.15) and policy["regret"]["n"] == 2
     assert mover["regret"]["value"] == pytest.approx(0.2) and mover["regret"]["n"] == 4
     assert policy["legal_rate"]["low"] < 0.5 < policy["legal_rate"]["high"]
+    # Nothing can be taken in the position: every rule plays at random.
+    assert numbers["rules"]["best_exchange"]["regret"]["value"] == pytest.approx(0.2)
+
+
+def test_rules_move_beside_the_policy_and_are_scored_as_it_is() -> None:
+    mate = make_task(chess.Board("6k1/5ppp/8/n7/1P6/8/5PPP/3R2K1 w - - 0 1"))
+    assert rule_answers(mate) == [" bxa5", " bxa5", " Rd8#"]
+    scored = [result("fail", legal=1, regret=r, best=b) for r, b in ((0.5, 0), (0.2, 0), (0.2, 0))]
+    row = evaluation_row(
+        mate, ["h3", *rule_answers(mate)], [*scored, result("pass", regret=0, best=1)]
+    )
+    assert [row["rules"][name]["regret"] for name in RULES] == [0.2, 0.2, 0]
+    assert suite_numbers([row])["rules"]["mate_or_material"]["best_move_rate"]["value"] == 1
+    old = answer_row(mate, ["h3"], scored)
+    assert "rules" not in old and "rules" not in suite_numbers([old])
 
 
 def test_unknown_suite_is_named_with_those_that_are() -> None:

@@ -23,7 +23,10 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     assert (summary["run"], summary["steps"], summary["rollouts"]) == ("made-up", 20, 12)
     assert summary["groups_with_spread"] == pytest.approx(0.45)  # steps 11-20: 0.1 .. 0.9 and 0
     suite = summary["suites"]["chess/games"]
-    assert set(suite) == {"base", "final", "random_mover", "paired"}
+    assert set(suite) == {"base", "prompts", "final", "random_mover", "rules", "paired"}
+    assert [(f["style"], f["shots"], f["positions"]) for f in suite["prompts"]] == [
+        ("fen_legal", 3, 40)
+    ]
     for label in ("base", "final", "random_mover"):
         assert {"legal_rate", "best_move_rate", "regret"} == set(suite[label])
         for interval in suite[label].values():
@@ -36,6 +39,10 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     assert set(difference) == {"value", "low", "high"}
     assert difference["value"] == pytest.approx(sum(0.1 + 0.001 * i for i in range(38)) / 38 - 0.2)
     assert difference["low"] < difference["value"] < difference["high"] < 0
+    rule = suite["paired"]["vs_rules"]["first_capture"]
+    assert rule["regret"]["value"] == pytest.approx(difference["value"] + 0.05)
+    assert rule["best_move_rate"]["value"] == pytest.approx(-0.1)
+    assert suite["rules"]["first_capture"]["legal_rate"]["value"] == 1.0
 
 
 def test_pairs_are_matched_by_task_not_by_place() -> None:
@@ -59,4 +66,4 @@ def test_a_partial_run_has_what_it_has(tmp_path: Path) -> None:
     run.write_eval("base", evaluation("base", 0, [row(0, legal=True, regret=0.1)]))
     part = build_summary(run, status="stopped", wall_seconds=1, peak_memory_bytes=0)
     assert part["groups_with_spread"] == 0.5
-    assert set(part["suites"]["chess/games"]) == {"base", "random_mover"}
+    assert set(part["suites"]["chess/games"]) == {"base", "prompts", "random_mover", "rules"}

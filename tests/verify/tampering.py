@@ -21,7 +21,7 @@ from selfplay.verify.games import read_pgn
 Edit = Callable[[Path], None]
 Rows = list[dict[str, Any]]
 STEP1 = "rollouts/step_000001.parquet"
-FINAL = "evals/final.json"
+BASE, FINAL = "evals/base.json", "evals/final.json"
 LEGAL = ("pass", "fail")
 
 
@@ -187,6 +187,25 @@ CASES = [
         in_json(lambda e: suite(e)["rows"][3].update(random_regret=0.9), FINAL),
         f"{FINAL}: suites.chess/games.rows[3] scored again.random_regret",
         scorers=True,
+    ),
+    Case(
+        "weaker rule",
+        in_json(
+            lambda e: suite(e)["rows"][3]["rules"]["best_exchange"].update(best=0.0, regret=0.4),
+            FINAL,
+        ),
+        f"{FINAL}: suites.chess/games.rows[3] scored again.rules.best_exchange.regret",
+        scorers=True,
+    ),
+    Case(
+        "weaker base under another prompt",
+        in_json(lambda e: suite(e)["prompts"][1]["rows"][0].update(verdict="illegal"), BASE),
+        f"{BASE}: suites.chess/games.prompts[1].",
+    ),
+    Case(
+        "base's best prompt left out",
+        in_json(lambda e: suite(e)["prompts"].pop(), BASE),
+        f"{BASE}: suites.chess/games.prompts",
     ),
     Case(
         "left out position",

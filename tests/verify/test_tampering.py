@@ -36,7 +36,7 @@ def test_a_real_run_agrees_and_is_left_as_it_was(miniature_runs: Path) -> None:
     assert findings.verdict == "agrees"
     checked = findings.checked
     assert checked["rollouts"] == checked["rollouts decoded"] == checked["rollouts scored again"]
-    assert checked["steps"] == 4 and checked["evaluation answers scored again"] == 48
+    assert checked["steps"] == 4 and checked["evaluation answers scored again"] == 48 + 12
     assert checked["self-play games"] > 0 and checked["checkpoints"] == 4
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
