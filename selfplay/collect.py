@@ -20,6 +20,9 @@ from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
 from selfplay.tokenise import prompt_ids
 
+SPARE_ROUNDS = 2
+"""Further rounds for a step all of whose groups met infrastructure errors."""
+
 
 class Collector:
     """Collects the groups of one learner step; everything it draws follows from the run's seed."""
@@ -48,12 +51,15 @@ class Collector:
 
         Groups without spread teach nothing: they are dropped and replaced by up to `max_refills`
         further rounds; their tasks count as consumed. Where no group has spread, all train with
-        advantage 0, so that the entropy bonus still acts.
+        advantage 0, so that the entropy bonus still acts. Where none could be scored, up to
+        SPARE_ROUNDS more are asked; the batch is empty if that does not help.
         """
         config = self._config
         batch = Batch(step, self._samplers.version, [], seconds={"sample": 0.0, "score": 0.0})
         seen: list[Group] = []
-        for refill in range(1 + config.max_refills):
+        for refill in range(1 + config.max_refills + SPARE_ROUNDS):
+            if refill > config.max_refills and len(seen) > batch.infra_errors:
+                break
             tasks = self._source.next_tasks(config.groups_per_step - len(batch.groups))
             groups = self._timed(batch, "sample", self._sample, tasks, step, refill)
             self._timed(batch, "score", self._score, groups)

@@ -19,6 +19,13 @@ from selfplay.placement import event, shortage
 log = logging.getLogger(__name__)
 
 
+MOST_ASIDE = 8
+"""Calls in a row that are set aside: then it is not they that are at fault."""
+
+Aside = Callable[[int, str], Any]
+"""What stands for the result of a call that is set aside, by its number and why."""
+
+
 class PoolError(RuntimeError):
     """Work could not be done in spite of retries; the message names the actor and its work."""
 
@@ -85,6 +92,7 @@ class ActorPool:
         self._latest: tuple[str, tuple[Any, ...]] | None = None
         self._tellings = 0
         self._starved_since: float | None = time.monotonic()
+        self._aside = 0
         self.replaced = 0
         self.events: list[dict[str, Any]] = []
         """What was placed and lost, where and when, in order; see placement.event."""
@@ -100,12 +108,18 @@ class ActorPool:
         """The actors, those that still start included."""
         return [slot.actor for slot in self._slots if slot.actor is not None]
 
-    def map(self, method: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def map(
+        self, method: str, calls: Sequence[tuple[Any, ...]], aside: Aside | None = None
+    ) -> list[Any]:
         """Call `method` once per argument tuple, spread over the actors; results in order.
+
+        A call that costs `retries + 1` actors, or that an actor raises on, ends the run, unless
+        there is `aside`: what that returns is its result then, and the others go on. MOST_ASIDE in
+        a row end the run all the same.
 
         Raises:
             InputError: an actor said that the input is wrong.
-            PoolError: a call failed `retries + 1` times, or no actor is left to ask.
+            PoolError: a call failed for good, or no actor is left to ask.
         """
         waiting = deque(range(len(calls)))
         tries = [0] * len(calls)
@@ -126,15 +140,21 @@ class ActorPool:
                 call = running.pop(ref)
                 try:
                     results[call.index] = self._result(ref, call, method, done)
+                    self._aside = 0
+                except PoolError as error:
+                    results[call.index] = self._set_aside(call.index, error, aside)
                 except (RayError, GetTimeoutError) as error:
                     self._lost(call.slot, method, error)
                     tries[call.index] += 1
-                    if tries[call.index] > self._retries:
-                        raise PoolError(
-                            f"{self.role} {call.slot.number}: {method} failed "
-                            f"{tries[call.index]} times, last: {first_line(error)}"
-                        ) from error
-                    waiting.appendleft(call.index)
+                    if tries[call.index] <= self._retries:
+                        waiting.appendleft(call.index)
+                        continue
+                    failed = PoolError(
+                        f"{self.role} {call.slot.number}: {method} failed "
+                        f"{tries[call.index]} times, last: {first_line(error)}"
+                    )
+                    failed.__cause__ = error
+                    results[call.index] = self._set_aside(call.index, failed, aside)
         return [results[i] for i in range(len(calls))]
 
     def each(self, method: str, *args: Any) -> list[Any]:
@@ -186,6 +206,13 @@ class ActorPool:
             return ray.get(ref, timeout=self._deadline_s)
         except RayTaskError as error:
             raise self._of_the_task(error, call.slot, method) from error
+
+    def _set_aside(self, index: int, error: PoolError, aside: Aside | None) -> Any:
+        """Return what stands for a call that failed for good, or raise its error."""
+        self._aside += 1
+        if aside is None or self._aside > MOST_ASIDE:
+            raise error
+        return aside(index, str(error))
 
     def _wait(self, running: Mapping[Any, _Call]) -> dict[Any, bool]:
         """Wait for a call or a start to end; return the calls that ended (True) or are overdue."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -15,6 +16,9 @@ from selfplay.domains import make_domain
 from selfplay.domains.base import domain_of
 from selfplay.placement import bundle
 from selfplay.pools import ActorPool
+from selfplay.text import visible
+
+log = logging.getLogger(__name__)
 
 
 @ray.remote(concurrency_groups={"watch": 1})
@@ -76,20 +80,31 @@ class ScorerPool:
     def score(self, answers: Sequence[tuple[Task, Sequence[str]]]) -> list[list[RewardResult]]:
         """Return the results of each task's answers, in order.
 
-        A result that stays `infra_error` behind the retries is returned as such: the caller drops
-        it, it never trains.
+        An answer that met an infrastructure error is scored again, by itself. A result that stays
+        `infra_error` behind the retries is returned as such, and so are those of a task that cost
+        as many scorers: the caller drops it, it never trains.
+
+        Raises:
+            InputError: a scorer said that a task is wrong.
+            PoolError: nothing can be scored any more; see ActorPool.map.
         """
-        results: list[list[RewardResult]] = [[] for _ in answers]
-        todo = list(range(len(answers)))
+        asked = [(task, list(texts)) for task, texts in answers]
+        results: list[list[RewardResult]] = [[] for _ in asked]
+        todo = {i: list(range(len(texts))) for i, (_, texts) in enumerate(asked)}
         for _ in range(1 + self._retries):
+            aside: set[int] = set()
             for name, pool in self._pools.items():
-                mine = [i for i in todo if domain_of(answers[i][0]) == name]
-                scored = pool.map("score", [(answers[i][0], list(answers[i][1])) for i in mine])
-                for i, rows in zip(mine, scored, strict=True):
-                    results[i] = rows
-            todo = [i for i in todo if _has_infra_error(results[i])]
+                mine = {i: todo[i] for i in todo if domain_of(asked[i][0]) == name}
+                for i, rows in _scored(pool, asked, mine, aside).items():
+                    results[i] = _merged(results[i], mine[i], rows)
+            again = {i: _infra_errors(results[i]) for i in todo if i not in aside}
+            todo = {i: places for i, places in again.items() if places}
             if not todo:
                 break
+        for i, places in todo.items():
+            why = results[i][places[0]].evidence.get("detail", "")
+            count = f"{len(places)} of {len(results[i])} answers could not be scored"
+            log.warning("%s: set aside, it never trains: %s: %s", _named(asked[i][0]), count, why)
         return results
 
     @property
@@ -113,5 +128,39 @@ class ScorerPool:
             pool.close()
 
 
-def _has_infra_error(rows: Sequence[RewardResult]) -> bool:
-    return any(row.verdict == "infra_error" for row in rows)
+def _scored(
+    pool: ActorPool,
+    asked: Sequence[tuple[Task, list[str]]],
+    mine: Mapping[int, Sequence[int]],
+    aside: set[int],
+) -> dict[int, list[RewardResult]]:
+    """Return the results of the answers `mine` (task -> places); tasks set aside go to `aside`."""
+    tasks = list(mine)
+    calls = [(asked[i][0], [asked[i][1][k] for k in mine[i]]) for i in tasks]
+
+    def set_aside(number: int, why: str) -> list[RewardResult]:
+        task, texts = calls[number]
+        aside.add(tasks[number])
+        log.warning("%s: set aside, it never trains: %s", _named(task), why)
+        evidence = {"action": None, "detail": why}
+        return [RewardResult(0.0, "infra_error", {}, dict(evidence)) for _ in texts]
+
+    return dict(zip(tasks, pool.map("score", calls, set_aside), strict=True))
+
+
+def _named(task: Task) -> str:
+    """Return a task in a few words, for a message."""
+    name = task.payload.get("key") or task.payload.get("fen") or task.id
+    return visible(f"task {name}", 120)
+
+
+def _infra_errors(rows: Sequence[RewardResult]) -> list[int]:
+    return [place for place, row in enumerate(rows) if row.verdict == "infra_error"]
+
+
+def _merged(
+    before: list[RewardResult], places: Sequence[int], rows: Sequence[RewardResult]
+) -> list[RewardResult]:
+    """Return the results so far with those at `places` replaced."""
+    fresh = dict(zip(places, rows, strict=True))
+    return [fresh.get(k, row) for k, row in enumerate(before)] if before else list(rows)

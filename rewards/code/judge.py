@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.closing import Closes
+from rewards.code.allotment import Allotment
 from rewards.code.assert_process import AssertProcess, AssertProcessError
 from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
 from rewards.code.runner import Runner
@@ -94,6 +95,8 @@ class Judge(Closes):
         wrapped = sandbox.tier is Tier.BUBBLEWRAP
         self._process = AssertProcess(find_bubblewrap() if wrapped else None)
         self._timings: dict[tuple[str, int, int], tuple[float, Allowance]] = {}
+        self._slow: dict[tuple[str, int, int], tuple[float, float]] = {}
+        """References that did not end: when they were tried last, and for how many seconds."""
         self._doing = IDLE
 
     def close(self) -> None:
@@ -110,10 +113,12 @@ class Judge(Closes):
         """The task that is being graded; `idle` otherwise."""
         return self._doing
 
-    def grade(self, task: CodeTask, program: str) -> Grade:
+    def grade(self, task: CodeTask, program: str, group: Allotment | None = None) -> Grade:
         """Return the grade of a program: hidden tests first, they alone decide.
 
-        Raises SandboxError where the sandbox failed, InputError for a task that cannot be graded.
+        `group` is the time that it shares with others; it has its own, and second runs and the
+        reference take what is spare. Raises SandboxError where the sandbox failed or that time is
+        spent (TimeSpentError), InputError for a task that cannot be graded.
         """
         if not task.hidden:
             raise InputError(f"task {task.key}: no hidden test; give at least one")
@@ -122,18 +127,21 @@ class Judge(Closes):
         self._doing = f"task {task.key}"
         try:
             with unhurried():
-                return self._grade(task, program)
+                return self._grade(task, program, group or Allotment())
         finally:
             self._doing = IDLE
 
-    def _grade(self, task: CodeTask, program: str) -> Grade:
+    def _grade(self, task: CodeTask, program: str, group: Allotment) -> Grade:
         allowed = self._known(task)
+        group.begin(allowed.task_s)
         run = self._run_twice(task, program, allowed)
-        if run.timed_out and run.cpu_s < STALLED * run.seconds:
+        stalled = run.timed_out and run.cpu_s < STALLED * run.seconds
+        if stalled and group.spare >= allowed.task_s:
             run = self._run_twice(task, program, allowed)
         if run.timed_out and task.reference is not None:
-            measured = self._measured(task, task.reference)
+            measured = self._measured(task, task.reference, group)
             if measured.exceeds(allowed):
+                group.need(measured.task_s, f"with a slow reference, task {task.key}")
                 self._doing = f"task {task.key}, again with more time"
                 run = self._run_twice(task, program, measured)
         return _graded(task, run)
@@ -143,13 +151,25 @@ class Judge(Closes):
             return self._timings[_name(task)][1]
         return Allowance.equal(task, self._limits.wall_s, self._task_s)
 
-    def _measured(self, task: CodeTask, reference: str) -> Allowance:
-        """Run the reference and return what its time allows a program."""
+    def _measured(self, task: CodeTask, reference: str, group: Allotment) -> Allowance:
+        """Run the reference and return what its time allows a program.
+
+        It may take a program's time, or all that is spare in the group. Raises TimeSpentError where
+        that does not suffice: what a program would have been allowed is not known then.
+        """
         when, known = self._timings.get(_name(task), (-math.inf, None))
         if known is not None and time.monotonic() - when < _REMEASURE_S:
             return known
         self._doing = f"the reference of task {task.key}"
-        run = self._run_twice(task, reference, Allowance.equal(task, REFERENCE_S, 2 * REFERENCE_S))
+        most = min(2 * REFERENCE_S, max(group.spare, min(self._task_s, group.left)))
+        when, took = self._slow.get(_name(task), (-math.inf, 0.0))
+        slow = took >= most and time.monotonic() - when < _REMEASURE_S
+        if not slow:
+            allowed = Allowance.equal(task, min(REFERENCE_S, most), most)
+            run = self._run_twice(task, reference, allowed)
+        if slow or (run.timed_out and most < 2 * REFERENCE_S):
+            self._slow[_name(task)] = (time.monotonic(), most)
+            raise group.spent(f"the reference of task {task.key} takes more than {most:.3g} s")
         spent = sum(trial.seconds for trial in (*run.hidden, *run.visible))
         allowed = Allowance(
             _scaled(run.hidden, len(task.hidden), self._limits.wall_s),
@@ -158,6 +178,7 @@ class Judge(Closes):
         )
         if len(self._timings) >= _TIMINGS_KEPT:
             self._timings.clear()
+            self._slow.clear()
         self._timings[_name(task)] = (time.monotonic(), allowed)
         return allowed
 

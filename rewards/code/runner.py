@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest, Test
@@ -11,7 +12,7 @@ from rewards.code.ahead import calls_ahead
 from rewards.code.assert_process import AssertProcess
 from rewards.code.grade import Trial
 from rewards.code.sandbox import GONE, Candidate, Limits, Sandbox, Usage
-from rewards.code.trials import Budget, call_trials, code_trials, program_trials
+from rewards.code.trials import SPENT, Budget, call_trials, code_trials, program_trials
 
 
 class Runner(Closes):
@@ -60,8 +61,13 @@ class Runner(Closes):
             self.lost = self.lost or trials[-1].status in GONE
             return trials
         if self._candidate is None:
+            # Loading takes from the time of all tests too: a body may sleep as well as a function.
+            left = self._budget.begin(self._limits.wall_s)
+            if left <= 0:
+                return [SPENT]
+            loading = replace(self._limits, wall_s=left)
             ahead = calls_ahead(self._task, tests)
-            self._candidate = self._sandbox.open(self._program, limits=self._limits, ahead=ahead)
+            self._candidate = self._sandbox.open(self._program, limits=loading, ahead=ahead)
         load = self._candidate.load
         if load.status != "ok":
             return [Trial(load.status, detail=load.detail, seconds=load.seconds)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,7 @@ from envs.code.proposer import Proposal
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.closing import Closes
+from rewards.code.allotment import Allotment
 from rewards.code.grade import Grade, clean
 from rewards.code.heldout import HeldOut
 from rewards.code.judge import IDLE, Judge
@@ -35,18 +37,22 @@ class CodeScorer(Closes):
         shape: str = "all",
         limits: Limits | None = None,
         task_s: float = 8.0,
+        group_s: float = math.inf,
         bubblewrap: bool | None = None,
         allow_weak: bool = False,
     ) -> None:
         """Start the sandbox, which attacks itself and prints its tier.
 
         `limits.wall_s` is for one test, `task_s` for all of a program's; both grow where the
-        reference is slow (`Judge`). `bubblewrap` None takes it where it works. Raises InputError
-        for settings that cannot be used, and where only rlimits hold unless `allow_weak`.
+        reference is slow (`Judge`). `group_s` is for all answers of one call of `score` or
+        `score_proposals`: an answer that it does not suffice for is an `infra_error`. `bubblewrap`
+        None takes it where it works. Raises InputError for settings that cannot be used, and where
+        only rlimits hold unless `allow_weak`.
         """
         if shape not in SHAPES:
             raise InputError(f"reward.shape={shape}: unknown; take one of {', '.join(SHAPES)}")
         self.shape = shape
+        self._task_s, self._group_s = task_s, group_s
         limits = limits or Limits(wall_s=4.0)
         self._start = partial(Sandbox, limits, bubblewrap=bubblewrap, allow_weak=allow_weak)
         self._sandbox = self._start()
@@ -79,16 +85,23 @@ class CodeScorer(Closes):
     def score(self, requests: list[ScoreRequest]) -> list[RewardResult]:
         """Return one result for each request, in order; equal programs are graded once.
 
-        A sandbox that failed gives `infra_error` and is used again for the next. Raises InputError
-        for a task that is no code task or cannot be graded.
+        A sandbox that failed gives `infra_error` and is used again for the next; so does a program
+        for which the group's time does not suffice. Raises InputError for a task that is no code
+        task or cannot be graded.
         """
         tasks = {request.task.id: request.task for request in requests}
         views = {key: CodeTask.of(task) for key, task in tasks.items()}
+        answers = [extract(request.completion, views[request.task.id]) for request in requests]
+        different = {
+            (request.task.id, parsed.action)
+            for request, parsed in zip(requests, answers, strict=True)
+            if parsed.status == "ok"
+        }
+        group = Allotment(self._group_s, len(different), self._task_s)
         graded: dict[tuple[str, str], RewardResult] = {}
         results: list[RewardResult] = []
-        for request in requests:
+        for request, parsed in zip(requests, answers, strict=True):
             task = views[request.task.id]
-            parsed = extract(request.completion, task)
             if parsed.status != "ok" or parsed.action is None:
                 evidence = _evidence(task, None, parsed.status, parsed.detail)
                 results.append(RewardResult(0.0, "unparsable", {}, evidence))
@@ -96,14 +109,16 @@ class CodeScorer(Closes):
             asked = (request.task.id, parsed.action)
             known = graded.get(asked)
             if known is None or known.verdict == "infra_error":
-                graded[asked] = self.score_program(task, parsed.action)
+                graded[asked] = self.score_program(task, parsed.action, group)
             results.append(graded[asked])
         return results
 
-    def score_program(self, task: CodeTask, program: str) -> RewardResult:
+    def score_program(
+        self, task: CodeTask, program: str, group: Allotment | None = None
+    ) -> RewardResult:
         """Return the result of a whole program, which is graded as it stands."""
         try:
-            return self._result(task, program, self._judge.grade(task, program))
+            return self._result(task, program, self._judge.grade(task, program, group))
         except SandboxError as error:
             evidence = _evidence(task, program, "infra_error", str(error))
             return RewardResult(0.0, "infra_error", {}, evidence)

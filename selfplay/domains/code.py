@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -30,9 +31,15 @@ from selfplay.domains.code_tasks import (
 )
 from selfplay.records import Group
 
+GROUP = 0.75
+"""Share of `scorer.deadline_s` that the answers to one task have; the rest is for what is not
+timed: starting processes on a busy machine, and the last program that began in time."""
 
-def code_scorer(config: RunConfig) -> CodeScorer:
+
+def code_scorer(config: RunConfig, *, group_s: float = math.inf) -> CodeScorer:
     """Return the scorer that `config` describes, its sandbox started; close it.
+
+    `group_s` seconds are for all answers to one task (`CodeScorer`).
 
     Raises InputError where the sandbox that this machine allows is too weak.
     """
@@ -48,6 +55,7 @@ def code_scorer(config: RunConfig) -> CodeScorer:
         shape=config.code.shape,
         limits=limits,
         task_s=box.task_s,
+        group_s=group_s,
         bubblewrap=box.bubblewrap,
         allow_weak=box.allow_weak,
     )
@@ -133,7 +141,7 @@ class CodeDomain:
 
     def make_scorer(self, *, evaluating: bool) -> CodeScorer:
         """Return a scorer with its sandbox started."""
-        return code_scorer(self._config)
+        return code_scorer(self._config, group_s=GROUP * self._config.scorer.deadline_s)
 
     def score(
         self, scorer: CodeScorer, task: Task, completions: Sequence[str]

@@ -11,6 +11,8 @@ from envs.code.task import CodeTask
 from rewards.code.assert_process import AssertProcess
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
+from rewards.code.scorer import CodeScorer
+from rewards.result import ScoreRequest
 from tests.code.judged import RIGHT, SQUARE, SQUARE_ASSERTS, SQUARE_CHECK, calls, codes
 
 
@@ -55,6 +57,52 @@ def test_a_program_that_lost_its_time_to_the_machine_is_run_once_more(sandbox: S
         loops = judge.grade(task, "def f(x):\n    while True: pass")
     assert [sleeps.verdict, loops.verdict] == ["timeout", "timeout"]
     assert 1.0 <= slept < 9
+
+
+SLOW = {
+    "sleeps": "import time\ndef f(x): time.sleep(9)\n",
+    "sleeps at import": "import time\ntime.sleep(9)\ndef f(x): return x * x\n",
+    "spins": "def f(x):\n    while True: pass\n",
+    "spins at import": "def f(x): return x * x\nwhile True: pass\n",
+    "sleeps in each test": "import time\ndef f(x):\n    time.sleep(0.25)\n    return x * x\n",
+    "sleeps in the visible tests": "import time\ndef f(x):\n    time.sleep(9 * (x in (2, 3)))\n",
+    "sleeps and floods": "import time\ndef f(x):\n    time.sleep(0.25)\n    return 'x' * 10 ** 9\n",
+    "dies late": "import os, time\ndef f(x):\n    time.sleep(0.25)\n    os._exit(1)\n",
+}
+
+
+def test_slow_programs_together_are_judged_within_their_group_s_time() -> None:
+    """Each spends all it may, loading included; second runs take what is left over."""
+    asked = [f"```python\n{program}```" for program in (*SLOW.values(), RIGHT)]
+    task_s, group_s = 0.4, 5.0
+    with CodeScorer(limits=Limits(wall_s=0.3), task_s=task_s, group_s=group_s) as scorer:
+        scorer.score_completion(SQUARE, asked[-1])
+        begun = time.monotonic()
+        results = scorer.score([ScoreRequest(SQUARE.task(), text) for text in asked])
+        took = time.monotonic() - begun
+    verdicts = dict(zip([*SLOW, "right"], (r.verdict for r in results), strict=True))
+    assert verdicts.pop("right") == "pass" and took < group_s
+    fails = ("sleeps in the visible tests", "sleeps and floods", "dies late")
+    assert verdicts == {name: "fail" if name in fails else "timeout" for name in SLOW}
+
+
+def test_what_the_group_s_time_does_not_suffice_for_never_trains() -> None:
+    programs = [SLOW["sleeps"] + f"# {i}\n" for i in range(6)]
+    asked = [ScoreRequest(SQUARE.task(), f"```python\n{text}```") for text in programs]
+    slow = "import time\ndef f(x):\n    time.sleep(1.5)\n    return x * x\n"
+    patient = replace(SQUARE, key="test/patient", reference=slow)
+    with CodeScorer(limits=Limits(wall_s=0.4), task_s=0.4, group_s=1.5) as scorer:
+        begun = time.monotonic()
+        results = scorer.score(asked)
+        unknown = scorer.score_completion(patient, asked[0].completion)
+        took = time.monotonic() - begun
+        right = scorer.score_completion(SQUARE, f"```python\n{RIGHT}```")
+    verdicts = [result.verdict for result in results]
+    assert verdicts[0] == "timeout" and verdicts[-1] == "infra_error" and took < 5
+    told = [str(result.evidence["detail"]) for result in (results[-1], unknown)]
+    assert all("raise scorer.deadline_s" in text for text in told)
+    assert unknown.verdict == "infra_error" and "the reference of task test/patient" in told[1]
+    assert right.verdict == "pass"
 
 
 def test_memory_and_output_are_bounded(judge: Judge) -> None:

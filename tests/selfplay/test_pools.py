@@ -16,7 +16,7 @@ import ray
 
 from envs.errors import InputError
 from selfplay.actors import whereabouts
-from selfplay.pools import ActorPool, PoolError
+from selfplay.pools import MOST_ASIDE, ActorPool, PoolError
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 DEADLINE = 3.0
@@ -157,6 +157,22 @@ def test_retries_are_spent_then_the_role_is_named() -> None:
         made.map("square", [(1,), (2, "exit"), (3,)])
     assert made.replaced == 2
     assert made.map("square", [(5,)]) == [25]
+    made.close()
+
+
+@pytest.mark.parametrize("fault", ["exit", "bug"])
+def test_a_call_set_aside_costs_only_itself(fault: str) -> None:
+    made = pool(2, retries=1)
+    told: dict[int, str] = {}
+
+    def aside(number: int, why: str) -> str:
+        told[number] = why
+        return "aside"
+
+    assert made.map("square", [(1,), (2, fault), (3,)], aside) == [1, "aside", 9]
+    assert list(told) == [1] and "worker" in told[1] and "square" in told[1]
+    with pytest.raises(PoolError):
+        made.map("square", [(2, "bug")] * (MOST_ASIDE + 1), aside)
     made.close()
 
 

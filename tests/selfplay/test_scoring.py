@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from envs import Task
-from envs.chess.position import make_task
+from envs.chess.position import board_of, make_task
 from rewards import RewardResult
 from rewards.result import ScoreRequest
 from selfplay.config import RunConfig
@@ -175,6 +176,36 @@ def test_an_engine_that_always_fails_is_told_as_infra_error(
     [[row]] = made.score([(make_task(chess.Board()), [" e4"])])
     assert row.verdict == "infra_error" and row.value == 0.0
     assert chess.STARTING_FEN in str(row.evidence["detail"])
+    made.close()
+
+
+def test_a_position_that_costs_its_scorers_is_set_aside(
+    stockfish: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine hangs on one position for longer than a scorer may take; the others are scored."""
+    asked = answers(5, seed=5)
+    bad = board_of(asked[2][0]).fen()
+    wrapper = tmp_path / "engine"
+    wrapper.write_text(
+        "#!/bin/sh\nwhile read -r line; do\n"
+        f'  case "$line" in "position fen {bad}"*) sleep 600;; esac\n'
+        f'  echo "$line"\ndone | {stockfish}\n'
+    )
+    wrapper.chmod(0o755)
+    config = run_config(
+        wrapper, tmp_path / "cache.sqlite", count=2, retries=1, deadline_s=4, cpus=0
+    )
+    config.engine.deadline_s = 60
+    made = ScorerPool(config, ["chess"])
+    made.wait_started()
+    with caplog.at_level(logging.WARNING, "selfplay"):
+        results = made.score(asked)
+    verdicts = [{row.verdict for row in rows} for rows in results]
+    assert [found == {"infra_error"} for found in verdicts] == [False, False, True, False, False]
+    assert made.replaced == 2
+    [told] = [r.getMessage() for r in caplog.records if r.name == "selfplay.scoring"]
+    assert bad in told and "set aside" in told and "failed 2 times" in told
+    assert "failed 2 times" in str(results[2][0].evidence["detail"])
     made.close()
 
 
