@@ -50,7 +50,7 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
     Raises:
         InputError: no cluster answers at the address, or it lacks what the run asks for.
     """
-    address = config.ray.address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(config)
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address:
@@ -62,7 +62,7 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         # oneDNN keeps what it made for the last 1,024 shapes, and ours hardly ever come twice:
         # some 0.3 GB each in sampler and learner of SmolLM2-135M.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-        cores = config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
+        cores = own_cpus(config)
         with _own_sigterm():
             ray.init(
                 address="local",
@@ -78,6 +78,43 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         yield plan(config, ray.cluster_resources(), ray.available_resources(), nodes)
     finally:
         ray.shutdown()
+
+
+def cluster_address(config: RunConfig) -> str | None:
+    """Return the cluster that a run joins; None: a local Ray is started for it."""
+    return config.ray.address or os.environ.get("RAY_ADDRESS") or None
+
+
+def check_cluster(config: RunConfig) -> None:
+    """Refuse what Ray would be started, or looked for, in vain; start and join nothing.
+
+    Raises:
+        InputError: the address is none, nobody answers there, or a Ray of our own would have less
+            than the run asks for.
+    """
+    address = cluster_address(config)
+    if address:
+        refuse_address(address)
+        return
+    own = {"CPU": float(own_cpus(config)), **own_resources(config)}
+    if config.sampler.gpus or config.learner.gpus:
+        own["GPU"] = float(_gpus_for_ray())
+    plan(config, own)
+
+
+def own_cpus(config: RunConfig) -> int:
+    """Return the logical CPUs of a Ray of our own."""
+    return config.ray.num_cpus or max(os.cpu_count() or 1, _ceil(cpu_demand(config)))
+
+
+def _gpus_for_ray() -> int:
+    """Return the GPUs that a local Ray would find; it starts nothing for that."""
+    from ray._private.accelerators import get_accelerator_manager_for_resource
+
+    manager = get_accelerator_manager_for_resource("GPU")
+    visible = manager.get_current_process_visible_accelerator_ids()
+    found = int(manager.get_current_node_num_accelerators())
+    return found if visible is None else min(found, len(visible))
 
 
 def cpu_demand(config: RunConfig) -> float:
@@ -129,6 +166,19 @@ def _join(address: str) -> None:
     Raises:
         InputError: no cluster answers there.
     """
+    refuse_address(address)
+    try:
+        with _own_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"ray.address={address}: no Ray cluster answers there ({first[:200]})"
+        ) from error
+
+
+def refuse_address(address: str) -> None:
+    """Refuse an address that no run can join. Raises InputError."""
     if address.startswith("ray://"):
         raise InputError(
             f"ray.address={address}: a run does not go through Ray Client; send it to the cluster "
@@ -140,14 +190,6 @@ def _join(address: str) -> None:
             "'auto'; the dashboard's address is for `selfplay submit`"
         )
     refuse_unreachable(address, f"ray.address={address}")
-    try:
-        with _own_sigterm():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"ray.address={address}: no Ray cluster answers there ({first[:200]})"
-        ) from error
 
 
 @contextmanager

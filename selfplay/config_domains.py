@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,7 +55,7 @@ class CodeConfig(Section):
     """Programs drawn per task; None: `group_size`. Never more than that."""
     sources: dict[Literal["families", "mbpp", "jsonl", "proposals"], float] = {"families": 1.0}
     """Share of the tasks per source."""
-    levels: list[int] = [1, 2, 3]
+    levels: list[Annotated[int, Field(ge=1, le=3)]] = Field([1, 2, 3], min_length=1)
     """Levels of difficulty of the built-in families."""
     mbpp: Path | None = None
     """MBPP's JSONL, a folder that `datasets` reads, or a Hugging Face id such as

@@ -10,7 +10,7 @@ from typing import Any
 from selfplay.config import RunConfig
 from selfplay.discarding import set_aside
 from selfplay.domains.base import Progress
-from selfplay.league.openings import match_openings
+from selfplay.league.openings import match_openings, refuse_too_few
 from selfplay.league.policy import Manner
 from selfplay.league.roster import EngineRoom, named, weights_mark
 from selfplay.league.run_match import identify
@@ -49,9 +49,6 @@ class Gate:
         self._samplers = samplers
         self._base = base
         self._tokenizer, self._context = tokenizer, context
-        if config.promotion.match and config.match.openings is not None:
-            # A book that is too small is told now, not at the first evaluation.
-            match_openings(config.promotion.max_pairs, config.seed, config.match, lambda _: 0.5)
 
     def judge(self, result: dict[str, Any], progress: Progress) -> Decision:
         """Return what becomes of the version that evaluation `result` is of.
@@ -97,6 +94,17 @@ class Gate:
             self._tokenizer,
             self._context,
         )
+
+
+def check_openings(config: RunConfig) -> None:
+    """Refuse a book of openings that is broken, and openings too few for the matches of the gate.
+
+    Raises:
+        InputError: told at the start of a run, not at its first evaluation.
+    """
+    match_openings(config.promotion.max_pairs, config.seed, config.match, lambda _: 0.5)
+    if config.match.openings is None:
+        refuse_too_few(config.promotion.max_pairs, config.match)
 
 
 def _make_room(path: Path, match_id: str) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from rich.console import Console
 
 from envs.errors import InputError
 from selfplay.config import RunConfig
-from selfplay.config_io import differing_keys, dump_config, load_config, parse_config
+from selfplay.config_io import dump_config, load_config
 from selfplay.console import RunConsole, batch_arithmetic
 from selfplay.errors import RunCrashed
+from selfplay.resuming import resumed_config
 from selfplay.rundir import RunDir
-
-FIXED = ("model", "domain", "seed", "learner.lora_rank", "learner.lora_alpha", "name", "runs_dir")
-"""Keys that a resumed run cannot change: its state would no longer fit."""
 
 
 def launch(
@@ -30,13 +29,22 @@ def launch(
     config = load_config(source, overrides)
     if name is not None:
         config = config.model_copy(update={"name": name})
-    if dry_run:
-        return rehearse(config)
     console = RunConsole()
     if resume:
         run_dir = RunDir.open(config.runs_dir / config.name)
         run_dir.lock()
-        config = resumed_config(run_dir, config, overrides, console)
+        try:
+            config = resumed_config(run_dir, config, overrides, console)
+            if dry_run:
+                return rehearse(config, run_dir)
+        except BaseException:
+            run_dir.close()
+            raise
+        finally:
+            if dry_run:
+                run_dir.close()
+    elif dry_run:
+        return rehearse(config, None)
     else:
         run_dir = RunDir.create(config)
     return _guarded(config, run_dir, console, resume)
@@ -46,7 +54,6 @@ def _guarded(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bo
     """Run the loop; keep the traceback of a crash, and no folder of a run that never began."""
     try:
         with console:
-            _check_first(config)
             from selfplay.loop import run
 
             return run(config, run_dir, console, resume)
@@ -65,60 +72,40 @@ def _guarded(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bo
         run_dir.close()
 
 
-def _check_first(config: RunConfig) -> None:
-    """Fail on a missing model now; engine, sandbox and files are the domains' to check."""
-    from selfplay.models import resolve_model
+def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
+    """Print the resolved configuration and its arithmetic, and check what a run checks.
 
-    resolve_model(config.model)
+    Engine and sandbox also score answers whose score is known. Nothing is written below runs_dir.
 
-
-def resumed_config(
-    run_dir: RunDir, given: RunConfig, overrides: list[str], console: RunConsole
-) -> RunConfig:
-    """Return the run's own configuration with `overrides` applied, and keep it in the folder.
-
-    Changes in the file since the start are not taken over, only named: an override says what is
-    meant.
+    Args:
+        config: the run's.
+        resumed: the run that is gone on with; None: a new one.
 
     Raises:
-        InputError: an override changes what a resumed run cannot change.
+        InputError: the run would be refused.
     """
-    stored = run_dir.config()
-    config = parse_config(stored.model_dump(mode="json"), str(run_dir.path), overrides)
-    config = config.model_copy(update={"name": stored.name, "runs_dir": stored.runs_dir})
-    for key, (old, new) in differing_keys(stored, config).items():
-        if key in FIXED:
-            raise InputError(
-                f"override '{key}={new}': a resumed run keeps its {key} ({old}); start another "
-                "run with --name OTHER"
-            )
-    for key, (kept, asked) in differing_keys(config, given).items():
-        if key not in ("name", "runs_dir"):
-            console.warn(f"the run keeps {key}={kept}; to change it, pass {key}={asked}")
-    if config != stored:
-        run_dir.replace_config(config)
-    return config
-
-
-def rehearse(config: RunConfig) -> int:
-    """Print the resolved configuration and its arithmetic, check engine, gold answers and model.
-
-    Raises:
-        InputError: a check failed.
-    """
+    from selfplay.cluster import cluster_address, ray_session
     from selfplay.preflight import check_disk, check_memory, check_model, domain_checks
+    from selfplay.readiness import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(dump_config(config), end="")
     for line in batch_arithmetic(config):
         console.print(line)
-    for check in (*domain_checks(config).values(), check_model, check_memory, check_disk):
+    run_dir = resumed or RunDir(RunDir.free_place(config))
+    with ExitStack() as stack:
+        prepare(config, run_dir, run_dir.latest_checkpoint() if resumed else None, stack)
+    for check in (*domain_checks(config).values(), check_model):
         state, detail = check(config)
         if state == "fail":
             raise InputError(f"dry run: {detail}")
         console.print(f"{state}: {detail}")
-    folder = config.runs_dir / config.name
-    if folder.exists():
-        console.print(f"warn: {folder} exists; the run will need --name OTHER or --resume")
+    for estimate in (check_memory, check_disk):
+        state, detail = estimate(config)
+        console.print(f"{'ok' if state == 'ok' else 'warn'}: {detail}")
+    if cluster_address(config):
+        with ray_session(config) as placement:
+            for line in placement.told:
+                console.print(line)
     console.print("dry run: all is well; nothing was started")
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -15,16 +15,12 @@ from selfplay.cluster import ray_session
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
-from selfplay.domains import make_domains
-from selfplay.domains.base import Domain
-from selfplay.domains.mixed import open_sources
-from selfplay.evaluate import Evaluator, check_evaluation, model_context
+from selfplay.evaluate import Evaluator
 from selfplay.gate import Gate
 from selfplay.interrupt import Interrupt, interruptible
-from selfplay.league.training import TrainingLeague
 from selfplay.learner import Learner
 from selfplay.memory import PeakMemory
-from selfplay.models import load_tokenizer
+from selfplay.readiness import Ready, prepare
 from selfplay.report import build_report
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
@@ -53,6 +49,22 @@ class Parts:
         self.state.run_dir.write_placement(sorted(events, key=lambda row: row["time"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Actors:
+    """Who learns, samples and scores."""
+
+    learner: Learner
+    samplers: SamplerPool
+    scorers: ScorerPool
+
+    def wait_ready(self, console: RunConsole) -> None:
+        """Wait until all have loaded; what cannot, says so here."""
+        console.phase("waiting for models and engines")
+        self.learner.wait_ready()
+        self.samplers.wait_started()
+        self.scorers.wait_started()
+
+
 def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -> int:
     """Run or resume a self-improvement run; returns the exit code (130 behind Ctrl-C).
 
@@ -64,17 +76,21 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
         interrupt = stack.enter_context(interruptible())
         checkpoint = run_dir.latest_checkpoint() if resume else None
         step = step_of(checkpoint)
-        if resume:
-            for moved in run_dir.discard_after(step):
-                console.warn(f"set aside, will be done again: {moved}")
+        console.phase("checking what the run needs")
+        ready = prepare(config, run_dir, checkpoint, stack)
         console.start(config, step if checkpoint else None)
-        parts = assemble(config, run_dir, console, checkpoint, stack)
+        actors = start_actors(ready, run_dir, console, checkpoint, stack)
+        if resume:
+            actors.wait_ready(console)
+            go_back(config, run_dir, console, step)
+        parts = assemble(ready, actors, run_dir, console, checkpoint, stack)
         state, status = parts.state, "failed"
         try:
             if "base" not in run_dir.read_evals():
                 state.evaluate("base", config.eval.positions)
-            console.phase("waiting for the learner")
-            parts.learner.wait_ready()
+            if not resume:
+                console.phase("waiting for the learner")
+                parts.learner.wait_ready()
             parts.note_placement()
             status = train(config, parts, interrupt)
             if status == "finished":
@@ -107,83 +123,26 @@ def step_of(checkpoint: Path | None) -> int:
     return int(checkpoint.name[1:]) if checkpoint else 0
 
 
-def assemble(
-    config: RunConfig,
-    run_dir: RunDir,
-    console: RunConsole,
-    checkpoint: Path | None,
-    stack: ExitStack,
-) -> Parts:
-    """Start everything the run needs; `stack` ends it, the last started first."""
-    step = step_of(checkpoint)
-    config = config.with_absolute_paths()
-    local = Path(config.model).expanduser()
-    base = str(local.absolute()) if local.exists() else config.model
-    model = str(checkpoint or base)
-    # What reads the user's files comes before anything that takes seconds to start.
-    league = None
-    if config.league.opponents != "none":
-        league = stack.enter_context(TrainingLeague(config, run_dir, base))
-    domains = make_domains(config, league)
-    check_evaluation(config, domains)
-    source = open_sources(config, domains, stack)
-    if checkpoint:
-        source.restore(json.loads((checkpoint / "source.json").read_text(encoding="utf-8")))
-    learner, samplers, scorers = start_actors(
-        config, run_dir, console, domains, model, checkpoint, stack
-    )
-    board = TensorBoardLog(run_dir.path / "tb", step if checkpoint else None)
-    stack.callback(board.close)
-    scoring = {key: value for d in domains.values() for key, value in d.identity().items()}
-    run_dir.write_manifest(scoring, {"run": config.seed}, step if checkpoint else None)
-    tokenizer, context = load_tokenizer(model), model_context(model)
-    collector = Collector(
-        config,
-        domains=domains,
-        source=source,
-        samplers=samplers,
-        scorers=scorers,
-        tokenizer=tokenizer,
-        context=context,
-    )
-    if league is not None:
-        league.attach(samplers, tokenizer, context)
-    evaluator = Evaluator(config, samplers=samplers, tokenizer=tokenizer, context=context)
-    gate = Gate(
-        config,
-        run_dir=run_dir,
-        samplers=samplers,
-        base=base,
-        tokenizer=tokenizer,
-        context=context,
-    )
-    state = State(
-        config,
-        run_dir=run_dir,
-        console=console,
-        board=board,
-        domains=domains,
-        source=source,
-        learner=learner,
-        evaluator=evaluator,
-        gate=gate,
-        league=league,
-        step=step,
-        pad_id=int(tokenizer.pad_token_id),
-    )
-    return Parts(learner, samplers, scorers, collector, state, base)
+def go_back(config: RunConfig, run_dir: RunDir, console: RunConsole, step: int) -> None:
+    """Bring a run's folder back to `step`: the first that a resume writes, when all else has held.
+
+    What has started by then has loaded the checkpoint, so nothing that can be refused is left.
+    """
+    if config != run_dir.config():
+        run_dir.replace_config(config)
+    for moved in run_dir.discard_after(step):
+        console.warn(f"set aside, will be done again: {moved}")
 
 
 def start_actors(
-    config: RunConfig,
+    ready: Ready,
     run_dir: RunDir,
     console: RunConsole,
-    domains: dict[str, Domain],
-    model: str,
     checkpoint: Path | None,
     stack: ExitStack,
-) -> tuple[Learner, SamplerPool, ScorerPool]:
-    """Start Ray, or join it, and on it who learns, samples and scores."""
+) -> Actors:
+    """Start Ray, or join it, and on it who learns, samples and scores; `stack` ends them."""
+    config = ready.config
     console.phase("starting Ray")
     placement = stack.enter_context(ray_session(config))
     for line in placement.told:
@@ -191,17 +150,60 @@ def start_actors(
     console.phase("loading models, starting engines")
     learner = Learner(
         config,
-        model=model,
+        model=ready.model,
         resume=checkpoint,
         work_dir=run_dir.path / "logs" / "learner",
         gpus=placement.learner_gpus,
     )
     stack.callback(learner.stop)
-    samplers = SamplerPool(config, model, step_of(checkpoint), placement.sampler_gpus)
+    samplers = SamplerPool(config, ready.model, step_of(checkpoint), placement.sampler_gpus)
     stack.callback(samplers.close)
-    scorers = ScorerPool(config, domains)
+    scorers = ScorerPool(config, ready.domains)
     stack.callback(scorers.close)
-    return learner, samplers, scorers
+    return Actors(learner, samplers, scorers)
+
+
+def assemble(
+    ready: Ready,
+    actors: Actors,
+    run_dir: RunDir,
+    console: RunConsole,
+    checkpoint: Path | None,
+    stack: ExitStack,
+) -> Parts:
+    """Put together what the loop works with; `stack` closes it."""
+    step, config, league = step_of(checkpoint), ready.config, ready.league
+    learner, samplers, scorers = actors.learner, actors.samplers, actors.scorers
+    board = TensorBoardLog(run_dir.path / "tb", step if checkpoint else None)
+    stack.callback(board.close)
+    scoring = {key: value for d in ready.domains.values() for key, value in d.identity().items()}
+    run_dir.write_manifest(scoring, {"run": config.seed}, step if checkpoint else None)
+    asks: dict[str, Any] = {
+        "samplers": samplers,
+        "tokenizer": ready.tokenizer,
+        "context": ready.context,
+    }
+    collector = Collector(
+        config, domains=ready.domains, source=ready.source, scorers=scorers, **asks
+    )
+    if league is not None:
+        league.attach(samplers, ready.tokenizer, ready.context)
+        league.refresh()
+    state = State(
+        config,
+        run_dir=run_dir,
+        console=console,
+        board=board,
+        domains=ready.domains,
+        source=ready.source,
+        learner=learner,
+        evaluator=Evaluator(config, **asks),
+        gate=Gate(config, run_dir=run_dir, base=ready.base, **asks),
+        league=league,
+        step=step,
+        pad_id=int(ready.tokenizer.pad_token_id),
+    )
+    return Parts(learner, samplers, scorers, collector, state, ready.base)
 
 
 def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
@@ -275,4 +277,4 @@ def roll_back(parts: Parts, dropped: list[Batch], *, wall_s: float) -> None:
     state.finish_rollback(update, dropped, wall_s=wall_s)
 
 
-__all__ = ["Parts", "assemble", "roll_back", "run", "train"]
+__all__ = ["Actors", "Parts", "assemble", "roll_back", "run", "start_actors", "train"]

@@ -22,6 +22,7 @@ from rewards.result import ScoreRequest
 from selfplay.config import RunConfig
 from selfplay.figures import size
 from selfplay.manifest import gpus, usable_cores
+from selfplay.rundir import writable_place
 
 State = Literal["ok", "warn", "fail"]
 CheckFunction = Callable[[RunConfig], tuple[State, str]]
@@ -35,6 +36,8 @@ RAY_SECONDS = 120.0
 _BYTES_PER_TRAINED = 16
 """float32 weight, gradient and AdamW's two moments."""
 _BYTES_PER_SAMPLED = 4
+_LEAST_DISK = 64 * 2**20
+"""What a run writes besides its checkpoints before anybody would look."""
 _PROCESS_BYTES = 700 * 2**20
 """What a process takes once torch and transformers are imported (measured: 0.5-0.7 GiB)."""
 
@@ -159,13 +162,29 @@ def check_memory(config: RunConfig) -> tuple[State, str]:
     return "ok", detail
 
 
+def refuse_full_disk(config: RunConfig) -> None:
+    """Refuse a place where not even one checkpoint would fit.
+
+    Raises:
+        InputError: it cannot be written, or is full.
+    """
+    folder = writable_place(config.runs_dir)
+    free = shutil.disk_usage(folder).free
+    need = _LEAST_DISK + (parameters(config.model) or 0) * _BYTES_PER_TRAINED
+    if free < need:
+        raise InputError(
+            f"{folder}: {size(free)} free, and one checkpoint needs {size(need)}; make room, or "
+            "choose another place with runs_dir=FOLDER"
+        )
+
+
 def check_disk(config: RunConfig) -> tuple[State, str]:
-    """Compare the space below runs_dir with what the checkpoints take."""
-    folder = config.runs_dir.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return "fail", f"{folder} cannot be written; choose another place with runs_dir=FOLDER"
+    """Compare the space below runs_dir with what the checkpoints take.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    folder = writable_place(config.runs_dir)
     free = shutil.disk_usage(folder).free
     count = parameters(config.model) or 0
     models = max(1, config.steps // config.checkpoint.every)

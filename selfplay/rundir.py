@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -49,8 +50,7 @@ class RunDir:
         Raises:
             InputError: the name is no plain name or is taken, or the folder cannot be written.
         """
-        check_name(config.name)
-        path = config.runs_dir / config.name
+        path = cls.free_place(config)
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
@@ -64,6 +64,20 @@ class RunDir:
         run.lock()
         write_text(path / "config.yaml", dump_config(config), overwrite=False)
         return run
+
+    @staticmethod
+    def free_place(config: RunConfig) -> Path:
+        """Return runs_dir/name of a run to be; makes nothing.
+
+        Raises:
+            InputError: the name is no plain name, or is taken.
+        """
+        check_name(config.name)
+        path = config.runs_dir / config.name
+        writable_place(config.runs_dir)
+        if path.exists() or path.is_symlink():
+            raise InputError(_taken(path))
+        return path
 
     @classmethod
     def open(cls, target: str | Path, runs_dir: Path = Path("runs")) -> RunDir:
@@ -284,6 +298,23 @@ class RunDir:
             return None
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return value
+
+
+def writable_place(folder: Path) -> Path:
+    """Return `folder`, or the deepest folder above it that there is already; makes nothing.
+
+    Raises:
+        InputError: nothing can be made there.
+    """
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    reason = "Not a directory" if not folder.is_dir() else "Permission denied"
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    raise InputError(
+        f"{folder}: cannot be written: {reason}; choose another place with runs_dir=FOLDER"
+    )
 
 
 def _taken(path: Path) -> str:

@@ -139,9 +139,12 @@ class Book:
         self.file = None if folder is None else folder / FILE
         self._cache = cache / f"{version}.json"
         self._run: dict[str, tuple[str, list[str]]] = {}
+        self._final = False
         self._new: dict[str, list[str]] = {}
         if self.file is not None and self.file.exists():
             self._run = dict(_run_rows(self.file))
+            # The curriculum in a checkpoint fits these tasks and no others: nothing is added.
+            self._final = any((self.file.parent / "checkpoints").glob("v*"))
         self._cached = _cached(self._cache)
 
     def known(self, task: CodeTask) -> list[str] | None:
@@ -163,7 +166,7 @@ class Book:
 
     def save(self) -> None:
         """Write both files; verdicts that other runs have added to the cache stay."""
-        if self.file is not None and self._run:
+        if self.file is not None and self._run and not self._final:
             tasks = {name: {"key": key, "faults": why} for name, (key, why) in self._run.items()}
             write_json(self.file, {"tasks": tasks}, overwrite=True)
         if self._new:

@@ -15,6 +15,8 @@ from envs.chess.position import board_of, position_key
 from envs.errors import InputError
 from selfplay.config_domains import MatchConfig
 
+_DISTINCT = (1, 20, 400)
+"""Positions that are reached in exactly 0, 1 and 2 plies; from 3 on there are thousands."""
 _ATTEMPTS = 200
 """Openings drawn for one that is new, before we say that there are too few."""
 
@@ -64,11 +66,7 @@ class RandomOpenings(Sequence[chess.Board]):
             )
             if position_key(board) not in self._found:
                 return board
-        low, high = match.opening_plies
-        raise InputError(
-            f"match.opening_plies=[{low}, {high}]: fewer than {pair} distinct openings; allow more "
-            "plies or play fewer pairs"
-        )
+        raise _too_few(match, pair)
 
 
 def match_openings(
@@ -91,6 +89,25 @@ def match_openings(
     if match.openings is not None:
         return _from_book(match.openings, match.book_plies, pairs, seed)
     return RandomOpenings(pairs, seed, match, win_probability)
+
+
+def refuse_too_few(pairs: int, match: MatchConfig) -> None:
+    """Refuse random openings so short that `pairs` are not distinct.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    low, high = match.opening_plies
+    if high < len(_DISTINCT) and sum(_DISTINCT[low : high + 1]) < pairs:
+        raise _too_few(match, pairs)
+
+
+def _too_few(match: MatchConfig, pairs: int) -> InputError:
+    low, high = match.opening_plies
+    return InputError(
+        f"match.opening_plies=[{low}, {high}]: fewer than {pairs} distinct openings; allow more "
+        "plies or play fewer pairs"
+    )
 
 
 def _from_book(path: Path, plies: int | None, pairs: int, seed: int) -> list[chess.Board]:

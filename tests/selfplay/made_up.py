@@ -103,9 +103,11 @@ def metrics_row(step: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def filled_run(runs_dir: Path, text: str = " e4", name: str = "made-up") -> RunDir:
+def filled_run(
+    runs_dir: Path, text: str = " e4", name: str = "made-up", config: RunConfig | None = None
+) -> RunDir:
     """A finished run: 20 steps, rollouts of three of them, base and final evaluation."""
-    run = RunDir.create(RunConfig(name=name, runs_dir=runs_dir))
+    run = RunDir.create(config or RunConfig(name=name, runs_dir=runs_dir))
     for step in range(1, 21):
         run.append_metrics(metrics_row(step))
     for step in (1, 10, 20):
