@@ -14,7 +14,7 @@ from typing import TextIO
 import chess
 import chess.pgn
 
-from envs.chess.position import make_task, parse_fen, play, quoted, task_from
+from envs.chess.position import make_task, parse_fen, play, position_key, quoted, task_from
 from envs.errors import InputError
 from envs.task import Task
 
@@ -134,6 +134,15 @@ def _rating(text: str, where: str) -> float | None:
             f"{where}: Rating {quoted(text, 20)} is no number; give one or leave it empty"
         )
     return rating
+
+
+def asked_positions(puzzle: Puzzle) -> Iterator[str]:
+    """Yield the `position_key` of every position in which the solver of a puzzle is to move."""
+    board = chess.Board(puzzle.task.payload["fen"])
+    for number, move in enumerate(puzzle.solution):
+        if number % 2 == 0:
+            yield position_key(board)
+        board.push_uci(move)
 
 
 def is_solution(puzzle: Puzzle, move: str) -> bool:

@@ -13,6 +13,7 @@ import chess.pgn
 from envs.chess.files import load_epd, load_pgn, load_puzzles
 from envs.chess.games import GamePool
 from envs.chess.position import task_key
+from envs.chess.suites import OLDEST, suite_keys
 from envs.errors import InputError
 from envs.shares import Shares, checked_shares
 from envs.task import Task
@@ -24,9 +25,14 @@ SOURCES = (SELFPLAY, "puzzles", "epd", "pgn")
 class _Deck:
     """Tasks of one file, dealt in a new seeded order each time all were asked."""
 
-    def __init__(self, name: str, tasks: Sequence[Task], seed: int) -> None:
+    def __init__(
+        self, name: str, tasks: Sequence[Task], seed: int, exclude: frozenset[str]
+    ) -> None:
+        """Hold those of `tasks`, which are distinct, whose `task_key` is not in `exclude`."""
         self._name = name
-        self._tasks = list(tasks)
+        self._tasks = [task for task in tasks if task_key(task) not in exclude]
+        older = suite_keys(OLDEST)
+        self._older = _fingerprint([task for task in tasks if task_key(task) not in older])
         self._index = {task.id: i for i, task in enumerate(self._tasks)}
         self._seed = seed
         self._epoch = 0
@@ -55,13 +61,12 @@ class _Deck:
         return None
 
     def put_back(self, task_ids: Sequence[str]) -> None:
-        """Deal these tasks again before any other."""
-        self._again[:0] = [self._index[task_id] for task_id in task_ids]
+        """Deal these tasks again before any other, those that may not train excepted."""
+        self._again[:0] = [self._index[task_id] for task_id in task_ids if task_id in self._index]
 
     def fingerprint(self) -> str:
         """Return a hash of the tasks and their order in the file."""
-        joined = "\n".join(task.id for task in self._tasks)
-        return hashlib.sha256(joined.encode()).hexdigest()[:20]
+        return _fingerprint(self._tasks)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -72,14 +77,24 @@ class _Deck:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        if state["tasks"] == self._older != self.fingerprint():
+            # Saved when positions trained that are evaluated: the next time round is without them.
+            self._epoch, self._cursor, self._again = state["epoch"] + 1, 0, []
+            self._order = self._shuffled()
+            return
         if state["tasks"] != self.fingerprint():
             raise InputError(
-                f"chess.{self._name}: the file has changed since the run was saved; "
-                "put the old one back or start a new run"
+                f"chess.{self._name}: the file has changed since the run was saved, or what of it "
+                "is evaluated; put the old one back or start a new run"
             )
         self._epoch, self._cursor = state["epoch"], state["cursor"]
         self._again = list(state["again"])
         self._order = self._shuffled()
+
+
+def _fingerprint(tasks: Sequence[Task]) -> str:
+    joined = "\n".join(task.id for task in tasks)
+    return hashlib.sha256(joined.encode()).hexdigest()[:20]
 
 
 class TaskSource:
@@ -122,11 +137,11 @@ class TaskSource:
                 raise InputError(
                     f"chess.sources.{name} has a share but no file; set chess.{name} to one"
                 )
-            kept = {task.id: task for task in tasks if task_key(task) not in exclude}
+            distinct = list({task.id: task for task in tasks}.values())
             self.excluded[name] = sum(task_key(task) in exclude for task in tasks)
-            if not kept:
+            if self.excluded[name] == len(tasks):
                 raise InputError(f"chess.{name}: every position is held out; give another file")
-            self._decks[name] = _Deck(name, list(kept.values()), seed)
+            self._decks[name] = _Deck(name, distinct, seed, exclude)
         self._in_flight: dict[str, str] = {}
 
     @classmethod

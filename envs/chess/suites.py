@@ -24,6 +24,8 @@ _FILES = {
 TEST_SUITES = ("chess/test", "chess/endings")
 """Suites on which nothing was ever chosen: `selfplay eval --test` alone opens them."""
 
+OLDEST = ("chess/heldout", "chess/games")
+"""What was held out in runs whose manifest does not say."""
 RANDOM_PLIES = (2, 16)
 """`chess/heldout`: uniformly random plies from the start, inclusive."""
 GAME_PLIES = (6, 50)
@@ -71,8 +73,14 @@ def load_suite(name: str) -> list[Task]:
 
 @cache
 def heldout_keys() -> frozenset[str]:
-    """Return the `position_key` of every position in every suite."""
-    return frozenset(task_key(task) for name in _FILES for task in _tasks(name))
+    """Return the `position_key` of every position in every suite: none of them ever trains."""
+    return suite_keys(suite_names())
+
+
+@cache
+def suite_keys(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the `position_key` of every position in the suites of these names."""
+    return frozenset(task_key(task) for name in names for task in _tasks(name))
 
 
 def random_ply_positions(n: int, seed: int) -> list[chess.Board]:

@@ -103,9 +103,19 @@ class FamilyShelf:
 class TaskShelf:
     """A shelf of given tasks: each is an arm of its own, and none is out twice at a time."""
 
-    def __init__(self, name: str, tasks: Sequence[CodeTask], seed: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        tasks: Sequence[CodeTask],
+        seed: int,
+        limits: Limits,
+        *,
+        older: Sequence[CodeTask] = (),
+    ) -> None:
+        """Hold `tasks`. A state saved when all of `older` trained is taken up without the rest."""
         self._name = name
         self._tasks: dict[str, CodeTask] = {}
+        self._older = _marked(older)
         self._again: list[str] = []
         self.curriculum = _curriculum(name, seed, limits)
         for task in tasks:
@@ -150,16 +160,26 @@ class TaskShelf:
         if self._name == PROPOSALS:
             made = [from_payload(payload, "saved proposal") for payload in state["payloads"]]
             self._tasks = {task.key: task for task in made}
-        elif state["tasks"] != self._fingerprint():
+        elif state["tasks"] not in (self._fingerprint(), self._older):
             raise InputError(
                 f"code.{self._name}: the tasks have changed since the run was saved; put the old "
                 "file back or start a new run"
             )
-        self._again = list(state["again"])
+        self._again = [key for key in state["again"] if key in self._tasks]
         self.curriculum.restore(state["curriculum"])
+        for key in set(self.curriculum.arms()) - set(self._tasks):
+            self.curriculum.remove(key)
 
     def _fingerprint(self) -> str:
-        return fingerprint([task.task().id for task in self._tasks.values()])
+        return _marked(list(self._tasks.values()))
+
+
+def _marked(tasks: Sequence[CodeTask]) -> str:
+    """Return the fingerprint of tasks, of which the first with a key counts."""
+    first: dict[str, CodeTask] = {}
+    for task in tasks:
+        first.setdefault(task.key, task)
+    return fingerprint([task.task().id for task in first.values()])
 
 
 def _curriculum(name: str, seed: int, limits: Limits) -> Curriculum:

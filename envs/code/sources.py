@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envs.code import families
+from envs.code.contents import contents
 from envs.code.datasets import check_trainable
 from envs.code.families.screen import Screen
 from envs.code.shelves import FAMILIES, PROPOSALS, FamilyShelf, Limits, TaskShelf, fingerprint
@@ -45,15 +46,17 @@ class TaskSource:
         levels: Sequence[int] = families.LEVELS,
         files: Mapping[str, Sequence[CodeTask]] | None = None,
         evaluation: Sequence[CodeTask] = (),
+        benchmarks: Sequence[CodeTask] = (),
         limits: Limits | None = None,
         most_proposals: int = 256,
     ) -> None:
         """Mix the families at `levels` and the tasks in `files` ("mbpp", "jsonl").
 
         `shares` are relative weights; those of 0 are left out. `evaluation` holds the tasks of the
-        evaluation suites: a file task that is one of them is dropped and counted in `excluded`, a
-        family task whose reference solves one is passed over. Of proposals at most
-        `most_proposals` are kept, the newest.
+        evaluation suites: a file task that is one of them, or of `benchmarks`, is dropped and
+        counted in `excluded` (contents.py says what is one task), and a family task whose reference
+        solves one of `evaluation` is passed over. Of proposals at most `most_proposals` are kept,
+        the newest.
 
         Raises InputError for an unknown source or level, a share that is no number of 0 or more, a
         source without tasks, shares that are all 0, and tasks that must not train.
@@ -64,7 +67,7 @@ class TaskSource:
         if unknown or not levels:
             raise InputError(f"code.levels: {list(levels)} will not do; give some of 1, 2, 3")
         limits = limits or Limits()
-        held_out = {_content(task) for task in evaluation}
+        held_out = {mark for task in (*evaluation, *benchmarks) for mark in contents(task)}
         self.excluded: dict[str, int] = {}
         self._shelves: dict[str, FamilyShelf | TaskShelf] = {}
         for name in wanted:
@@ -73,11 +76,15 @@ class TaskSource:
                 continue
             given = list((files or {}).get(name, ())) if name != PROPOSALS else []
             check_trainable(given)
-            kept = [task for task in given if _content(task) not in held_out]
+            kept = [task for task in given if held_out.isdisjoint(contents(task))]
             self.excluded[name] = len(given) - len(kept)
+            if given and not kept:
+                raise InputError(f"code.{name}: every task of it is evaluated; give another file")
             if not kept and name != PROPOSALS:
                 raise InputError(f"code.sources.{name} has a share but no tasks; set code.{name}")
-            self._shelves[name] = TaskShelf(name, kept, seed, limits)
+            same = {_content(task) for task in evaluation}
+            older = [task for task in given if _content(task) not in same]
+            self._shelves[name] = TaskShelf(name, kept, seed, limits, older=older)
         if list(wanted) == [PROPOSALS]:
             raise InputError("code.sources: proposals alone begin with nothing; add families, say")
         self._most_proposals = most_proposals
@@ -177,7 +184,7 @@ class TaskSource:
 
 
 def _content(task: CodeTask) -> str:
-    """Return what makes two tasks one, whatever file they stand in."""
+    """Return what made two tasks one for runs that began before `contents` did."""
     return fingerprint(
         [" ".join(task.instruction.lower().split()), task.prefix or "", str(task.hidden)]
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -130,3 +131,11 @@ def drawn_results(groups: Sequence[Group]) -> list[RewardResult]:
 def mean(values: Sequence[float]) -> float | None:
     """Return the mean, None of nothing."""
     return sum(values) / len(values) if values else None
+
+
+def tell_excluded(section: str, excluded: Mapping[str, int]) -> None:
+    """Say on stderr how much of each file does not train because it is evaluated."""
+    for name, count in excluded.items():
+        if count:
+            told = f"{section}.{name}: {count} left out: they are evaluated, and so never train"
+            print(told, file=sys.stderr, flush=True)

@@ -9,20 +9,28 @@ from dataclasses import asdict
 from typing import Any
 
 from envs import Prompt, Task
-from envs.chess.files import load_puzzles
+from envs.chess.files import asked_positions, load_puzzles
 from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
 from envs.chess.opponents import Opponents
 from envs.chess.position import board_of
 from envs.chess.prompts import legal_moves, render
 from envs.chess.sources import TaskSource
-from envs.chess.suites import heldout_keys
+from envs.chess.suites import heldout_keys, suite_names
 from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer
 from rewards.result import ScoreRequest
 from selfplay.advantages import Advantage
 from selfplay.config import RunConfig
-from selfplay.domains.base import Ask, Progress, Score, drawn_results, has_infra_error, mean
+from selfplay.domains.base import (
+    Ask,
+    Progress,
+    Score,
+    drawn_results,
+    has_infra_error,
+    mean,
+    tell_excluded,
+)
 from selfplay.domains.chess_eval import evaluate_suite, solve_puzzles
 from selfplay.records import FORCED, Group
 
@@ -49,7 +57,7 @@ class ChessDomain:
         """Return self-play games from balanced openings, and files, mixed by shares."""
         screener = self._screener = stack.enter_context(self.make_scorer(evaluating=False))
         chess, seed, name = self._config.chess, self._config.seed, self._config.name
-        exclude = heldout_keys()
+        exclude = self.evaluated()
         pool = GamePool(
             chess.boards,
             seed,
@@ -63,7 +71,7 @@ class ChessDomain:
             exclude=exclude,
             opponents=self._opponents,
         )
-        return TaskSource.open(
+        source = TaskSource.open(
             {str(source): share for source, share in chess.sources.items()},
             seed=seed,
             pool=pool,
@@ -72,10 +80,26 @@ class ChessDomain:
             pgn=chess.pgn,
             exclude=exclude,
         )
+        tell_excluded("chess", source.excluded)
+        return source
+
+    def evaluated(self) -> frozenset[str]:
+        """Return the `position_key` of all that is evaluated, now or ever: it never trains.
+
+        These are the positions of all suites, test sets included, and those that the run's own
+        puzzles ask. Raises InputError for a broken puzzle file.
+        """
+        evaluation = self._config.eval
+        if evaluation.puzzles is None:
+            return heldout_keys()
+        puzzles = load_puzzles(evaluation.puzzles, limit=evaluation.puzzle_limit)
+        return heldout_keys().union(*map(asked_positions, puzzles))
 
     def identity(self) -> dict[str, Any]:
-        """Return the engine's identity."""
-        return {} if self._screener is None else asdict(self._screener.identity)
+        """Return the engine's identity, and the suites whose positions never train."""
+        if self._screener is None:
+            return {}
+        return asdict(self._screener.identity) | {"held_out": list(suite_names())}
 
     def render(self, task: Task) -> Prompt:
         """Return the prompt in the configured style."""

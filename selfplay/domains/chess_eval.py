@@ -9,7 +9,7 @@ from typing import Any
 import chess
 
 from envs import Prompt, Task
-from envs.chess.files import Puzzle, load_puzzles
+from envs.chess.files import Puzzle, asked_positions, load_puzzles
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of, make_task
 from envs.chess.rules import RULES
@@ -159,7 +159,13 @@ def solve_puzzles(
         progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
     rate = wilson(sum(solved.values()), len(solved)).as_dict()
     rows = [
-        {"task_id": p.task.id, "puzzle": p.id, "rating": p.rating, "solved": solved[p.id]}
+        {
+            "task_id": p.task.id,
+            "puzzle": p.id,
+            "rating": p.rating,
+            "solved": solved[p.id],
+            "positions": list(asked_positions(p)),
+        }
         for p in puzzles
     ]
     return {"policy": {"puzzle_accuracy": rate}, "rows": rows}

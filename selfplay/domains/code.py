@@ -29,6 +29,7 @@ from selfplay.domains.code_tasks import (
     training_files,
     training_source,
 )
+from selfplay.domains.suites import CODE_SUITES
 from selfplay.records import Group
 
 GROUP = 0.75
@@ -91,8 +92,9 @@ class CodeDomain:
         return proposer.ProposingSource(tasks, settings.share, self._config.seed)
 
     def identity(self) -> dict[str, Any]:
-        """Return the sandbox's settings and the tier that it reached here."""
-        return {"sandbox": self._config.sandbox.model_dump(mode="json"), "tier": self._tier}
+        """Return the sandbox's settings, the tier reached here, and the suites never trained on."""
+        box = self._config.sandbox.model_dump(mode="json")
+        return {"sandbox": box, "tier": self._tier, "held_out_code": list(CODE_SUITES)}
 
     def render(self, task: Task) -> Prompt:
         """Return the prompt in the configured style."""

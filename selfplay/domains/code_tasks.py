@@ -20,6 +20,7 @@ from envs.code.sources import TaskSource
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from selfplay.config import RunConfig
+from selfplay.domains.base import tell_excluded
 from selfplay.domains.suites import CODE_SUITES, TEST_SUITES
 
 MOST = 1_000_000
@@ -88,14 +89,17 @@ def training_source(
     code = config.code
     shares = {str(name): share for name, share in code.sources.items()}
     files = training_files(config) if files is None else files
-    return TaskSource(
+    source = TaskSource(
         shares,
         seed=config.seed,
         levels=code.levels,
         files=files,
         evaluation=evaluation_tasks(config),
+        benchmarks=benchmark_tasks(config) if files else (),
         limits=Limits(retire_at=code.retire_at),
     )
+    tell_excluded("code", source.excluded)
+    return source
 
 
 def jsonl_tasks(config: RunConfig) -> list[CodeTask]:

@@ -25,6 +25,7 @@ from selfplay.verify.finding import FAULTS, Difference, Findings
 from selfplay.verify.folder import Run, open_run
 from selfplay.verify.games import legal_answers
 from selfplay.verify.groups import StoredGroup, file_of, groups_of
+from selfplay.verify.held_out import check_held_out, held_out_of
 from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
 
 Told = Callable[[str], None]
@@ -79,6 +80,7 @@ class Verification:
     def rollouts(self) -> None:
         """Check every step's rollouts and its row of metrics.jsonl."""
         run, domains = self.run, make_domains(self.run.config)
+        held_out = held_out_of(run, self.findings)
         files: dict[int, Path] = {}
         with self.findings.guard("rollouts"):
             files = run.folder.rollouts.files()
@@ -93,6 +95,7 @@ class Verification:
             self.told(f"rollouts of step {step}/{max(files)}")
             with self.findings.guard(file_of(step)):
                 groups = groups_of(run.folder.rollouts.read(step))
+                self._add(file_of(step), check_held_out(step, groups, held_out))
                 self._step(step, groups, domains, rows.get(step), tokenizer, chosen[step])
 
     def _step(

@@ -129,6 +129,12 @@ def other_result(game: chess.pgn.Game, text: str) -> str:
     return text.replace(f'"{result}"', '"1-0"').replace(f" {result}\n", " 1-0\n")
 
 
+def evaluated_too(run: Path) -> None:
+    """A position that trained is one of those that the final evaluation asked."""
+    trained = json.loads(pq.read_table(run / STEP1).to_pylist()[0]["payload"])["fen"]
+    in_json(lambda e: suite(e)["rows"][3].update(fen=trained), FINAL)(run)
+
+
 def flip_promotion(lines: list[Any]) -> None:
     lines[0]["promoted"] = not lines[0]["promoted"]
 
@@ -157,6 +163,7 @@ CASES = [
     Case("verdict", in_rows(put(verdict="illegal")), f"{STEP1}: row 2, verdict"),
     Case("forged best move", in_rows(forged_best), f"{STEP1}: scored again.verdict", scorers=True),
     Case("text", in_rows(put(text=" Qh9\n")), f"{STEP1}: row 2, text", scorers=True),
+    Case("evaluated position", evaluated_too, f"{STEP1}: row 0, payload: stored a held-out task"),
     Case("token ids", in_rows(other_ids), f"{STEP1}: row 0, text", scorers=True),
     Case("prompt ids", in_rows(other_prompt), f"{STEP1}: row 0, prompt_ids", scorers=True),
     Case("advantage", in_rows(put(advantage=0.5)), f"{STEP1}: row 2, advantage"),
