@@ -89,6 +89,13 @@ def evaluate(
         Path | None, typer.Option("--json", help="Write the whole result here; - prints it.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the JSON file.")] = False,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test",
+            help="Open the test sets: a run's newest version and its base model, on record.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a model or a finished run on the held-out suites, greedily.
 
@@ -101,6 +108,8 @@ def evaluate(
       selfplay eval runs/quickstart --json result.json
 
       selfplay eval runs/code --suite humaneval,families --samples 20 --k 1,10
+
+      selfplay eval quickstart --test
     """
     from selfplay.show import show_evaluation
 
@@ -109,7 +118,7 @@ def evaluate(
         given.append(f"eval.samples={samples}")
     if k is not None:
         given.append(f"eval.k=[{k}]")
-    show_evaluation(target, suite, given, json_file, samples_out, force=force)
+    show_evaluation(target, suite, given, json_file, samples_out, force=force, test=test)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.engines import SampleRequest
 from selfplay.figures import prompt_name
 from selfplay.models import load_tokenizer
+from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
 from selfplay.tokenise import prompt_ids
@@ -162,38 +164,71 @@ def evaluator_of(config: RunConfig, model: str, version: int) -> Iterator[Evalua
             samplers.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `selfplay eval` measures: a model and the configuration under which it is asked.
+
+    `run_dir` is None for a model that is no run's.
+    """
+
+    config: RunConfig
+    model: str
+    version: int
+    run_dir: RunDir | None = None
+
+    def asking(self, suites: list[str] | None) -> RunConfig:
+        """Return the configuration with these suites alone (None: its own), files from the root."""
+        wanted = {"suites": suites, "puzzles": None} if suites is not None else {}
+        evaluation = self.config.eval.model_copy(update=wanted)
+        return self.config.model_copy(update={"eval": evaluation}).with_absolute_paths()
+
+    def of_base(self) -> Measured:
+        """Return the same for the model that the run began with."""
+        return replace(self, model=self.config.model, version=0)
+
+
+def find_measured(target: str, overrides: list[str]) -> Measured:
+    """Return a run's newest checkpoint or a model, to be measured.
+
+    Args:
+        target: a run (name below ./runs, or folder), or whatever `model:` takes.
+        overrides: `a.b=c` on the run's configuration, or on the defaults for a model.
+
+    Raises:
+        InputError: no such run, or none of its checkpoints is complete.
+    """
+    from selfplay.config_io import parse_config
+
+    if not _is_run(target):
+        return Measured(parse_config({}, "defaults", overrides), target, 0)
+    run_dir = RunDir.open(target)
+    checkpoint = run_dir.latest_checkpoint()
+    if checkpoint is None:
+        raise InputError(f"{target}: this run has no complete checkpoint to evaluate")
+    stored = run_dir.config().model_dump(mode="json")
+    config = parse_config(stored, str(run_dir.path), overrides)
+    return Measured(config, str(checkpoint), int(checkpoint.name[1:]), run_dir)
+
+
 def evaluate_model(target: str, suites: list[str] | None, overrides: list[str]) -> dict[str, Any]:
     """Evaluate a run's newest checkpoint or a model, as `selfplay eval` does.
 
     Args:
-        target: a run (name below ./runs, or folder), or whatever `model:` takes.
+        target, overrides: see find_measured.
         suites: their names; None takes those of the configuration.
-        overrides: `a.b=c` on the run's configuration, or on the defaults for a model.
 
     Raises:
         InputError: no such run, model or suite.
     """
-    from selfplay.config_io import parse_config
-    from selfplay.rundir import RunDir
-
-    if _is_run(target):
-        run_dir = RunDir.open(target)
-        checkpoint = run_dir.latest_checkpoint()
-        if checkpoint is None:
-            raise InputError(f"{target}: this run has no complete checkpoint to evaluate")
-        stored = run_dir.config().model_dump(mode="json")
-        config = parse_config(stored, str(run_dir.path), overrides)
-        model, version = str(checkpoint), int(checkpoint.name[1:])
-    else:
-        config = parse_config({}, "defaults", overrides)
-        model, version = target, 0
-    wanted = {"suites": suites, "puzzles": None} if suites is not None else {}
-    config = config.model_copy(update={"eval": config.eval.model_copy(update=wanted)})
-    config = config.with_absolute_paths()
+    found = find_measured(target, overrides)
+    config = found.asking(suites)
     check_evaluation(config, {})
-    with evaluator_of(config, model, version) as evaluator:
+    prompts = config.eval.base_prompts if found.run_dir is None else ()
+    with evaluator_of(config, found.model, found.version) as evaluator:
         positions = config.eval.positions
-        return evaluator.evaluate("eval", step=version, positions=positions, suites=suites)
+        return evaluator.evaluate(
+            "eval", step=found.version, positions=positions, suites=suites, prompts=prompts
+        )
 
 
 def model_context(model: str) -> int:

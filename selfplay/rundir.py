@@ -187,6 +187,19 @@ class RunDir:
         order = sorted(evals, key=lambda name: (evals[name].get("version") or 0, name))
         return {name: evals[name] for name in order}
 
+    def write_test(self, result: dict[str, Any]) -> Path:
+        """Write what an opening of the test sets gave as test/opening_NNNNNN.json, the next one."""
+        folder = self.path / "test"
+        taken = [int(path.stem[-6:]) for path in folder.glob("opening_[0-9]*.json")]
+        path = folder / f"opening_{1 + max(taken, default=0):06d}.json"
+        write_json(path, result, overwrite=False)
+        return path
+
+    def test_results(self) -> list[dict[str, Any]]:
+        """Return what each opening of the test sets gave, in order."""
+        paths = sorted((self.path / "test").glob("opening_*.json"))
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
     def write_summary(self, summary: dict[str, Any]) -> Path:
         """Write summary.json, which is derived and so replaced."""
         write_json(self.path / "summary.json", summary, overwrite=True)

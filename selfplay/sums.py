@@ -20,8 +20,8 @@ COMPLETE = "complete.json"
 """The last file of a checkpoint."""
 TRANSIENT = "optimizer.pt"
 """What only the newest checkpoints keep; as large as all the rest, and no result."""
-UNSEALED = ("report.html", "lock", "tb", "logs")
-"""What a run's list leaves out: written anew at any time, or no result."""
+UNSEALED = ("report.html", "lock", "tb", "logs", "test")
+"""What a run's list leaves out: written anew or added at any time, or no result."""
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 

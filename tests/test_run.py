@@ -181,6 +181,28 @@ def test_eval_prints_the_numbers_of_the_summary(runs: Path, resumed: Path, tmp_p
         assert measured[suite]["policy"] == numbers["final"]
 
 
+def test_test_sets_are_opened_on_record_with_the_base_model_beside(
+    runs: Path, resumed: Path, tmp_path: Path
+) -> None:
+    """Paired with the base model on the same positions, in the report, and verify still agrees."""
+    out = tmp_path / "test.json"
+    arguments = [sys.executable, "-m", "selfplay", "eval", "torn", "--test", "eval.positions=3"]
+    few = ["--suite", "chess/endings", "--json", str(out)]
+    done = selfplay(runs.parent, [*arguments, *few])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "opened 0 times before" in done.stdout
+    [row] = [json.loads(line) for line in (runs / "test_openings.jsonl").read_text().splitlines()]
+    assert (row["target"], row["version"], row["suites"]) == ("torn", STEPS, ["chess/endings"])
+    kept = json.loads((resumed / "test" / "opening_000001.json").read_text())
+    assert kept == json.loads(out.read_text())
+    numbers = kept["compared"]["chess/endings"]
+    assert set(numbers) == {"base", "prompts", "final", "random_mover", "rules", "paired"}
+    assert kept["base"]["version"] == 0 and kept["version"] == STEPS
+    assert "Test sets" in (resumed / "report.html").read_text()
+    verified = selfplay(runs.parent, [sys.executable, "-m", "selfplay", "verify", "torn"])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
 def test_held_out_positions_never_train(runs: Path) -> None:
     from envs import Task
     from envs.chess.position import task_key

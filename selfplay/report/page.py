@@ -63,6 +63,7 @@ def render(run_dir: RunDir) -> str:
         f"<h1>{escape(run_dir.name)}</h1>",
         facts_html(summary),
         _section("Before and after", comparison_html(summary)),
+        *_tests(run_dir),
         *_promotions(run_dir),
         _section("Curves", _curves(metrics, evals)),
         _section("Where the time went", _time(metrics)),
@@ -172,6 +173,21 @@ def _before_and_after(evals: dict[str, dict[str, Any]]) -> list[str]:
     if programs:
         sections.append(_section("Programs before and after training", programs))
     return sections
+
+
+def _tests(run_dir: RunDir) -> list[str]:
+    """Return what came of the newest opening of the test sets, where there was one."""
+    results = run_dir.test_results()
+    if not results:
+        return []
+    newest = results[-1]
+    told = (
+        f"Nothing was chosen on these. Opened {newest['opening']['time']}, version "
+        f"{newest['version']}; these sets had been opened {newest['earlier']} times before below "
+        "this folder of runs."
+    )
+    table = comparison_html({"suites": newest["compared"]})
+    return [_section("Test sets", f"<p>{escape(told)}</p>{table}")]
 
 
 def _promotions(run_dir: RunDir) -> list[str]:
