@@ -67,6 +67,9 @@ def make_entries(
 ) -> list[Entry]:
     """Return all lines: rated players best first, then what was not rated, by run and version."""
     entries = {entry.name: entry for run in runs for entry in run_entries(run, players)}
+    for entry in measured_beside(runs):
+        known = entries.setdefault(entry.name, entry)
+        known.suites = known.suites or entry.suites
     for name in players:
         if name not in entries:
             entries[name] = Entry(name, "anchor" if _ANCHOR.fullmatch(name) else "player")
@@ -104,6 +107,35 @@ def run_entries(run: Run, players: Iterable[str]) -> list[Entry]:
         _entry(run, name, version, () if own.get(name) else tuple(roles.get(version, ())))
         for name, version in sorted(names.items(), key=lambda item: (item[1], item[0]))
     ]
+
+
+def measured_beside(runs: Sequence[Run]) -> list[Entry]:
+    """Return who was measured on the runs' suites without training: anchors and other prompts.
+
+    Anchors do the same in every run; of several figures for a suite those over most items stand.
+    """
+    found: dict[str, Entry] = {}
+    for run in runs:
+        for evaluation in run.evaluations:
+            for other, suites in evaluation.others.items():
+                own = other.startswith("@")
+                name = f"{run.name}{other}" if own else other
+                entry = found.setdefault(
+                    name,
+                    Entry(name, "run", run=run.name, version=evaluation.version, suites={})
+                    if own
+                    else Entry(name, "anchor", suites={}),
+                )
+                entry.suites = {**suites, **entry.suites} | {
+                    suite: metrics
+                    for suite, metrics in suites.items()
+                    if _items(metrics) > _items(entry.suites.get(suite, {}))
+                }
+    return list(found.values())
+
+
+def _items(metrics: Mapping[str, Mapping[str, Any]]) -> int:
+    return max((int(interval.get("n") or 0) for interval in metrics.values()), default=0)
 
 
 def _entry(run: Run, name: str, version: int, roles: tuple[str, ...]) -> Entry:

@@ -7,7 +7,7 @@ checkpoints are looked at by the headers of their safetensors files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,23 @@ _CURVES = (
 """Metrics of a step that are drawn."""
 
 
+Suites = Mapping[str, dict[str, Any]]
+"""Metric -> interval, of one suite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One evaluation's figures: suite -> metric -> interval, and the puzzle rating if there is."""
+    """One evaluation's figures: suite -> metric -> interval, and the puzzle rating if there is.
+
+    `others` are those measured on the same items, by the name that they have in a league: the
+    random mover, the rules, the model under other prompts (`@base,style=fen_legal`).
+    """
 
     name: str
     version: int
-    suites: Mapping[str, Mapping[str, dict[str, Any]]]
+    suites: Mapping[str, Suites]
     puzzle: dict[str, Any] | None
+    others: Mapping[str, Mapping[str, Suites]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +204,32 @@ def _evaluations(folder: Path) -> tuple[tuple[Evaluation, ...], tuple[dict[str, 
 
 
 def _evaluation(name: str, record: Mapping[str, Any]) -> Evaluation:
-    suites: dict[str, dict[str, dict[str, Any]]] = {}
+    suites: dict[str, Suites] = {}
+    others: dict[str, dict[str, Suites]] = {}
     puzzle = None
     for suite, numbers in section(record, "suites").items():
-        policy = {key: interval(value) for key, value in section(numbers, "policy").items()}
-        suites[str(suite)] = {key: value for key, value in policy.items() if value is not None}
+        suites[str(suite)] = _figures(section(numbers, "policy"))
         puzzle = puzzle or _puzzle(section(numbers).get("rows"))
-    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle)
+        for other, figures in _measured_beside(numbers):
+            others.setdefault(other, {})[str(suite)] = _figures(figures)
+    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, others)
+
+
+def _figures(metrics: Mapping[str, Any]) -> Suites:
+    found = {key: interval(value) for key, value in metrics.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _measured_beside(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and figures of whoever was measured on a suite's items besides the policy."""
+    if "random_mover" in numbers:
+        yield "random", section(numbers, "random_mover")
+    for rule, figures in section(numbers, "rules").items():
+        yield f"rule:{rule}", section(figures)
+    for form in numbers.get("prompts", []):
+        options = {key: form[key] for key in ("shots", "style") if form[key]}
+        words = ",".join(f"{key}={value}" for key, value in options.items())
+        yield f"@{BASE},{words}", section(form, "policy")
 
 
 def _puzzle(rows: Any) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ def test_runs_and_games_become_a_folder(here: Path, stockfish: Path) -> None:
         *("--bootstraps", "100", "--title", "Ours"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "4 entries: board/index.html\n"
+    assert done.stdout == "6 entries: board/index.html\n"
     data = read_json(here / "board" / "leaderboard.json")
     assert data["title"] == "Ours" and data["ratings"]["anchor_elo"] == 100
     assert "1000 nodes a position" in data["analysis"]

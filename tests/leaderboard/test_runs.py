@@ -112,7 +112,12 @@ def test_kinds_and_ratings(tmp_path: Path) -> None:
     kinds = {e.name: e.kind for e in entries}
     assert kinds["random"] == kinds["softmax:0.1,nodes=9"] == "anchor"
     assert kinds["Fritz"] == "player" and kinds["alpha@v000020"] == "run"
-    assert [e.rating is None for e in entries] == [False] * 4 + [True] * 2
+    assert [e.rating is None for e in entries] == [False] * 4 + [True] * 4
+    beside = {e.name: e for e in entries}
+    for name in ("random", "rule:first_capture", "alpha@base,shots=3,style=fen_legal"):
+        assert "regret" in beside[name].suites["chess/games"]
+    assert kinds["rule:first_capture"] == "anchor"
+    assert beside["alpha@base,shots=3,style=fen_legal"].kind == "run"
     fritz = next(e for e in entries if e.name == "Fritz")
     assert fritz.rating is not None and fritz.rating["status"] == "below"
     assert "name" not in fritz.rating and fritz.hardware is None
