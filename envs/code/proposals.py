@@ -18,6 +18,7 @@ Aim = Literal["predict", "reimplement"]
 
 VISIBLE = 3
 _LEAST_HIDDEN = 3
+_UNLIKE = "not the same value every time"
 _MAX_RESULT = 300
 """Characters of a result, written out."""
 
@@ -43,8 +44,8 @@ def judge(
 
     `runs[i]` are the runs, two at least and in interpreters of their own, on `inputs[i]`, of which
     the first are the proposal's. Rejected is what fails or does not end on its own inputs, does
-    not return the same value every time, is trivial (fewer than three different results, or the
-    first argument given back) or does what an evaluation task asks (`screen`).
+    not return the same value every time on any input, is trivial (fewer than three different
+    results, or the first argument given back) or does what an evaluation task asks (`screen`).
     """
     own = len(proposal.inputs)
     cases: list[CallTest] = []
@@ -52,14 +53,19 @@ def judge(
         fault = _fault(attempts)
         if fault is None:
             cases.append(CallTest(list(args), attempts[0].value))
-        elif i < own:
-            return Rejected(f"{call_text(proposal.name, CallTest(args, None))[:80]}: {fault}")
+        elif i < own or fault == _UNLIKE:
+            return Rejected(f"{told_call(proposal, args)}: {fault}")
     fault = _trivial(cases)
     if fault:
         return Rejected(fault)
     if screen is not None and screen.agrees(cases):
         return Rejected("does what an evaluation task asks")
     return _predict(proposal, cases) if aim == "predict" else _reimplement(proposal, cases)
+
+
+def told_call(proposal: Proposal, args: list[Any]) -> str:
+    """Return a call of a proposal as it is written in a reason."""
+    return call_text(proposal.name, CallTest(list(args), None))[:80]
 
 
 def reward(solved: int, tried: int) -> float:
@@ -74,17 +80,18 @@ def reward(solved: int, tried: int) -> float:
 
 
 def _fault(attempts: Sequence[Run]) -> str | None:
-    failed = next((attempt for attempt in attempts if not attempt.ok), None)
-    if failed is not None:
-        return failed.detail or "failed"
     if len(attempts) < 2:
         raise ValueError("a proposal must be run twice on every input")
+    failed = next((attempt for attempt in attempts if not attempt.ok), None)
+    if failed is not None:
+        some = any(attempt.ok for attempt in attempts)
+        return _UNLIKE if some else failed.detail or "failed"
     try:
         packed = {pack(attempt.value) for attempt in attempts}
     except Unsupported as error:
         return str(error)
     if len(packed) > 1:
-        return "not the same value every time"
+        return _UNLIKE
     return "a long result" if len(packed.pop()) > _MAX_RESULT else None
 
 

@@ -122,13 +122,16 @@ def parse(completion: str) -> Proposal | Rejected:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            function = ast.parse(source).body[0]
+            nodes = ast.parse(source).body
             found = [_call(line) for line in calls]
+            function = nodes[0]
             doc = ast.get_docstring(function) if isinstance(function, ast.FunctionDef) else None
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         return Rejected(f"no Python ({type(error).__name__})")
     if not isinstance(function, ast.FunctionDef):
         return Rejected("no function")
+    if len(nodes) > 1:  # behind a form feed, which Python takes for the beginning of a line
+        return Rejected("more than one function")
     fault = _fault(function)
     if fault:
         return Rejected(fault)

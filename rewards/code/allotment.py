@@ -20,12 +20,19 @@ class Allotment:
     """
 
     def __init__(
-        self, seconds: float = math.inf, answers: int = 1, each_s: float = 0.0, where: str = ""
+        self,
+        seconds: float = math.inf,
+        answers: int = 1,
+        each_s: float = 0.0,
+        once_s: float | None = None,
     ) -> None:
-        """Start the clock: `answers` of at most `each_s` seconds; `where` is for messages."""
+        """Start the clock: `answers` of at most `each_s` seconds.
+
+        With `once_s` each runs once, for so many seconds at most, and no reference is measured.
+        """
         self._seconds, self._end = seconds, time.monotonic() + seconds
         self._waiting, self._each_s = answers, each_s
-        self._where = where
+        self.once_s = once_s
 
     @property
     def left(self) -> float:
@@ -51,6 +58,6 @@ class Allotment:
         """Return the error for something that was not judged."""
         left = max(0.0, self.left)
         return TimeSpentError(
-            f"{self._where}not judged: {why}, of the group's {self._seconds:.3g} s {left:.3g} are "
+            f"not judged: {why}, of the group's {self._seconds:.3g} s {left:.3g} are "
             "left; raise scorer.deadline_s"
         )

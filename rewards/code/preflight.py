@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from envs.code.task import CallTest, CodeTask, ProgramTest
 from envs.code.values import shown
-from rewards.code.scorer import CodeScorer
+from rewards.code.grade import Grade
 
 _CONSTANTS = ("0", "1", "True", "''", "[]")
 _MOST_SHOWN = 10_000
 
 
-def faults(task: CodeTask, scorer: CodeScorer) -> list[str]:
+class Grader(Protocol):
+    """Grades programs: a CodeScorer, or part of one with a limit of time."""
+
+    def grade(self, task: CodeTask, program: str) -> Grade:
+        """Return the grade of a whole program. Raises SandboxError."""
+
+
+def faults(task: CodeTask, scorer: Grader) -> list[str]:
     """Return why a task must not be asked; empty for one that holds.
 
     The reference must pass every test, visible and hidden, where there is one; the empty program,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -13,19 +14,22 @@ from envs.code.proposer import Proposal
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.closing import Closes
-from rewards.code.allotment import Allotment
+from rewards.code.allotment import Allotment, TimeSpentError
 from rewards.code.grade import Grade, clean
-from rewards.code.heldout import HeldOut
+from rewards.code.heldout import BUDGET_S, HeldOut
 from rewards.code.judge import IDLE, Judge
-from rewards.code.proposing import score_proposal
+from rewards.code.preflight import faults
+from rewards.code.proposing import RUN_S, score_proposal
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
 from rewards.result import RewardResult, ScoreRequest
 
 Shape = Literal["all", "fraction"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 """`all`: 1 when all hidden tests pass, else 0; `fraction`: the share of them that pass."""
-OTHER_HASH_SEED = 1
-"""Of the sandbox in which proposals run a second time; the first has 0."""
+PROPOSAL_S = 2 * RUN_S + BUDGET_S
+"""The longest that one proposal takes: its runs, its task's own judging, the held-out tasks."""
+ONCE_S = 2.0
+"""For all tests of a proposal's task; a sound proposal has answered them in less."""
 
 
 class CodeScorer(Closes):
@@ -56,7 +60,7 @@ class CodeScorer(Closes):
         limits = limits or Limits(wall_s=4.0)
         self._start = partial(Sandbox, limits, bubblewrap=bubblewrap, allow_weak=allow_weak)
         self._sandbox = self._start()
-        self._other: Sandbox | None = None
+        self._others: list[Sandbox] = []
         try:
             self._judge = Judge(self._sandbox, limits, task_s=task_s)
         except BaseException:
@@ -123,6 +127,31 @@ class CodeScorer(Closes):
             evidence = _evidence(task, program, "infra_error", str(error))
             return RewardResult(0.0, "infra_error", {}, evidence)
 
+    def score_proposals(
+        self,
+        completions: Sequence[str],
+        *,
+        seed: int,
+        aim: Aim,
+        screen: Screen | None = None,
+        heldout: HeldOut | None = None,
+    ) -> list[RewardResult]:
+        """Return what became of each proposed function, in order, within the group's time.
+
+        `infra_error` where that does not suffice; see score_proposal.
+        """
+        group = Allotment(self._group_s, len(completions), PROPOSAL_S)
+        results = []
+        for text in completions:
+            try:
+                group.begin(PROPOSAL_S)
+            except TimeSpentError as error:
+                results.append(_no_proposal(error))
+                continue
+            made = self.score_proposal(text, seed=seed, aim=aim, screen=screen, heldout=heldout)
+            results.append(made)
+        return results
+
     def score_proposal(
         self,
         completion: str,
@@ -134,24 +163,37 @@ class CodeScorer(Closes):
     ) -> RewardResult:
         """Return what became of a proposed function; see proposing.py.
 
-        `screen` and `heldout` hold the evaluation tasks that it must not give away. The first call
-        starts a second sandbox.
+        Takes PROPOSAL_S seconds at most on a machine that does not stall. `screen` and `heldout`
+        hold the evaluation tasks that it must not give away. The first call starts a second
+        sandbox, and two more where the order of a set may show.
         """
 
-        def known(proposal: Proposal) -> str | None:
-            if heldout is None:
-                return None
+        def known(proposal: Proposal, task: CodeTask) -> str | None:
+            fault = self._fault(task)
+            if fault is not None or heldout is None:
+                return fault
             return heldout.gives_away(proposal, self._sandbox, self._judge)
 
-        try:
-            if self._other is None:
-                self._other = self._start(hash_seed=OTHER_HASH_SEED)
-        except SandboxError as error:
-            evidence = {"action": None, "detail": clean(str(error)), "task": None}
-            return RewardResult(0.0, "infra_error", {"sound": 0.0}, evidence)
         return score_proposal(
-            self._sandboxes, completion, seed=seed, aim=aim, screen=screen, known=known
+            self._boxes, completion, seed=seed, aim=aim, screen=screen, known=known
         )
+
+    def _boxes(self, count: int) -> list[Sandbox]:
+        """Return that many sandboxes, each with a hash seed of its own; started when first asked.
+
+        Raises SandboxError.
+        """
+        while len(self._sandboxes) < count:
+            self._others.append(self._start(hash_seed=len(self._sandboxes)))
+        return self._sandboxes[:count]
+
+    def _fault(self, task: CodeTask) -> str | None:
+        """Return why the task that a proposal became does not hold, or None."""
+        once = _Once(self._judge)
+        if task.answer == "literal":  # a constant is what it asks for
+            grade = once.grade(task, task.reference or "")
+            return None if grade.verdict == "pass" else f"its own answer: {grade.status}"
+        return next(iter(faults(task, once)), None)
 
     def score_completion(self, task: CodeTask, completion: str) -> RewardResult:
         """Return the result of one completion; see `score`."""
@@ -164,7 +206,7 @@ class CodeScorer(Closes):
 
     @property
     def _sandboxes(self) -> list[Sandbox]:
-        return [self._sandbox] if self._other is None else [self._sandbox, self._other]
+        return [self._sandbox, *self._others]
 
     def _result(self, task: CodeTask, program: str, grade: Grade) -> RewardResult:
         share = grade.hidden.share or 0.0
@@ -182,6 +224,22 @@ class CodeScorer(Closes):
             "sandbox": self.tier.value,
         }
         return RewardResult(value, grade.verdict, parts, evidence)
+
+
+class _Once:
+    """The judge, with ONCE_S for each program."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def grade(self, task: CodeTask, program: str) -> Grade:
+        """Return the grade of a whole program. Raises SandboxError."""
+        return self._judge.grade(task, program, Allotment(once_s=ONCE_S))
+
+
+def _no_proposal(error: Exception) -> RewardResult:
+    evidence = {"action": None, "detail": clean(str(error)), "task": None}
+    return RewardResult(0.0, "infra_error", {"sound": 0.0}, evidence)
 
 
 def _evidence(task: CodeTask, action: str | None, status: str, detail: str) -> dict[str, Any]:

@@ -151,12 +151,9 @@ class CodeDomain:
         """Return the results of the programs, or the proposals, for one task."""
         if task.domain == PROPOSE:
             aim, seed = self._config.proposer.aim, self._config.seed
-            return [
-                scorer.score_proposal(
-                    text, seed=seed, aim=aim, screen=self._screen(), heldout=self._heldout()
-                )
-                for text in completions
-            ]
+            return scorer.score_proposals(
+                completions, seed=seed, aim=aim, screen=self._screen(), heldout=self._heldout()
+            )
         return scorer.score([ScoreRequest(task, text) for text in completions])
 
     def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:

@@ -100,13 +100,48 @@ def test_what_gives_an_evaluation_task_away_is_rejected(
     "function",
     [
         "def f(xs):\n    return max(xs) - min(xs) + 1\n",
-        "def f(xs):\n    while xs == [2, 9, -1]:\n        pass\n    return max(xs) - min(xs)\n",
         "def f(xs):\n    return xs[0] * 2 if len(xs) else 1 / 0\n",
+        "def f(xs):\n    while xs == [2, 9, -1]:\n        pass\n    return len(xs) * 2 + max(xs)\n",
     ],
 )
 def test_what_does_something_else_passes(scorer: CodeScorer, function: str) -> None:
-    """The second hangs on an input of the evaluation alone, and is not held against it."""
+    """The last hangs on an input of the evaluation, and is known to differ on another."""
     assert scored(scorer, function, LISTS, HUMANEVAL, EXECUTED, MBPP).verdict == "pass"
+
+
+SLOWLY = "while {}:\n        pass\n    return max(xs) - min(xs)\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "calls", "told"),
+    [
+        (
+            "def f(xs):\n    " + SLOWLY.format("xs == [2, 9, -1]"),
+            LISTS,
+            "may do what HumanEval/900",
+        ),
+        ("def f(xs):\n    " + SLOWLY.format("xs in ([1, 5], [3])"), LISTS, "may do what HumanEval"),
+        (
+            "def f(xs):\n    if xs == [2, 9, -1]:\n        return f\n"
+            "    return max(xs) - min(xs)\n",
+            LISTS,
+            "may do what HumanEval/900",
+        ),
+        (
+            "def f(a, b):\n    while a == [1, 2] and b == 0:\n        pass\n"
+            "    return [1 + b * x for x in a]\n",
+            PAIRS,
+            "may do what HumanEval/901",
+        ),
+    ],
+)
+def test_what_does_not_say_whether_it_differs_is_not_new(
+    scorer: CodeScorer, function: str, calls: str, told: str
+) -> None:
+    """An evaluation task in disguise: it loops, or gives no value, on an input of the tests."""
+    result = scored(scorer, function, calls, HUMANEVAL, EXECUTED, MBPP)
+    assert result.verdict == "fail" and told in result.evidence["detail"]
+    assert scored(scorer, function, calls).verdict == "pass"
 
 
 def test_tasks_that_cannot_be_compared_are_left_out() -> None:

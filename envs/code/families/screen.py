@@ -10,6 +10,9 @@ from envs.code.families.registry import FAMILIES, types
 from envs.code.task import CallTest, CodeTask
 from envs.code.values import same
 
+LEAST = 3
+"""Arguments on which a proposal must agree with an evaluation task to be taken for it."""
+
 
 class Screen:
     """Knows the family tasks of an evaluation and says which training tasks would give one away.
@@ -37,21 +40,29 @@ class Screen:
             return False
         against = self._tests.get(types(FAMILIES[task.family]), [])
         function = compiled(task.reference, task.entry_point)
-        return any(all(_passes(function, test) for test in tests) for tests in against)
+        return any(all(_passes(function, test) is True for test in tests) for tests in against)
 
     def agrees(self, cases: Sequence[CallTest]) -> bool:
         """Return whether some evaluation task's reference gives all these results.
 
-        The cases may come from anybody; their arguments must be small (`proposer.parse` sees to
-        it), since a reference may loop over them or multiply them out.
+        On arguments that the reference fails for it asks nothing, so they tell nothing apart; on
+        LEAST at least it must agree. The cases may come from anybody; their arguments must be
+        small (`proposer.parse` sees to it), since a reference may loop over them or multiply them
+        out.
         """
         shapes = {tuple(type(arg).__name__ for arg in case.args) for case in cases}
         functions = self._functions.get(shapes.pop(), []) if len(shapes) == 1 else []
-        return any(all(_passes(function, case) for case in cases) for function in functions)
+        return any(_agrees(function, cases) for function in functions)
 
 
-def _passes(function: Callable[..., Any], test: CallTest) -> bool:
+def _agrees(function: Callable[..., Any], cases: Sequence[CallTest]) -> bool:
+    found = [_passes(function, case) for case in cases]
+    return False not in found and found.count(True) >= LEAST
+
+
+def _passes(function: Callable[..., Any], test: CallTest) -> bool | None:
+    """Return whether a function of ours gives what a test expects; None where it fails."""
     try:
         return same(test.expected, function(*test.args))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return False
+        return None
