@@ -98,7 +98,8 @@ class SandboxConfig(Section):
     task_s: float = Field(8.0, gt=0)
     """For all tests of one program."""
     memory_mb: int = Field(256, ge=32)
-    output_bytes: int = Field(100_000, ge=1000)
+    output_bytes: int = Field(4_194_304, ge=1000)
+    """The longest answer to one call, or all that a whole program prints."""
     numpy: bool = False
     bubblewrap: bool | None = None
     """None: where it works."""

@@ -1,23 +1,27 @@
-"""Values as tagged JSON: exact built-in types only, so that nothing crosses a process but data.
+"""Values as tagged JSON: built-in and standard types only, so that nothing crosses but data.
 
 Plain JSON stands for None, bool, int (up to 63 bits), finite float, str and list; everything else
 is an object with one key: `{"t": [...]}` tuple, `{"d": [[key, value], ...]}` dict, `{"S": [...]}`
 set, `{"F": [...]}` frozenset, `{"b": hex}` bytes, `{"i": hex}` a longer int, `{"f": "nan"}` a float
-that JSON lacks, `{"s": hex}` a str with surrogates (as UTF-8 with surrogatepass).
+that JSON lacks, `{"s": hex}` a str with surrogates (as UTF-8 with surrogatepass), and
+`{"x": [kind, part, ...]}` the kinds of rich.py: Counter, Decimal, range and others.
 
-The file imports the standard library alone: the sandbox's child may hold its source as a copy.
+This file and rich.py import the standard library alone: the sandbox's child and the process of the
+test code hold copies of them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Any
 
-MAX_DEPTH = 100
-"""Containers inside each other."""
-MAX_NODES = 200_000
+from envs.code.rich import BadParts, Named, packed, plain, unpacked
+
+MAX_DEPTH = 200
+"""Containers inside each other; Python's own limit on recursion is three times as far."""
+MAX_NODES = 1_000_000
 """Values in all, the contents of containers among them."""
 MAX_BYTES = 8_000_000
 """Encoded text, characters of strings and bytes together."""
@@ -25,6 +29,9 @@ MAX_SAME_HASH = 64
 """Members of one set or dict with one hash: more would make it quadratic."""
 
 _SEQUENCES: dict[str, type] = {"t": tuple, "S": set, "F": frozenset}
+_KEYED = {"Counter": 0, "OrderedDict": 0, "items": 0, "defaultdict": 1}
+"""Kinds of rich.py whose parts are keys and values in turn, and the place of the first key."""
+_SETS: tuple[type, ...] = (set, frozenset, type({}.keys()), type({}.items()))
 _FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -35,8 +42,8 @@ class Unsupported(ValueError):
 def encode(value: object) -> Any:
     """Return `value` as tagged JSON; the order of a set leaves no trace in it.
 
-    Raises Unsupported for any type but the exact built-in ones (subclasses included), and for
-    values beyond MAX_DEPTH, MAX_NODES or MAX_BYTES.
+    A subclass of a built-in type is encoded as its base. Raises Unsupported for other types than
+    the built-in ones and those of rich.py, and for values beyond MAX_DEPTH, MAX_NODES or MAX_BYTES.
     """
     if _is_small(value) or (type(value) is float and math.isfinite(value)):
         return value
@@ -125,11 +132,22 @@ class _Encoder(_Budget):
         # Identity, not a look-up: a metaclass may claim to be equal to anything.
         tag = next((tag for tag, exact in _SEQUENCES.items() if kind is exact), None)
         if tag is None:
-            raise Unsupported(f"type {_name(kind)} does not cross")
+            return self.other(value, depth)
         items = [self.encode(item, depth + 1) for item in value]
         if kind is not tuple:
             items.sort(key=lambda item: json.dumps(item, sort_keys=True))
         return {tag: items}
+
+    def other(self, value: Any, depth: int) -> Any:
+        """Encode a value of no exact built-in type. Raises Unsupported."""
+        made = packed(value)
+        if made is not None:
+            kind, parts = made
+            return {"x": [kind, *(self.encode(part, depth + 1) for part in parts)]}
+        base = plain(value)
+        if base is NotImplemented:
+            raise Unsupported(f"type {_name(type(value))} does not cross")
+        return self.encode(base, depth)
 
 
 class _Decoder(_Budget):
@@ -153,6 +171,8 @@ class _Decoder(_Budget):
             return self._dict(content, depth + 1)
         if tag in _SEQUENCES and type(content) is list:
             return self._sequence(tag, content, depth + 1)
+        if tag == "x" and type(content) is list:
+            return self._rich(content, depth + 1)
         return self._scalar(tag, content)
 
     def _sequence(self, tag: str, content: list[Any], depth: int) -> Any:
@@ -167,6 +187,20 @@ class _Decoder(_Budget):
         pairs = [(self.decode(key, depth), self.decode(value, depth)) for key, value in content]
         _check_hashes([key for key, _ in pairs])
         return dict(pairs)
+
+    def _rich(self, content: list[Any], depth: int) -> Any:
+        if not content or type(content[0]) is not str:
+            raise Unsupported("a value without a kind")
+        kind = content[0]
+        parts = [self.decode(part, depth) for part in content[1:]]
+        if kind in _KEYED:
+            _check_hashes(parts[_KEYED[kind] :: 2])
+        elif kind == "keys":
+            _check_hashes(parts)
+        try:
+            return unpacked(kind, parts)
+        except BadParts as error:
+            raise Unsupported(str(error)) from None
 
     def _scalar(self, tag: str, content: Any) -> Any:
         if type(content) is not str:
@@ -227,26 +261,36 @@ def same(expected: Any, got: Any, tolerance: float = 1e-6) -> bool:
     """
     if type(expected) is float:
         return _near(expected, got, tolerance)
-    if type(expected) in (list, tuple):
+    if type(expected) is complex:
+        return type(got) in (complex, float, int) and _near_parts(expected, got, tolerance)
+    if type(expected) in (list, tuple, Named):
+        kinds = (list,) if type(expected) is list else (tuple, Named)
         return (
-            type(got) is type(expected)
+            type(got) in kinds
             and len(got) == len(expected)
             and all(same(e, g, tolerance) for e, g in zip(expected, got, strict=True))
         )
-    if type(expected) is dict:
+    if isinstance(expected, dict):
+        # A Counter or a defaultdict equals a dict; two of OrderedDict have an order as well.
+        ordered = type(expected) is type(got) is OrderedDict
         return (
-            type(got) is dict
+            isinstance(got, dict)
             and len(got) == len(expected)
-            and all(k in got and same(v, got[k], tolerance) for k, v in expected.items())
+            and all(k in got and same(v, dict.get(got, k), tolerance) for k, v in expected.items())
+            and not (ordered and list(expected) != list(got))
         )
     if type(expected) in (set, frozenset):
-        return type(got) in (set, frozenset) and _same_set(expected, got, tolerance)
+        return type(got) in _SETS and _same_set(expected, got, tolerance)
     return bool(expected == got)
+
+
+def _near_parts(expected: complex, got: complex, tolerance: float) -> bool:
+    return _near(expected.real, got.real, tolerance) and _near(expected.imag, got.imag, tolerance)
 
 
 def _near(expected: float, got: Any, tolerance: float) -> bool:
     if type(got) is not float:
-        return bool(expected == got)
+        return bool(expected == got)  # 0.5 is Fraction(1, 2)
     if math.isnan(expected):
         return math.isnan(got)
     if math.isinf(expected) or math.isinf(got):
@@ -255,6 +299,10 @@ def _near(expected: float, got: Any, tolerance: float) -> bool:
 
 
 def _same_set(expected: Any, got: Any, tolerance: float) -> bool:
+    try:
+        got = frozenset(got)  # it may be a view of a dict, whose items need not be hashable
+    except TypeError:
+        return False
     if expected == got or len(expected) != len(got) or len(expected) > 500:
         return bool(expected == got)
     left = list(got - expected)

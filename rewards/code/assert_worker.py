@@ -50,10 +50,6 @@ class Failed(AssertionError):
     """An assert of the test code does not hold; the message is its text."""
 
 
-class CandidateError(Exception):
-    """Stands for an exception of the candidate's that is none of the built-in ones."""
-
-
 @dataclass
 class Record:
     """What happened last in the test that runs, for whoever asks why it failed."""
@@ -205,7 +201,8 @@ class Worker:
             record.value, record.has_value = self._values.decode(reply["value"]), True
             return record.value
         if reply["status"] == "exception":
-            record.raised = _crossing(_exception(reply["detail"]))
+            data = reply.get("error")
+            record.raised = _raised(data, self._values.decode, reply["detail"])
             raise record.raised
         raise self._stop(reply["status"], reply["detail"])
 
@@ -249,27 +246,10 @@ def _held(text: str, truth: object) -> None:
         raise Failed(text)
 
 
-def _exception(detail: str) -> Exception:
-    """Return the built-in exception that `detail` ("ValueError: no") names, or CandidateError."""
-    name, _, text = detail.partition(": ")
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(text)
-        except TypeError:
-            return CandidateError(detail)
-    return CandidateError(detail)
-
-
-def _crossing(error: Exception) -> Exception:
-    """Return what the test sees of an exception of the program's.
-
-    As PEP 479 has it for generators: one that ends an iteration would end the test's own (`all`,
-    `zip`, `next` with a default) as if all had been compared, so it is a RuntimeError.
-    """
-    if isinstance(error, StopIteration | StopAsyncIteration):
-        return RuntimeError(f"the program raised {_told(error)}")
-    return error
+def _raised(error: Any, decode: Callable[[Any], Any], detail: str) -> BaseException:
+    """Return what the candidate raised, made again (envs/code/raised.py)."""
+    made: BaseException = vars(sys.modules["envs.code.raised"])["rebuilt"](error, decode, detail)
+    return made
 
 
 def _told(error: BaseException) -> str:
@@ -281,12 +261,20 @@ def _told(error: BaseException) -> str:
 
 
 def _load(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("values", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["values"] = module
-    spec.loader.exec_module(module)
-    return module
+    """Return the module at `path`, which is envs/code/values.py, with those that it imports."""
+    for package in ("envs", "envs.code"):
+        made = sys.modules[package] = ModuleType(package)
+        made.__path__ = []
+    found: dict[str, ModuleType] = {}
+    for name in ("rich", "values", "raised"):
+        full = f"envs.code.{name}"
+        file = os.path.join(os.path.dirname(path), f"{name}.py")
+        spec = importlib.util.spec_from_file_location(full, file)
+        assert spec is not None and spec.loader is not None
+        module = found[name] = sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    vars(found["rich"])["makes_arrays"] = True
+    return found["values"]
 
 
 def main() -> None:

@@ -137,7 +137,7 @@ def _code_trial(
         outcome = candidate.call(called, given, named, wall_s=left)
         if outcome.status == "ok":
             return {"status": "ok", "value": encode(outcome.value)}
-        return {"status": outcome.status, "detail": outcome.detail}
+        return {"status": outcome.status, "detail": outcome.detail, "error": outcome.error}
 
     request = {
         "kind": task.kind,

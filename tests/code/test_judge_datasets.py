@@ -16,12 +16,8 @@ from rewards.code.lowered import lowered
 from rewards.code.sandbox import Limits, Sandbox
 
 EXCEPTIONS = {
-    "Mbpp/533": "type type does not cross",
-    "Mbpp/590": "type complex does not cross",
     "Mbpp/596": "name 'sys' is not defined",
     "Mbpp/601": "name 'Pair' is not defined",
-    "Mbpp/653": "type defaultdict does not cross",
-    "Mbpp/902": "type Counter does not cross",
     "Mbpp/927": "name 'Node' is not defined",
 }
 

@@ -107,7 +107,7 @@ def test_what_the_group_s_time_does_not_suffice_for_never_trains() -> None:
 
 def test_memory_and_output_are_bounded(judge: Judge) -> None:
     assert judge.grade(SQUARE, "def f(x): return bytearray(4 << 30)").status == "memory"
-    flood = judge.grade(SQUARE, "def f(x): return 'x' * (1 << 20)")
+    flood = judge.grade(SQUARE, "def f(x): return 'x' * (5 << 20)")
     assert (flood.verdict, flood.status) == ("fail", "output")
 
 

@@ -44,7 +44,7 @@ def test_plain_asserts_are_calls(code: str, calls: list[Any]) -> None:
         "assert f(1) == f(1)",
         "assert f(1)[0] == 2",
         "assert f(int) == 2",
-        "assert f(1) == 2 + 3j",
+        "assert f(1) == 2 + 3k",
         "assert f(1) == ...",
         "assert f(2 ** 99) == 1",
         "assert f(10 ** 10 * 2) == 1",

@@ -118,7 +118,7 @@ def test_state_stays_between_calls_and_not_between_programs(judge: Judge) -> Non
 
 
 def test_arguments_that_cannot_cross_fail_and_are_named(judge: Judge) -> None:
-    task = codes("asserts", "assert f(int) == 1")
+    task = codes("asserts", "assert f(object()) == 1")
     grade = judge.grade(task, "def f(x): return 1")
     assert (grade.verdict, grade.status) == ("fail", "unsupported")
-    assert grade.failure is not None and "type type" in grade.failure.trial.detail
+    assert grade.failure is not None and "type object" in grade.failure.trial.detail

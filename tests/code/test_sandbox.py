@@ -54,11 +54,11 @@ def say(text):
     print(text, file=sys.stderr)
     return os.listdir("/proc/self/fd")
 
-class Own(int):
+class Own:
     pass
 
 def own():
-    return [Own(3)]
+    return [Own()]
 
 def nested(depth):
     value = []

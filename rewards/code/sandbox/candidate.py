@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from envs.code.values import Unsupported, decode
+from envs.code.values import Unsupported, decode, encode
 from rewards.closing import Closes
 from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError, Sink
 from rewards.code.sandbox.process import Exit, Zygote
@@ -161,7 +161,7 @@ class Candidate(Closes):
             self._doing.text = "idle"
             return Outcome("crash", detail=f"gone before: {self._why or 'closed'}")
         status: Status
-        value, detail = None, ""
+        value, detail, error = None, "", None
         began = time.monotonic()
         try:
             for _ in range(before):
@@ -171,13 +171,13 @@ class Candidate(Closes):
             if not self._ready:
                 self._await_ready()
                 began = time.monotonic()
-            status, value, detail = _parse(self._channel.receive(began + wall_s, sink))
+            status, value, detail, error = _parse(self._channel.receive(began + wall_s, sink))
         except DeadlineError:
             status, detail = "timeout", f"no answer in {wall_s:g} s"
         except FloodError:
             status, detail = "output", f"more than {self._limits.output_bytes} bytes"
-        except ClosedError as error:
-            status, detail = "crash", str(error)
+        except ClosedError as closed:
+            status, detail = "crash", str(closed)
         finally:
             self._doing.text = "idle"
         seconds = time.monotonic() - began
@@ -185,7 +185,7 @@ class Candidate(Closes):
             self._why = status
             self.close()
             status, detail = self._explained(status, detail)
-        return Outcome(status, value, detail, seconds)
+        return Outcome(status, value, detail, seconds, error)
 
     def _send(self, requests: list[bytes]) -> None:
         try:
@@ -215,26 +215,28 @@ def _marshalled(call: Call) -> bytes:
     try:
         # Exact built-in types alone can be marshalled, and there is nobody to fear on our side.
         return marshal.dumps(request)
-    except ValueError as error:
-        raise Unsupported(f"an argument cannot cross: {error}") from error
+    except ValueError:
+        tagged = encode([args, kwargs])
+        return marshal.dumps({"op": "call", "function": function, "tagged": tagged})
 
 
-def _parse(frame: bytes) -> tuple[Status, Any, str]:
-    """Return status, value and detail of a frame; it may be a candidate's own invention."""
+def _parse(frame: bytes) -> tuple[Status, Any, str, Any]:
+    """Return status, value, detail and error of a frame, which may be a candidate's invention."""
     try:
         text = str(frame, "ascii")
         reply, end = _decoder.raw_decode(text)  # without the search for white space around
     except (ValueError, RecursionError):
-        return "crash", None, "answered no JSON"
+        return "crash", None, "answered no JSON", None
     if end != len(text):
-        return "crash", None, "answered more than JSON"
+        return "crash", None, "answered more than JSON", None
     status = reply.get("status") if type(reply) is dict else None
     if type(status) is not str or status not in _FROM_GUEST:
-        return "crash", None, "answered out of turn"
+        return "crash", None, "answered out of turn", None
     if status == "ok":
         try:
-            return "ok", decode(reply.get("value")), ""
+            return "ok", decode(reply.get("value")), "", None
         except Unsupported as error:
-            return "unsupported", None, str(error)[:DETAIL_CHARS]
+            return "unsupported", None, str(error)[:DETAIL_CHARS], None
     detail = reply.get("detail")
-    return status, None, detail[:DETAIL_CHARS] if type(detail) is str else ""
+    detail = detail[:DETAIL_CHARS] if type(detail) is str else ""
+    return status, None, detail, reply.get("error")

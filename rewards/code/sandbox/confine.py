@@ -78,10 +78,9 @@ class Confinement:
         cpu, memory, threads = int(fork["cpu_s"]), fork["as_bytes"], fork["processes"]
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-        if threads == 1:
-            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-        elif self._uid is not None:
-            resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
+        # Counted over all of a user's processes: an ordinary user has others besides.
+        most = 0 if threads == 1 else threads + fork["tasks"]
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 def arrange(program: bool) -> None:

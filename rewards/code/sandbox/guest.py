@@ -18,7 +18,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from envs.code.values import Unsupported, encode
+from envs.code.raised import described
+from envs.code.values import Unsupported, decode, encode
+from rewards.code.sandbox import interpreter
 
 DETAIL_CHARS = 500
 Reply = dict[str, Any]
@@ -67,11 +69,13 @@ def _make_encoder() -> Callable[[Reply], str]:
     if make is None:
         return json.dumps
     text = json.encoder.encode_basestring_ascii
-    encode = make(None, json.JSONEncoder().default, text, None, ": ", ", ", False, False, True)
+    encode = make(None, json.JSONEncoder().default, text, None, ":", ",", False, False, True)
     return lambda reply: "".join(encode(reply, 0))
 
 
 _to_json = _make_encoder()
+_streams: list[Any] = []
+"""The standard streams as they were opened, whatever a program puts in their places."""
 _READY = _frame(b'{"status": "ready"}')
 _NONE: Reply = {"status": "ok", "value": None}
 _NONE_FRAME = _frame(json.dumps(_NONE).encode("ascii"))
@@ -87,6 +91,7 @@ def make_streams() -> None:
     vars(sys).update(streams)
     vars(sys).update({f"__{name}__": stream for name, stream in streams.items()})
     sys.argv = ["program.py"]
+    _streams[:] = streams.values()
 
 
 def rehearse() -> None:
@@ -162,7 +167,11 @@ def _answer(frame: bytes, module: types.ModuleType) -> Reply:
     except MemoryError:
         return {"status": "memory", "detail": "MemoryError"}
     except BaseException as error:  # SystemExit and what else a candidate may raise
-        return {"status": "exception", "detail": describe(error)}
+        return {
+            "status": "exception",
+            "detail": describe(error),
+            "error": described(error, encode),
+        }
 
 
 def _compile(source: str, filename: str) -> types.CodeType | Reply:
@@ -192,6 +201,7 @@ def _load(request: dict[str, Any], module: types.ModuleType) -> Reply:
         return code
     _seed(request["seed"])
     sys.modules[_NAME] = module
+    module.__file__ = f"/{_NAME}.py"
     exec(code, module.__dict__)
     return _NONE
 
@@ -203,6 +213,7 @@ def _program(request: dict[str, Any]) -> Reply:
     _seed(request["seed"])
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
+    module.__file__ = f"/{sys.argv[0]}"
     reply: Reply = {"status": "ok", "value": None}
     try:
         exec(code, module.__dict__)
@@ -213,8 +224,7 @@ def _program(request: dict[str, Any]) -> Reply:
         reply = {"status": "memory", "detail": "MemoryError"}
     except BaseException as error:  # the end of the program, as the interpreter would have it
         reply = {"status": "exception", "detail": describe(error)}
-    sys.stdout.flush()
-    os.close(1)
+    interpreter.end_program(module, tuple(_streams))
     return reply
 
 
@@ -222,7 +232,11 @@ def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:
     function = module.__dict__.get(request["function"])
     if not callable(function):
         return {"status": "missing", "detail": f"no function {request['function']}"}
-    result = function(*request["args"], **request["kwargs"])
+    if "tagged" in request:
+        args, kwargs = decode(request["tagged"])
+    else:
+        args, kwargs = request["args"], request["kwargs"]
+    result = function(*args, **kwargs)
     try:
         return {"status": "ok", "value": encode(result)}
     except Unsupported as error:

@@ -25,11 +25,14 @@ from rewards.code.scheduling import unhurried
 
 _ROOM = "rewards.code.sandbox"
 _SOURCES = (
+    "envs.code.rich",
     "envs.code.values",
+    "envs.code.raised",
     f"{_ROOM}.syscalls",
     f"{_ROOM}.seccomp",
     f"{_ROOM}.landlock",
     f"{_ROOM}.confine",
+    f"{_ROOM}.interpreter",
     f"{_ROOM}.guest",
     f"{_ROOM}.compact",
     f"{_ROOM}.zygote",
@@ -68,6 +71,8 @@ main(config)
 # takes hooks after fork (random's new seed, threading's new locks) from nobody: each page that a
 # module takes, or a hook writes to, makes all forks slower. A process without threads, whose
 # `random` the guest seeds, needs none of them.
+_TIME_ZONES = "/usr/share/zoneinfo"
+_LOCALES = "/usr/lib/locale"
 _LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _UNUSED_UIDS = range(2_200_000_000, 4_000_000_000)
 """systemd's UIDS-GIDS list leaves 2147483648 to 4294967294 to nobody."""
@@ -150,6 +155,7 @@ def _environment(hash_seed: int) -> dict[str, str]:
         "PYTHONNODEBUGRANGES": "1",
         "LD_BIND_NOW": "1",  # else every fork looks the same names up in the C library
         "LC_ALL": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "1",  # a thread's own would take 64 MiB of address space
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -260,7 +266,7 @@ def _readable(library: Path, numpy_home: Path | None) -> Iterator[str]:
     for folder in (*_LIBRARY_FOLDERS, os.path.join(sys.base_prefix, "lib")):
         for entry in _shared_objects(Path(folder)):
             yield os.path.realpath(entry)
-    yield "/etc/ld.so.cache"
+    yield from ("/etc/ld.so.cache", _TIME_ZONES, _LOCALES)
     yield from map(str, _numpy_folders(numpy_home))
 
 
@@ -278,7 +284,13 @@ def _bubblewrap_arguments(python: str, numpy_home: Path | None) -> list[str]:
     else:
         words.append("--unshare-user")
     own = _shared_objects(Path(sys.base_prefix, "lib"))
-    paths = [Path("/etc/ld.so.cache"), Path(python), library, *own, *_numpy_folders(numpy_home)]
+    paths = [
+        *map(Path, ("/etc/ld.so.cache", _TIME_ZONES)),
+        Path(python),
+        library,
+        *own,
+        *_numpy_folders(numpy_home),
+    ]
     # Folders above, open to all: left to itself, bubblewrap copies the 0700 of, say, /root.
     for parent in sorted({parent for path in paths for parent in path.parents}):
         words += ["--dir", str(parent)]

@@ -51,18 +51,19 @@ class Tier(Enum):
 class Limits:
     """What one candidate may use.
 
-    `cpu_s`: seconds of CPU over its whole life, rounded up to whole ones. `wall_s`: seconds of
-    wall clock for loading it, and for each call that names no limit of its own. `memory_mb`: MiB
-    of address space on top of the interpreter's own. `output_bytes`: the longest answer to one
-    call, or all of a program's stdout. `processes`: 1 allows no thread and no child; more allows
-    that many threads, and never a child. `numpy`: may import it.
+    `cpu_s`: seconds of CPU over its whole life, of all threads together, rounded up to whole ones.
+    `wall_s`: seconds of wall clock for loading it, and for each call that names no limit of its
+    own. `memory_mb`: MiB of address space on top of the interpreter's own, threads' stacks among
+    them. `output_bytes`: the longest answer to one call, or all of a program's stdout.
+    `processes`: 1 allows no thread and no child; more allows that many threads, and never a child.
+    `numpy`: may import it.
     """
 
     cpu_s: float = 10.0
     wall_s: float = 5.0
     memory_mb: int = 512
-    output_bytes: int = 262_144
-    processes: int = 1
+    output_bytes: int = 4_194_304
+    processes: int = 32
     numpy: bool = False
 
     def __post_init__(self) -> None:
@@ -78,13 +79,14 @@ class Outcome:
 
     `value` is decoded and of exact built-in types, None unless `status` is ok. `detail` is text
     from the candidate (`ValueError: ...`), hence hostile, of at most DETAIL_CHARS characters.
-    `seconds` is wall clock.
+    `seconds` is wall clock. `error` is an exception as data (envs/code/raised.py), unchecked.
     """
 
     status: Status
     value: object = None
     detail: str = ""
     seconds: float = 0.0
+    error: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import struct
 import sys
 from typing import Any, NoReturn
 
-from rewards.code.sandbox import compact, guest, landlock
+from rewards.code.sandbox import compact, guest, interpreter, landlock
 from rewards.code.sandbox.confine import (
     OPEN_FILES,
     REPLY_FD,
@@ -47,6 +47,7 @@ def main(config: dict[str, Any]) -> None:
     _look_for_modules(config)
     os.dup2(1, 2)  # /dev/null: nobody reads an error of ours from here on
     guest.make_streams()
+    interpreter.furnish()
     os.dup2(0, _CONTROL_FD)
     os.dup2(1, 0)
     os.closerange(3, _CONTROL_FD)
