@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from envs.errors import InputError
 from envs.task import Task
+from envs.text import clean_text
 from rewards.result import RewardResult, ScoreRequest
 
 RewardFunction = Callable[..., list[float | None]]
@@ -46,7 +47,8 @@ class TrlReward:
         tasks = self._tasks(kwargs, len(completions))
         if self._scorer is None:
             self._scorer = self._make(**self._settings)
-        asked = [ScoreRequest(t, text_of(c)) for t, c in zip(tasks, completions, strict=True)]
+        texts = [clean_text(text_of(completion)) for completion in completions]
+        asked = [ScoreRequest(task, text) for task, text in zip(tasks, texts, strict=True)]
         results = self._scorer.score(asked)
         return [None if r.verdict == "infra_error" else r.value for r in results]
 

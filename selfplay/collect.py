@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs import Task
+from envs.text import clean_text
 from selfplay.advantages import assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
@@ -157,7 +158,7 @@ class Collector:
             prompt_ids=list(request.prompt_ids),
             completion_ids=list(sample.ids),
             logprobs=list(sample.logprobs),
-            text=self._tokenizer.decode(sample.ids, skip_special_tokens=True),
+            text=clean_text(self._tokenizer.decode(sample.ids, skip_special_tokens=True)),
             finish=sample.finish,
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from envs import Prompt
 from envs.errors import InputError
+from envs.text import clean_text
 from selfplay.cluster import ray_session
 from selfplay.config import PromptForm, RunConfig
 from selfplay.domains import NAMES, Domain, domain_of_suite, make_domain
@@ -116,7 +117,7 @@ class Evaluator:
         ]
         answers = self._samplers.sample(requests)
         return [
-            [self._tokenizer.decode(sample.ids, skip_special_tokens=True) for sample in row]
+            [clean_text(self._tokenizer.decode(s.ids, skip_special_tokens=True)) for s in row]
             for row in answers
         ]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from envs.text import clean_text
 from selfplay.atomic import plain, write_atomic
 from selfplay.records import Group
 
@@ -103,7 +104,7 @@ class RolloutStore:
                 "prompt_ids": rollout.prompt_ids,
                 "completion_ids": rollout.completion_ids,
                 "logprobs": rollout.logprobs,
-                "text": rollout.text.encode("utf-8", errors="replace").decode("utf-8"),
+                "text": clean_text(rollout.text),
                 "finish": rollout.finish,
                 "verdict": result.verdict if result else None,
                 "value": result.value if result else None,

@@ -12,6 +12,7 @@ import chess
 from envs.chess.position import board_of, make_task, parse_fen
 from envs.errors import InputError
 from envs.task import Task
+from envs.text import clean_text
 from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer
 from rewards.result import ScoreRequest
@@ -103,7 +104,9 @@ def score_rows(
     rows: list[tuple[dict[str, Any], Task]], scorer: ChessScorer
 ) -> Iterator[dict[str, Any]]:
     """Yield each row with verdict, value, parts and evidence added."""
-    results = scorer.score([ScoreRequest(task, row["completion"]) for row, task in rows])
+    results = scorer.score(
+        [ScoreRequest(task, clean_text(row["completion"])) for row, task in rows]
+    )
     for (row, _), result in zip(rows, results, strict=True):
         yield with_score(row, result)
 

@@ -29,6 +29,7 @@ from envs.code.task import CallTest, is_name
 from envs.code.values import Unsupported, pack
 from envs.errors import InputError
 from envs.task import Prompt, Task
+from envs.text import plain_words
 
 DOMAIN = "code/propose"
 """The domain of requests to propose; what comes of them are tasks of the domain "code"."""
@@ -141,7 +142,9 @@ def parse(completion: str) -> Proposal | Rejected:
     if len(inputs) < LEAST_INPUTS:
         return Rejected(f"{len(inputs)} different calls; {LEAST_INPUTS} are needed")
     line = f"def {function.name}({', '.join(arg.arg for arg in function.args.args)}):"
-    return Proposal(function.name, line, source, doc or "", tuple(inputs[:MOST_INPUTS]))
+    return Proposal(
+        function.name, line, source, plain_words(doc or ""), tuple(inputs[:MOST_INPUTS])
+    )
 
 
 def _split(text: str) -> tuple[str, str, list[str]]:

@@ -32,6 +32,7 @@ from typing import Any, Literal, cast, get_args
 from envs.code.values import Unsupported, decode, encode
 from envs.errors import InputError
 from envs.task import Task
+from envs.text import whole
 
 DOMAIN = "code"
 MAX_TEXT = 200_000
@@ -210,6 +211,8 @@ class _Reader:
             raise self.fault(name, f"is {type(value).__name__}, not text", "give a string")
         if len(value) > MAX_TEXT:
             raise self.fault(name, f"has {len(value)} characters", f"at most {MAX_TEXT} are read")
+        if not whole(value):
+            raise self.fault(name, "holds half a character (a lone surrogate)", "write it whole")
         return value
 
     def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:

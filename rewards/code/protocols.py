@@ -13,6 +13,7 @@ from typing import Any
 from envs.code.extract import joined
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from envs.text import clean_text
 
 ANSWERS = ("completion", "solution")
 MAX_CHARS = 1_000_000
@@ -50,7 +51,7 @@ def read_answer(row: Mapping[str, Any], where: str) -> tuple[str, bool]:
     text = row[given[0]]
     if not isinstance(text, str) or len(text) > MAX_CHARS:
         raise InputError(f"{where}: {given[0]} is no text of up to {MAX_CHARS} characters; mend it")
-    return text, given[0] == "solution"
+    return clean_text(text), given[0] == "solution"
 
 
 def human_eval_row(task: CodeTask, program: str) -> dict[str, str]:

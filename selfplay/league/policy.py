@@ -12,6 +12,7 @@ from envs import Parsed, Prompt
 from envs.chess.parse import parse_move
 from envs.chess.position import make_task
 from envs.chess.prompts import Notation, Style, render
+from envs.text import clean_text
 from selfplay.config_domains import ChessConfig, MatchConfig
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.league.player import Choice, Fault, Turn
@@ -152,7 +153,7 @@ class PolicyPlayer:
         if not requests:
             return choices
         for i, samples in zip(fitting, engine.sample(requests), strict=True):
-            texts = [tokenizer.decode(sample.ids, skip_special_tokens=True) for sample in samples]
+            texts = [clean_text(tokenizer.decode(s.ids, skip_special_tokens=True)) for s in samples]
             choices[i] = first_legal(texts, turns[i].board, only)
         self._trim()
         return choices

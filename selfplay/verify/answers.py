@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import InputError
+from envs.text import clean_text
 from selfplay.config import RunConfig
 from selfplay.domains.base import Domain
 from selfplay.models import load_tokenizer
@@ -70,7 +71,6 @@ def check_answers(
             if list(ids) != list(row["completion_ids"]):
                 yield Difference(file, f"{place}, completion_ids", row["completion_ids"], ids)
         else:
-            decoded = tokenizer.decode(row["completion_ids"], skip_special_tokens=True)
-            text = decoded.encode("utf-8", errors="replace").decode("utf-8")
+            text = clean_text(tokenizer.decode(row["completion_ids"], skip_special_tokens=True))
         if text != row["text"]:
             yield Difference(file, f"{place}, text", row["text"], text)
