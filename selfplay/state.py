@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
+
+import chess.pgn
 
 from selfplay.atomic import write_json
 from selfplay.buffer import Batch
@@ -74,6 +77,9 @@ class State:
         self._gate = gate
         self._league = league
         self._figures: dict[int, dict[str, Any]] = {}
+        self._games: dict[int, list[chess.pgn.Game]] = {}
+        self._before: dict[int, str] = {}
+        """Per step that has not trained yet: the state of the tasks before it was sampled."""
         self._saved = step if run_dir.checkpoint_dir(step).exists() else -1
 
     def trained_seconds(self) -> float:
@@ -82,7 +88,12 @@ class State:
         return float(rows[-1].get("wall_s") or 0.0) if rows else 0.0
 
     def collect(self, collector: Collector, step: int) -> Batch:
-        """Collect the batch of `step` and write its rollouts before anything trains on them."""
+        """Collect the batch of `step` and write its rollouts before anything trains on them.
+
+        What the tasks were before is kept until the step has trained: a checkpoint that is saved
+        earlier holds that state, so that a resume asks them again, and each once.
+        """
+        self._before[step] = json.dumps(self._source.state())
         batch, groups = collector.collect(step)
         if not batch.groups:
             raise RuntimeError(
@@ -90,6 +101,7 @@ class State:
             )
         self.run_dir.write_rollouts(step, groups)
         self._figures[step] = rollout_metrics(groups, self._domains, self._source)
+        self._games[step] = self._source.finished()
         self.console.sample(self._samples(groups))
         return batch
 
@@ -112,7 +124,8 @@ class State:
             **{ours: trl.get(theirs) for ours, theirs in _TRL_FIGURES.items()},
             "seconds": {key: round(value, 3) for key, value in batch.seconds.items()},
         }
-        games = self._source.finished()
+        games = self._games.pop(batch.step)
+        del self._before[batch.step]
         if self._league is not None:
             row |= opponent_figures(games)
         self.step = batch.step
@@ -127,12 +140,15 @@ class State:
 
         Args:
             update: what the learner holds now, under a version of its own.
-            dropped: batches of the policy that was left, sampled ahead; they never train.
+            dropped: batches of the policy that was left, sampled ahead; they never train, and their
+                tasks are asked again.
             wall_s: as for `finish_step`.
         """
         self.run_dir.discard_rollouts(batch.step for batch in dropped)
-        for batch in dropped:
-            self._figures.pop(batch.step)
+        if self._before:
+            self._source.restore(self._untrained())
+        for kept in (self._figures, self._games, self._before):
+            kept.clear()
         champion = self.run_dir.champion()
         row = {
             "step": update.version,
@@ -238,11 +254,18 @@ class State:
         folder = self.run_dir.checkpoint_dir(self.step)
         folder.mkdir(parents=True, exist_ok=True)
         self._learner.save(folder, timeout_s=None if wait else self.config.checkpoint.stop_s)
-        write_json(folder / "source.json", self._source.state(), overwrite=True)
+        write_json(folder / "source.json", self._untrained(), overwrite=True)
         self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
         self._saved = self.step
         self._prune()
         self._refresh_league()
+
+    def _untrained(self) -> dict[str, Any]:
+        """Return the state of the tasks before the first that has not trained was asked."""
+        if not self._before:
+            return self._source.state()
+        state: dict[str, Any] = json.loads(self._before[min(self._before)])
+        return state
 
     def _refresh_league(self) -> None:
         if self._league is not None:
