@@ -15,7 +15,15 @@ from rich.text import Text
 
 from rewards.closing import Closes
 from selfplay.config import RunConfig
-from selfplay.figures import LABELS, duration, number, paired_lines, percent, suite_table
+from selfplay.figures import (
+    LABELS,
+    duration,
+    number,
+    paired_lines,
+    percent,
+    suite_table,
+    unit_line,
+)
 from selfplay.text import visible
 
 _RECENT_STEPS = 10
@@ -103,8 +111,9 @@ class RunConsole(Closes):
         )
         for name, suite in (summary.get("suites") or {}).items():
             self._console.print(comparison(name, suite))
-            for line in paired_lines(suite.get("paired")):
-                self._print(line)
+            for line in [unit_line(suite), *paired_lines(suite.get("paired"))]:
+                if line:
+                    self._print(line)
 
     def close(self) -> None:
         """Stop the live panel; safe to call again."""

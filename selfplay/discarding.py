@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MATCH = re.compile(r"v(\d+)-\w+\.pgn")
 """Name of a match between two versions, the candidate first."""
-_STEP = re.compile(r"step_(\d+)")
+_STEP = re.compile(r"(?:step|whole)_(\d+)")
 
 
 def discard_after(run: RunDir, step: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from selfplay.domains.chess import PUZZLES
 from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.engines import SampleRequest
 from selfplay.figures import prompt_name
+from selfplay.league.sampled import AskSamplers
 from selfplay.models import load_tokenizer
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
@@ -48,12 +50,17 @@ class Evaluator:
         test: bool = False,
         prompts: Sequence[PromptForm] = (),
         progress: Progress = lambda _: None,
+        guest: str | None = None,
     ) -> dict[str, Any]:
         """Return an evaluation record: per suite the policy's numbers and every row.
 
         `test` allows test sets among `suites`. Raises InputError as check_suites does.
         Chess suites are asked again under each of `prompts`, at `eval.base_positions` positions.
+        `guest` is another model with the policy's tokenizer, version `step` of the run, which is
+        measured in the policy's place.
         """
+        sample = None if guest is None else functools.partial(self._samplers.sample_guest, guest)
+        ask = functools.partial(self.ask, sample=sample)
         start = time.monotonic()
         config = self._config
         wanted = check_suites(suites or config.suites, test=test)
@@ -68,9 +75,7 @@ class Evaluator:
             try:
                 made = make_domain(domain, config)
                 for suite in mine:
-                    result[suite] = made.evaluate(
-                        suite, positions, self.ask, scorers.score, progress
-                    )
+                    result[suite] = made.evaluate(suite, positions, ask, scorers.score, progress)
                     if prompts and domain == "chess" and suite != PUZZLES:
                         result[suite]["prompts"] = [
                             self._under(form, suite, scorers, progress) for form in prompts
@@ -79,7 +84,7 @@ class Evaluator:
                 scorers.close()
         return {
             "name": name,
-            "version": self._samplers.version,
+            "version": self._samplers.version if guest is None else step,
             "step": step,
             "positions": positions,
             "seconds": round(time.monotonic() - start, 2),
@@ -101,9 +106,18 @@ class Evaluator:
         return {**form.model_dump(), "positions": positions, **told}
 
     def ask(
-        self, prompts: Sequence[Prompt], samples: int, temperature: float, seed: int = 0
+        self,
+        prompts: Sequence[Prompt],
+        samples: int,
+        temperature: float,
+        seed: int = 0,
+        *,
+        sample: AskSamplers | None = None,
     ) -> list[list[str]]:
-        """Return `samples` texts for each prompt; temperature 0 is greedy."""
+        """Return `samples` texts for each prompt; temperature 0 is greedy.
+
+        `sample` answers in the policy's place.
+        """
         requests = [
             SampleRequest(
                 prompt_ids(self._tokenizer, prompt, self._context),
@@ -115,7 +129,7 @@ class Evaluator:
             )
             for number, prompt in enumerate(prompts)
         ]
-        answers = self._samplers.sample(requests)
+        answers = (sample or self._samplers.sample)(requests)
         return [
             [clean_text(self._tokenizer.decode(s.ids, skip_special_tokens=True)) for s in row]
             for row in answers

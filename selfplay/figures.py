@@ -61,17 +61,15 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
     passes = paired.get("pass_rate") or {}
     gain = passes.get("difference") or {}
     if gain.get("value") is not None:
-        low, value, high = (100 * gain[key] for key in ("low", "value", "high"))
+        test = "McNemar"
+        if over := gain.get("clusters"):
+            test = f"over {over} clusters, their signs flipped:"
         lines.append(
-            f"passed, final minus base, paired: {value:+.1f} points [{low:+.1f}, {high:+.1f}], "
-            f"McNemar p = {passes['p']:.2g}"
+            f"passed, final minus base, paired: {_points(gain)}, {test} p = {passes['p']:.2g}"
         )
-        if wider := passes.get("by_family"):
-            low, high = 100 * wider["low"], 100 * wider["high"]
-            lines.append(
-                f"the same, as if the {wider['n']} families had been drawn anew: "
-                f"[{low:+.1f}, {high:+.1f}]"
-            )
+        if wider := passes.get("by_family"):  # a summary by the formula of before
+            drawn = f"the same, as if the {wider['n']} families had been drawn anew"
+            lines.append(f"{drawn}: {_points(wider)}")
     difference = paired.get("regret_vs_random") or {}
     if difference.get("value") is not None:
         lines.append(
@@ -82,18 +80,38 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
         name = RULE_NAMES.get(rule, rule)
         if found["regret"]["value"] is not None:
             lines.append(f"the same, minus that of {name}: {_signed(found['regret'])}")
-            best = ", ".join(
-                f"{100 * found['best_move_rate'][end]:+.1f}" for end in ("low", "high")
-            )
             lines.append(
                 f"best moves of the final policy minus those of {name}: "
-                f"{100 * found['best_move_rate']['value']:+.1f} points [{best}]"
+                f"{_points(found['best_move_rate'])}"
             )
     return lines
 
 
 def _signed(interval: dict[str, Any]) -> str:
-    return f"{interval['value']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+    low, value, high = (_plus(interval[end], 1, 3) for end in ("low", "value", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _points(interval: dict[str, Any]) -> str:
+    low, value, high = (_plus(interval[end], 100, 1) for end in ("low", "value", "high"))
+    return f"{value} points [{low}, {high}]"
+
+
+def _plus(value: float | None, scale: float, digits: int) -> str:
+    return "-" if value is None else f"{scale * value:+.{digits}f}"
+
+
+def unit_line(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> str | None:
+    """Return what the intervals of a suite count where it is not the items, as a sentence."""
+    for label in labels:
+        for metric, found in (suite.get(label) or {}).items():
+            if found.get("clusters"):
+                unit = "games" if metric == "puzzle_accuracy" else "families"
+                return (
+                    f"{found['n']} items in {found['clusters']} {unit}: intervals are over {unit}, "
+                    "whose items are solved or failed together"
+                )
+    return None
 
 
 def prompt_name(form: dict[str, Any]) -> str:

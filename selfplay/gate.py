@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfplay.config import RunConfig
 from selfplay.discarding import set_aside
@@ -16,10 +17,16 @@ from selfplay.league.roster import EngineRoom, named, weights_mark
 from selfplay.league.run_match import identify
 from selfplay.league.sampled import AskSamplers, SampledPolicy
 from selfplay.league.title_match import play_title_match
-from selfplay.promotion import Decision, GamesChange, decide
+from selfplay.promotion import Decision, GamesChange, decide, items_of
 from selfplay.ratings.sequential import TwoSidedSprt
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
+
+if TYPE_CHECKING:
+    from selfplay.evaluate import Evaluator
+
+WHOLE = "whole_"
+"""Evaluations of a champion that repeat its own on as many items as the final one has."""
 
 
 class Gate:
@@ -64,7 +71,38 @@ class Gate:
         games = None
         if self._config.promotion.match and version != champion:
             games = self._games(version, champion, progress)
-        return decide(self._run_dir.champion_eval() or {"suites": {}}, result, games)
+        return decide(
+            self._run_dir.champion_eval() or {"suites": {}},
+            result,
+            games,
+            margin=self._config.promotion.margin,
+        )
+
+    def measure_champion(
+        self, result: Mapping[str, Any], evaluator: Evaluator, progress: Progress
+    ) -> None:
+        """Ask the champion all that the final evaluation `result` asked, if it was asked less.
+
+        A version that became champion in training was measured on `eval.every_positions` items
+        only. What it says to all of them is an evaluation of its own, WHOLE and its version.
+        """
+        run_dir, version = self._run_dir, self._run_dir.champion() or 0
+        known = items_of(run_dir.champion_eval() or {"suites": {}})
+        if version == int(result["version"]) or items_of(result) <= known:
+            return
+        if version and self._config.learner.lora_rank is not None:
+            return  # a checkpoint is an adapter alone, which no sampler loads
+        try:
+            record = evaluator.evaluate(
+                f"{WHOLE}{version:06d}",
+                step=version,
+                positions=int(result["positions"]),
+                progress=progress,
+                guest=run_dir.model_of(version, self._base),
+            )
+        finally:
+            self._samplers.dismiss_guests()
+        run_dir.write_eval(record["name"], record)
 
     def _games(self, version: int, champion: int, progress: Progress) -> GamesChange:
         model = self._run_dir.model_of(champion, self._base)

@@ -197,6 +197,12 @@ class State:
         self._board.add_eval(result)
         if self.run_dir.champion() is None:
             self.run_dir.set_champion(0)
+        if name != BASE and not training:
+            self._gate.measure_champion(
+                result,
+                self._evaluator,
+                lambda text: self._progress(f"evaluation of the champion: {text}"),
+            )
         return name != BASE and self._promote(name, result, training=training)
 
     def _promote(self, name: str, result: dict[str, Any], *, training: bool) -> bool:

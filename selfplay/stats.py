@@ -1,4 +1,7 @@
-"""Intervals and paired tests for the figures that a run reports. Pure: no I/O, no torch."""
+"""Intervals and tests of independent observations. Pure: no I/O, no torch.
+
+Figures of evaluations are made by `selfplay.clustered`, which knows what is not independent.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,28 @@ _DRAWS_AT_ONCE = 2_000_000
 class Interval:
     """An estimate with its 95% interval, `low <= value <= high`, from `n` observations.
 
-    NaN stands for what no observation supports: everything of a mean over nothing.
+    NaN stands for what no observation supports: everything of a mean over nothing. `clusters` is
+    how many independent ones the observations form where that is fewer (selfplay/clustered.py).
     """
 
     value: float
     low: float
     high: float
     n: int
+    clusters: int | None = None
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """Return the four fields as strict JSON: NaN, which JSON lacks, becomes None."""
-        return {
+        """Return the fields as strict JSON: NaN, which JSON lacks, becomes None.
+
+        `clusters` is there only where it says more than `n`.
+        """
+        numbers: dict[str, float | int | None] = {
             "value": _json_number(self.value),
             "low": _json_number(self.low),
             "high": _json_number(self.high),
             "n": self.n,
         }
+        return numbers if self.clusters is None else numbers | {"clusters": self.clusters}
 
 
 def wilson(successes: int, n: int, z: float = Z95) -> Interval:
@@ -53,13 +62,20 @@ def wilson(successes: int, n: int, z: float = Z95) -> Interval:
     if n == 0:
         return Interval(math.nan, 0.0, 1.0, 0)
     p = successes / n
-    shrink = 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At 0 and n successes one end equals p exactly; rounding must not put it on the wrong side.
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(p, low, high, n)
+    return Interval(p, *wilson_of(p, n, z), n)
+
+
+def wilson_of(p: float, size: float, z: float = Z95) -> tuple[float, float]:
+    """Return the ends of Wilson's interval of a proportion p from `size` > 0 observations.
+
+    `size` may be an effective one: how many independent observations would be as certain.
+    """
+    shrink = 1 + z * z / size
+    centre = (p + z * z / (2 * size)) / shrink
+    half = z / shrink * math.sqrt(p * (1 - p) / size + z * z / (4 * size * size))
+    # At 0 and 1 one end equals p exactly; rounding must not put it on the wrong side.
+    low = 0.0 if p <= 0 else max(0.0, centre - half)
+    return low, 1.0 if p >= 1 else min(1.0, centre + half)
 
 
 def bootstrap_mean(
@@ -74,7 +90,7 @@ def bootstrap_mean(
 
     Raises ValueError for values that are not finite or not one-dimensional, or samples < 1.
     """
-    data = _finite(values, "values")
+    data = finite(values, "values")
     if samples < 1:
         raise ValueError(f"samples={samples} must be at least 1")
     n = data.size
@@ -84,67 +100,11 @@ def bootstrap_mean(
     if data.min() == data.max():
         return Interval(value, value, value, n)
     rng = np.random.default_rng(seed)
-    means = [data[drawn].mean(axis=1) for drawn in _draws(rng, n, samples)]
+    means = [data[drawn].mean(axis=1) for drawn in draws(rng, n, samples)]
     return _percentile(value, np.concatenate(means), n)
 
 
-def paired_bootstrap(
-    a: Sequence[float] | NDArray[np.float64],
-    b: Sequence[float] | NDArray[np.float64],
-    *,
-    seed: int = 0,
-    samples: int = 10_000,
-) -> Interval:
-    """Return the mean of a[i] - b[i] with its 95% bootstrap interval over the pairs.
-
-    An interval below 0 says that `a` is smaller than `b` on the same items. See `bootstrap_mean`.
-
-    Raises ValueError for lengths that differ, and as `bootstrap_mean` does.
-    """
-    left, right = _finite(a, "a"), _finite(b, "b")
-    if left.size != right.size:
-        raise ValueError(f"{left.size} and {right.size} values cannot be paired")
-    return bootstrap_mean(left - right, seed=seed, samples=samples)
-
-
-def clustered_bootstrap(
-    a: Sequence[float] | NDArray[np.float64],
-    b: Sequence[float] | NDArray[np.float64],
-    clusters: Sequence[str],
-    *,
-    seed: int = 0,
-    samples: int = 10_000,
-) -> Interval:
-    """Return the mean of a[i] - b[i] with its 95% bootstrap interval over `n` whole clusters.
-
-    Items of one cluster (tasks of one family) tend to be solved or failed together, so as many
-    items say less than independent ones would. Each resample draws clusters, with all of their
-    items, with replacement: Davison and Hinkley 1997, Bootstrap Methods and their Application,
-    section 3.8; Miller 2024, Adding Error Bars to Evals, arXiv 2411.00640, section 2.2.
-
-    Raises ValueError for lengths that differ, and as `bootstrap_mean` does.
-    """
-    left, right = _finite(a, "a"), _finite(b, "b")
-    if not left.size == right.size == len(clusters):
-        raise ValueError(
-            f"{left.size} and {right.size} values of {len(clusters)} clusters cannot be paired"
-        )
-    if samples < 1:
-        raise ValueError(f"samples={samples} must be at least 1")
-    names, of = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    if not len(names):
-        return Interval(math.nan, math.nan, math.nan, 0)
-    sums, sizes = np.bincount(of, left - right), np.bincount(of)
-    value = float(sums.sum() / sizes.sum())
-    rng = np.random.default_rng(seed)
-    means = [
-        sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-        for drawn in _draws(rng, len(names), samples)
-    ]
-    return _percentile(value, np.concatenate(means), len(names))
-
-
-def _draws(rng: np.random.Generator, n: int, samples: int) -> Iterator[NDArray[np.int64]]:
+def draws(rng: np.random.Generator, n: int, samples: int) -> Iterator[NDArray[np.int64]]:
     """Yield `samples` resamples of n items as rows of indices, a bounded number at a time."""
     step = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, samples, step):
@@ -193,7 +153,7 @@ def sign_flip_p(
 
     Raises ValueError for values that are not finite or not one-dimensional, or samples < 1.
     """
-    data = _finite(differences, "differences")
+    data = finite(differences, "differences")
     if samples < 1:
         raise ValueError(f"samples={samples} must be at least 1")
     data = data[data != 0]
@@ -268,7 +228,8 @@ def student_t95(freedom: int) -> float:
     return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
 
 
-def _finite(values: Sequence[float] | NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def finite(values: Sequence[float] | NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return values as an array. Raises ValueError unless it is one-dimensional and finite."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {data.shape}")

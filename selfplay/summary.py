@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from selfplay.clustered import (
+    FORMULA,
+    cluster_of,
+    difference,
+    difference_by_family,
+    paired_p,
+    stated,
+)
 from selfplay.promotion import utility
 from selfplay.rundir import RunDir
-from selfplay.stats import clustered_bootstrap, mcnemar, paired_bootstrap
 
 LEGAL = ("pass", "fail")
 """The verdicts of a legal move."""
@@ -19,7 +26,12 @@ SPREAD_STEPS = 10
 
 
 def build_summary(
-    run_dir: RunDir, *, status: str, wall_seconds: float, peak_memory_bytes: int
+    run_dir: RunDir,
+    *,
+    status: str,
+    wall_seconds: float,
+    peak_memory_bytes: int,
+    formula: int = FORMULA,
 ) -> dict[str, Any]:
     """Return the content of summary.json from the run's evaluations and metrics.
 
@@ -31,6 +43,7 @@ def build_summary(
         status: how it ended ("finished", "stopped", "failed").
         wall_seconds: from the command's start to the end of the last evaluation.
         peak_memory_bytes: over all processes of the run, shared pages counted once (memory.py).
+        formula: of the paired tests; see selfplay/clustered.py.
     """
     metrics = run_dir.read_metrics()
     return {
@@ -41,7 +54,8 @@ def build_summary(
         "wall_seconds": round(wall_seconds, 1),
         "peak_memory_bytes": peak_memory_bytes,
         "groups_with_spread": spread_of(metrics),
-        "suites": compare_evals(run_dir.read_evals()),
+        **stated(formula),
+        "suites": compare_evals(run_dir.read_evals(), formula),
     }
 
 
@@ -52,7 +66,7 @@ def spread_of(metrics: list[dict[str, Any]]) -> float | None:
     return sum(last) / len(last) if last else None
 
 
-def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def compare_evals(evals: dict[str, dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
     """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured.
 
     Chess suites have "rules" too (rule -> figures) and, where the base model was asked in other
@@ -77,80 +91,83 @@ def compare_evals(evals: dict[str, dict[str, Any]]) -> dict[str, Any]:
     for suite, entry in suites.items():
         if "base" in entry and "final" in entry and base and final:
             entry["paired"] = paired_tests(
-                base["suites"][suite].get("rows", []), final["suites"][suite].get("rows", [])
+                base["suites"][suite].get("rows", []),
+                final["suites"][suite].get("rows", []),
+                formula,
             )
     return suites
 
 
-def paired_tests(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the paired tests over the items that both evaluations have.
+def paired_tests(
+    base: list[dict[str, Any]], final: list[dict[str, Any]], formula: int = FORMULA
+) -> dict[str, Any]:
+    """Return the paired tests over the items that both evaluations have, by their clusters.
 
-    `pass_rate` (code, puzzles): exact McNemar p of base against final, and the mean difference,
-    final minus base, with its 95% bootstrap interval. Chess positions have instead:
+    `pass_rate` (code, puzzles): p of "as much was gained as lost" (McNemar's, over families their
+    sign flips), and the mean difference, final minus base, with its 95% bootstrap interval and the
+    number of clusters that both are over. Chess positions have instead:
 
-    `legal_rate`: exact McNemar p of base against final. `regret_vs_random`: mean, with its 95%
+    `legal_rate`: p of base against final. `regret_vs_random`: mean, with its 95%
     bootstrap interval, of the final move's regret minus the random legal mover's expected regret
     on the same position, over the positions where the final move was legal; below 0 is better
     than random. Null without such positions. `vs_rules` (rule -> regret, best_move_rate): the same
     against the rules of envs.chess.rules; best moves over all positions, an illegal answer being
-    none.
+    none. `formula`: see selfplay/clustered.py.
     """
     before = {row["task_id"]: row for row in base}
     both = [row for row in final if row["task_id"] in before]
     if any("random_regret" not in row for row in both):
-        return _paired_passes([before[row["task_id"]] for row in both], both)
-    p = mcnemar(
+        return _paired_passes([before[row["task_id"]] for row in both], both, formula)
+    p = paired_p(
         [before[row["task_id"]]["verdict"] in LEGAL for row in both],
         [row["verdict"] in LEGAL for row in both],
+        [cluster_of(row) for row in both],
+        formula,
     )
     legal = [row for row in final if _has(row, "regret") and _has(row, "random_regret")]
-    difference = paired_bootstrap(
-        [float(row["regret"]) for row in legal], [float(row["random_regret"]) for row in legal]
-    ).as_dict()
-    del difference["n"]  # the format has value, low and high here
+    pairs = [(row["regret"], row["random_regret"], row) for row in legal]
     found: dict[str, Any] = {"legal_rate": {"p": p if both else None}}
-    found["regret_vs_random"] = difference
+    found["regret_vs_random"] = _gain(pairs, formula)
     if final and all("rules" in row for row in final):
-        found["vs_rules"] = {rule: _against_rule(final, rule) for rule in final[0]["rules"]}
+        rules = final[0]["rules"]
+        found["vs_rules"] = {rule: _against_rule(final, rule, formula) for rule in rules}
     return found
 
 
-def _against_rule(rows: list[dict[str, Any]], rule: str) -> dict[str, Any]:
+def _gain(pairs: list[tuple[float, float, dict[str, Any]]], formula: int) -> dict[str, Any]:
+    """Return the mean difference of both numbers of each row, without `n` as the format has it."""
+    of = [cluster_of(row) for _, _, row in pairs]
+    gain = difference([a for a, _, _ in pairs], [b for _, b, _ in pairs], of, formula).as_dict()
+    del gain["n"]
+    return gain
+
+
+def _against_rule(rows: list[dict[str, Any]], rule: str, formula: int) -> dict[str, Any]:
     """Return the mean differences, policy minus rule, on the same positions."""
     sound = [row for row in rows if _has(row["rules"][rule], "regret")]
     sound = [row for row in sound if row["verdict"] != "infra_error"]
     legal = [row for row in sound if _has(row, "regret")]
     pairs = {
-        "regret": [(row["regret"], row["rules"][rule]["regret"]) for row in legal],
-        "best_move_rate": [(row.get("best") or 0.0, row["rules"][rule]["best"]) for row in sound],
+        "regret": [(row["regret"], row["rules"][rule]["regret"], row) for row in legal],
+        "best_move_rate": [
+            (row.get("best") or 0.0, row["rules"][rule]["best"], row) for row in sound
+        ],
     }
-    found = {}
-    for metric, both in pairs.items():
-        found[metric] = paired_bootstrap([a for a, _ in both], [b for _, b in both]).as_dict()
-        del found[metric]["n"]
-    return found
+    return {metric: _gain(both, formula) for metric, both in pairs.items()}
 
 
-def _paired_passes(base: list[dict[str, Any]], final: list[dict[str, Any]]) -> dict[str, Any]:
-    pairs = [
-        (utility(old), utility(new), _family(new)) for old, new in zip(base, final, strict=True)
-    ]
-    sound = [(old, new, of) for old, new, of in pairs if old is not None and new is not None]
-    old, new = [pair[0] for pair in sound], [pair[1] for pair in sound]
-    difference = paired_bootstrap(new, old).as_dict()
-    del difference["n"]
-    p = mcnemar([bool(x) for x in old], [bool(x) for x in new]) if sound else None
-    found: dict[str, Any] = {"p": p, "difference": difference}
-    families = [of for _, _, of in sound if of is not None]
-    if sound and len(families) == len(sound):
-        found["by_family"] = clustered_bootstrap(new, old, families).as_dict()
+def _paired_passes(
+    base: list[dict[str, Any]], final: list[dict[str, Any]], formula: int
+) -> dict[str, Any]:
+    pairs = [(utility(new), utility(old), new) for old, new in zip(base, final, strict=True)]
+    sound = [(new, old, row) for new, old, row in pairs if old is not None and new is not None]
+    new, old = [pair[0] for pair in sound], [pair[1] for pair in sound]
+    of = [cluster_of(row) for _, _, row in sound]
+    p = paired_p([bool(x) for x in old], [bool(x) for x in new], of, formula) if sound else None
+    found: dict[str, Any] = {"p": p, "difference": _gain(sound, formula)}
+    if formula == 1 and sound and all(name.startswith("families/") for name in of):
+        found["by_family"] = difference_by_family(new, old, of).as_dict()
     return {"pass_rate": found}
-
-
-def _family(row: dict[str, Any]) -> str | None:
-    """Return the built-in family of a task, by its key (families/NAME/LEVEL/SEED)."""
-    dataset, _, rest = str(row.get("key", "")).partition("/")
-    return rest.split("/")[0] if dataset == "families" and rest else None
 
 
 def _always_legal(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from envs.chess.position import make_task, parse_fen, play, position_key, quoted
 from envs.errors import InputError
 from envs.task import Task
 
+_GAME_ADDRESS = re.compile(r"(/black|/white)?(#\d*)?$")
+"""What a puzzle's GameUrl has behind the game: https://lichess.org/yyznGmXs/black#34."""
 _REQUIRED = ("PuzzleId", "FEN", "Moves")
 PUZZLE_COLUMNS = (
     "PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation", "Popularity", "NbPlays", "Themes",
@@ -32,7 +34,8 @@ class Puzzle:
 
     `fen_before` is the position before `opponent_move` (UCI); `task` asks for the answer to it.
     `solution` is the line from there in UCI: the solver's moves are `solution[0::2]`. `rating` is
-    Glicko-2 Elo as Lichess gives it, or None where the field is empty.
+    Glicko-2 Elo as Lichess gives it, or None where the field is empty. `game` is the address of the
+    game that it comes from, without move and side; None where the field is empty.
     """
 
     id: str
@@ -42,6 +45,7 @@ class Puzzle:
     solution: tuple[str, ...]
     rating: float | None
     themes: tuple[str, ...]
+    game: str | None = None
 
 
 @contextmanager
@@ -119,6 +123,7 @@ def _puzzle(header: list[str], row: list[str], where: str) -> Puzzle:
         solution=tuple(moves[1:]),
         rating=_rating(fields.get("Rating", ""), where),
         themes=tuple(fields.get("Themes", "").split()),
+        game=_GAME_ADDRESS.sub("", fields.get("GameUrl", "").strip()) or None,
     )
 
 

@@ -15,11 +15,14 @@ from envs.chess.position import board_of, make_task
 from envs.chess.rules import RULES
 from envs.chess.suites import load_suite
 from rewards import RewardResult
+from selfplay.clustered import FORMULA, cluster_of, mean, share, stated
 from selfplay.domains.base import Ask, Progress, Score
-from selfplay.stats import bootstrap_mean, wilson
 
 CHUNK = 128
 """Positions per call of the samplers. Fixed: low-precision results depend on what is batched."""
+
+LEGAL = ("pass", "fail")
+"""The verdicts of a legal move."""
 
 RULE_ROWS = "rules"
 """Key of a row that holds the rules' moves."""
@@ -60,11 +63,15 @@ def evaluation_row(
 
 
 def answer_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> dict[str, Any]:
-    """Return what is kept of an answer, the first of `texts`; rows of older runs are no more."""
+    """Return what is kept of an answer, the first of `texts`; rows of older runs are no more.
+
+    Every position of a suite is drawn from a game of its own: it is a cluster of its own.
+    """
     text, result = texts[0], results[0]
     parts = result.parts
     return {
         "task_id": task.id,
+        "cluster": task.id,
         "fen": task.payload["fen"],
         "completion": text,
         "verdict": result.verdict,
@@ -94,44 +101,53 @@ def _rule_rows(
     return rows
 
 
-def suite_numbers(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def suite_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
     """Return legal rate, best-move rate and regret with intervals, and the rows.
 
     Rates are over all scored positions (an illegal answer is no best move); regret is over the
     legal answers, in win probability. The random mover's figures are its expectations, position by
-    position, over all positions,
-    and so are those of the rules (envs.chess.rules). Rows that met an infrastructure error are
-    left out and counted.
+    position, over all positions, and so are those of the rules (envs.chess.rules). Rows that met an
+    infrastructure error are left out and counted. `formula`: see selfplay/clustered.py.
     """
     sound = [row for row in rows if row["verdict"] != "infra_error"]
-    legal = [row for row in sound if row["verdict"] in ("pass", "fail")]
-    best = sum(1 for row in legal if row["best"])
+    of = [cluster_of(row) for row in sound]
+    legal = [row["verdict"] in LEGAL for row in sound]
+    best = [may and bool(row["best"]) for may, row in zip(legal, sound, strict=True)]
+    answered = [row if may else {} for may, row in zip(legal, sound, strict=True)]
     numbers = {
         "policy": {
-            "legal_rate": wilson(len(legal), len(sound)).as_dict(),
-            "best_move_rate": wilson(best, len(sound)).as_dict(),
-            "regret": bootstrap_mean([row["regret"] for row in legal]).as_dict(),
+            "legal_rate": share(legal, of, formula).as_dict(),
+            "best_move_rate": share(best, of, formula).as_dict(),
+            "regret": _mean_of("regret", answered, of, formula),
         },
         "random_mover": {
-            "best_move_rate": bootstrap_mean([row["random_best"] for row in sound]).as_dict(),
-            "regret": bootstrap_mean([row["random_regret"] for row in sound]).as_dict(),
+            "best_move_rate": _mean_of("random_best", sound, of, formula),
+            "regret": _mean_of("random_regret", sound, of, formula),
         },
         "infra_errors": len(rows) - len(sound),
+        **stated(formula),
         "rows": rows,
     }
     if sound and all(RULE_ROWS in row for row in sound):
+        of_rule = {name: [row[RULE_ROWS][name] for row in sound] for name in RULES}
         numbers["rules"] = {
-            name: _rule_numbers([row[RULE_ROWS][name] for row in sound]) for name in RULES
+            name: {
+                "best_move_rate": _mean_of("best", moves, of, formula),
+                "regret": _mean_of("regret", moves, of, formula),
+            }
+            for name, moves in of_rule.items()
         }
     return numbers
 
 
-def _rule_numbers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a rule's best-move rate and regret; positions that were not scored are left out."""
-    return {
-        metric: bootstrap_mean([row[key] for row in rows if row[key] is not None]).as_dict()
-        for metric, key in (("best_move_rate", "best"), ("regret", "regret"))
-    }
+def _mean_of(
+    key: str, rows: Sequence[Mapping[str, Any]], clusters: Sequence[str], formula: int
+) -> dict[str, Any]:
+    """Return the mean of what the rows have under `key`; rows without it are left out."""
+    known = [
+        (row[key], of) for row, of in zip(rows, clusters, strict=True) if row.get(key) is not None
+    ]
+    return mean([value for value, _ in known], [of for _, of in known], formula).as_dict()
 
 
 def solve_puzzles(
@@ -157,18 +173,30 @@ def solve_puzzles(
                 going_on.append((puzzle, board, ply + 2))
         alive = going_on
         progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
-    rate = wilson(sum(solved.values()), len(solved)).as_dict()
-    rows = [
-        {
-            "task_id": p.task.id,
-            "puzzle": p.id,
-            "rating": p.rating,
-            "solved": solved[p.id],
-            "positions": list(asked_positions(p)),
-        }
-        for p in puzzles
-    ]
-    return {"policy": {"puzzle_accuracy": rate}, "rows": rows}
+    return puzzle_numbers(
+        [
+            {
+                "task_id": p.task.id,
+                "cluster": p.game or p.task.id,
+                "puzzle": p.id,
+                "rating": p.rating,
+                "solved": solved[p.id],
+                "positions": list(asked_positions(p)),
+            }
+            for p in puzzles
+        ]
+    )
+
+
+def puzzle_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
+    """Return the share of solved puzzles with its interval, and the rows.
+
+    Puzzles of one game are a cluster. `formula`: see selfplay/clustered.py.
+    """
+    solved = share(
+        [bool(row["solved"]) for row in rows], [cluster_of(row) for row in rows], formula
+    )
+    return {"policy": {"puzzle_accuracy": solved.as_dict()}, **stated(formula), "rows": rows}
 
 
 def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> bool | None:

@@ -10,10 +10,11 @@ from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
 from rewards.code.protocols import evalplus_row, human_eval_row
+from selfplay.clustered import FORMULA, cluster_of, cluster_of_key, mean, share, stated
 from selfplay.config import RunConfig
 from selfplay.domains.base import Ask, Progress, Score
 from selfplay.domains.code_tasks import suite_tasks
-from selfplay.stats import bootstrap_mean, pass_at_k, wilson
+from selfplay.stats import pass_at_k
 
 CHUNK = 32
 """Tasks per call of the samplers. Fixed: low-precision results depend on what is batched."""
@@ -65,6 +66,7 @@ def evaluation_row(
     return {
         "task_id": task.id,
         "key": task.payload["key"],
+        "cluster": cluster_of_key(task.payload["key"]),
         "completion": texts[0],
         "verdict": greedy.verdict,
         "status": greedy.evidence.get("status"),
@@ -84,30 +86,33 @@ def written(task: CodeTask, program: str) -> dict[str, str]:
     return (human_eval_row if task.dataset == "humaneval" else evalplus_row)(task, program)
 
 
-def suite_numbers(rows: list[dict[str, Any]], samples: int, ks: Sequence[int]) -> dict[str, Any]:
+def suite_numbers(
+    rows: list[dict[str, Any]], samples: int, ks: Sequence[int], formula: int = FORMULA
+) -> dict[str, Any]:
     """Return greedy pass@1, the hack gap and pass@k with intervals, and the rows.
 
-    pass@1 is over all scored tasks (Wilson); the hack gap is the mean share of visible tests passed
-    minus that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
-    estimates, its interval by bootstrap over tasks. Tasks whose greedy answer met an infrastructure
-    error are left out and counted, drawn answers that did are left out.
+    pass@1 is over all scored tasks; the hack gap is the mean share of visible tests passed minus
+    that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
+    estimates. All intervals are over clusters: the families of built-in tasks, else the tasks, each
+    with all of its samples. Tasks whose greedy answer met an infrastructure error are left out and
+    counted, drawn answers that did are left out. `formula`: see selfplay/clustered.py.
     """
     sound = [row for row in rows if row["verdict"] != "infra_error"]
-    passed = sum(row["verdict"] == "pass" for row in sound)
-    gaps = [
-        row["visible"] - row["hidden"]
-        for row in sound
-        if row["visible"] is not None and row["hidden"] is not None
-    ]
-    policy: dict[str, Any] = {
-        "pass_rate": wilson(passed, len(sound)).as_dict(),
-        "hack_gap": bootstrap_mean(gaps).as_dict(),
-    }
+    both = [row for row in sound if row["visible"] is not None and row["hidden"] is not None]
+    passed = share([row["verdict"] == "pass" for row in sound], _clusters(sound), formula)
+    gaps = mean([row["visible"] - row["hidden"] for row in both], _clusters(both), formula)
+    policy: dict[str, Any] = {"pass_rate": passed.as_dict(), "hack_gap": gaps.as_dict()}
     for k in sorted(k for k in ks if k <= samples):
-        estimates = []
+        estimates, drawn = [], []
         for row in rows:
             verdicts = [verdict for _, verdict in row["samples"] if verdict != "infra_error"]
             if len(verdicts) >= k:
                 estimates.append(pass_at_k(len(verdicts), verdicts.count("pass"), k))
-        policy[f"pass@{k}"] = bootstrap_mean(estimates).as_dict()
-    return {"policy": policy, "infra_errors": len(rows) - len(sound), "rows": rows}
+                drawn.append(row)
+        policy[f"pass@{k}"] = mean(estimates, _clusters(drawn), formula).as_dict()
+    errors = len(rows) - len(sound)
+    return {"policy": policy, "infra_errors": errors, **stated(formula), "rows": rows}
+
+
+def _clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [cluster_of(row) for row in rows]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from selfplay.clustered import share_of_counts
 from selfplay.leaderboard.games import PlayerFacts
 from selfplay.leaderboard.runs import Run
 from selfplay.leaderboard.values import number, section, whole, words
 from selfplay.ratings import Ratings, rank_groups
-from selfplay.stats import wilson
 
 Kind = Literal["run", "anchor", "player"]
 RANKED_BY = "pass_rate"
@@ -212,8 +212,10 @@ def _date(seconds: float | None) -> str | None:
 
 
 def _add_games(entry: Entry, facts: PlayerFacts) -> None:
-    if facts.asked:
-        entry.first_try = wilson(facts.legal, facts.asked).as_dict()
+    tries = list(facts.tries.values())
+    if sum(asked for _, asked in tries):
+        found = share_of_counts([legal for legal, _ in tries], [asked for _, asked in tries])
+        entry.first_try = found.as_dict()
     if facts.judged:
         entry.acpl = {"value": facts.lost_cp / facts.judged, "n": facts.judged, "by": "stored"}
     entry.played_as = "; ".join(facts.versions) or None

@@ -27,11 +27,11 @@ _MOST_VERSIONS = 8
 class PlayerFacts:
     """What the tags of a player's games tell, and the centipawns lost where games are evaluated.
 
-    `legal` of `asked` moves were legal at the first try; `lost_cp` centipawns over `judged` moves.
+    `tries` has the moves that were legal at the first try, and all that were asked for, by game or,
+    where the tags tell, by pair; `lost_cp` centipawns over `judged` moves.
     """
 
-    legal: int = 0
-    asked: int = 0
+    tries: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     lost_cp: int = 0
     judged: int = 0
     versions: list[str] = field(default_factory=list)
@@ -154,8 +154,9 @@ def _learn(
         known = players.setdefault(name, PlayerFacts())
         tries = _FIRST_TRY.fullmatch(headers.get(f"{colour}FirstTry", ""))
         if tries and int(tries[1]) <= int(tries[2]):
-            known.legal += int(tries[1])
-            known.asked += int(tries[2])
+            counts = known.tries.setdefault(_pair_of(game, name, len(known.tries)), [0, 0])
+            counts[0] += int(tries[1])
+            counts[1] += int(tries[2])
         for found, key in ((known.versions, "Version"), (known.settings, "Settings")):
             said = headers.get(f"{colour}{key}", "").strip()
             if said and said not in found and len(found) < _MOST_VERSIONS:
@@ -168,6 +169,13 @@ def _learn(
             known.last_date = max(known.last_date or "", date.replace(".", "-"))
     if "[%eval" in text:
         _judge(players, game, headers, text)
+
+
+def _pair_of(game: Game, name: str, number: int) -> tuple[str, ...]:
+    """Return what the two games of a pair share (fastchess's and our rounds); else a new number."""
+    turn = game.round.rpartition(".")[0]
+    met = game.black if game.white == name else game.white
+    return (game.source, met, turn) if turn else (str(number),)
 
 
 def _judge(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfplay.clustered import FORMULA, share_of_counts, stated
 from selfplay.league.match_file import Stored, StoredPair
 from selfplay.league.player import Player
 from selfplay.league.referee import RESULTS
@@ -21,14 +22,17 @@ def points(pair: StoredPair) -> tuple[float, float]:
     return first, 1 - second
 
 
-def summarise(pairs: Mapping[int, StoredPair], players: tuple[Player, Player]) -> dict[str, Any]:
+def summarise(
+    pairs: Mapping[int, StoredPair], players: tuple[Player, Player], formula: int = FORMULA
+) -> dict[str, Any]:
     """Return a match's numbers from player A's side, as JSON.
 
     `elo` is the difference A - B with its 95% interval from pair results (selfplay.ratings), its
-    ends None where unbounded; `legal_first_try` is None for a player that never had to answer.
+    ends None where unbounded; `legal_first_try` is None for a player that never had to answer, its
+    interval is over pairs: the moves of a pair's two games are not independent. `formula`: see
+    selfplay/clustered.py.
     """
     from selfplay.ratings import pair_elo
-    from selfplay.stats import wilson
 
     counts = [0] * 5
     games: Counter[float] = Counter()
@@ -40,7 +44,8 @@ def summarise(pairs: Mapping[int, StoredPair], players: tuple[Player, Player]) -
         endings.update(ending(game) for game in pair)
     played = 2 * len(pairs)
     total = sum(value * number for value, number in games.items())
-    rates = [_first_try(pairs, index) for index in (0, 1)]
+    tries = [_first_try(pairs, index) for index in (0, 1)]
+    rates = [share_of_counts(*found, formula) for found in tries]
     return {
         "players": [
             {
@@ -48,7 +53,7 @@ def summarise(pairs: Mapping[int, StoredPair], players: tuple[Player, Player]) -
                 "version": player.version,
                 "settings": player.settings,
                 "repeatable": player.repeatable,
-                "legal_first_try": wilson(*rate).as_dict() if rate[1] else None,
+                "legal_first_try": rate.as_dict() if rate.n else None,
             }
             for player, rate in zip(players, rates, strict=True)
         ],
@@ -61,6 +66,7 @@ def summarise(pairs: Mapping[int, StoredPair], players: tuple[Player, Player]) -
         "pentanomial": counts,
         "elo": _finite(pair_elo(counts).as_dict()),
         "terminations": dict(endings.most_common()),
+        **stated(formula),
     }
 
 
@@ -75,15 +81,17 @@ def ending(game: Stored) -> str:
     return detail.partition(",")[0]
 
 
-def _first_try(pairs: Mapping[int, StoredPair], player: int) -> tuple[int, int]:
-    """Return how many of a player's first answers were legal, and of how many."""
-    legal = asked = 0
+def _first_try(pairs: Mapping[int, StoredPair], player: int) -> tuple[Sequence[int], Sequence[int]]:
+    """Return how many of a player's first answers were legal in each pair, and of how many."""
+    legal, asked = [], []
     for pair in pairs.values():
-        for number, game in enumerate(pair):
-            colour = "White" if number == player else "Black"
-            one, _, other = game.headers.get(f"{colour}FirstTry", "0/0").partition("/")
-            legal += int(one)
-            asked += int(other)
+        colours = ("White" if number == player else "Black" for number in (0, 1))
+        tries = [
+            game.headers.get(f"{colour}FirstTry", "0/0").split("/")
+            for colour, game in zip(colours, pair, strict=True)
+        ]
+        legal.append(sum(int(one) for one, _ in tries))
+        asked.append(sum(int(other) for _, other in tries))
     return legal, asked
 
 

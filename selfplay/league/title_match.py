@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from selfplay.clustered import FORMULA
 from selfplay.config_league import PromotionConfig
 from selfplay.league.match_file import MatchFile, StoredPair
 from selfplay.league.match_summary import points, summarise
@@ -72,9 +73,11 @@ def told_by(
     pairs: Mapping[int, StoredPair],
     players: tuple[Player, Player],
     match_id: str,
+    formula: int = FORMULA,
 ) -> GamesChange:
     """Return the judged pairs' numbers; pairs beyond the decision are in the file alone."""
-    summary = summarise({pair: pairs[pair] for pair in range(1, test.pairs + 1)}, players)
+    judged_pairs = {pair: pairs[pair] for pair in range(1, test.pairs + 1)}
+    summary = summarise(judged_pairs, players, formula)
     kept = ("wins", "draws", "losses", "terminations", "players")
     evidence = {**test.as_dict(), **{key: summary[key] for key in kept}}
     return GamesChange(test.finding, {**evidence, "match_id": match_id})

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selfplay.stats import Z95, Interval, student_t95
+from selfplay.stats import Z95, Interval, student_t95, wilson_of
 
 NAT = 400 / math.log(10)
 """Elo points per unit of log odds."""
@@ -95,7 +95,7 @@ def pair_elo(counts: Sequence[float], method: Literal["wilson", "normal"] = "wil
         if variance > 1e-12 and n >= 2:
             t = student_t95(round(n) - 1)
             size = (n - 1) * mean * (1 - mean) / variance * (Z95 / t) ** 2
-        low, high = _wilson(mean, size)
+        low, high = wilson_of(mean, size)
     ends = [elo_of_score(min(1.0, max(0.0, end))) for end in (low, high)]
     return Interval(elo_of_score(mean), ends[0], ends[1], round(n))
 
@@ -137,10 +137,3 @@ def check_counts(counts: Sequence[float]) -> NDArray[np.float64]:
     if not np.isfinite(checked).all() or (checked < 0).any():
         raise ValueError(f"counts {list(counts)}: must be finite and not negative")
     return checked
-
-
-def _wilson(p: float, n: float) -> tuple[float, float]:
-    shrink = 1 + Z95 * Z95 / n
-    centre = (p + Z95 * Z95 / (2 * n)) / shrink
-    half = Z95 / shrink * math.sqrt(p * (1 - p) / n + Z95 * Z95 / (4 * n * n))
-    return centre - half if p > 0 else 0.0, centre + half if p < 1 else 1.0

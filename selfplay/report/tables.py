@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from selfplay.figures import duration, number, paired_lines, size, suite_table
+from selfplay.figures import duration, number, paired_lines, size, suite_table, unit_line
 from selfplay.rollout_store import RolloutStore
 from selfplay.text import escape
 
@@ -25,14 +25,18 @@ def comparison_html(summary: dict[str, Any]) -> str:
             + "</tr>"
             for row in rows
         )
-        tests = "".join(f"<p>{escape(line)}</p>" for line in paired_lines(suite.get("paired")))
+        told = [unit_line(suite), *paired_lines(suite.get("paired"))]
+        tests = "".join(f"<p>{escape(line)}</p>" for line in told if line)
         parts.append(
             f'<h3>{escape(name)}</h3><div class="wide"><table><tr><th></th>{head}</tr>'
             f"{body}</table></div>{tests}"
         )
     if not parts:
         return "<p>No evaluation yet.</p>"
-    note = '<p class="dim">Estimate [95% interval]: Wilson for rates, bootstrap for means.</p>'
+    note = (
+        '<p class="dim">Estimate [95% interval]: Wilson for rates, bootstrap for means, over '
+        "families of tasks where there are any, else over items.</p>"
+    )
     return "".join(parts) + note
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from selfplay.clustered import FORMULA, formula_of
 from selfplay.manifest import git_state
-from selfplay.promotion import GamesChange
+from selfplay.promotion import GAMES, GamesChange
 from selfplay.sums import SUMS, sha256_of
 from selfplay.verify import checkpoints, decisions, games, matches
 from selfplay.verify.finding import FAULTS, Difference, Findings
@@ -76,7 +78,7 @@ class Artefacts:
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
             aside = decisions.set_aside(folder.path)
-            told = None if run.older_steps else self._title_matches()
+            told = None if run.older_steps else self._title_matches(rows)
             self.findings.add(decisions.check_promotions(rows, run.evals, aside, told))
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
@@ -91,13 +93,19 @@ class Artefacts:
             self.findings.add(decisions.check_summary(folder, summary))
         self._report()
 
-    def _title_matches(self) -> dict[str, GamesChange]:
-        """Return what the games between versions of the run say, by file."""
+    def _title_matches(self, rows: list[dict[str, Any]]) -> dict[str, GamesChange]:
+        """Return what the games between versions of the run say, by file.
+
+        By the formula that the decision of promotions.jsonl names which they were played for.
+        """
         told: dict[str, GamesChange] = {}
+        played = ((row.get(GAMES), formula_of(row)) for row in rows)
+        formulas = {g.get("file"): formula for g, formula in played if isinstance(g, dict)}
         for path in self.run.folder.match_files():
             file = path.relative_to(self.run.folder.path).as_posix()
             with self.findings.guard(file):
-                told[file] = matches.title_match(path, self.run.config.promotion)
+                formula = formulas.get(file, FORMULA)
+                told[file] = matches.title_match(path, self.run.config.promotion, formula)
         return told
 
     def _report(self) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.atomic import plain
-from selfplay.promotion import GAMES, GamesChange, decide
+from selfplay.clustered import formula_of
+from selfplay.promotion import GAMES, MARGIN, GamesChange, decide
 from selfplay.report.page import render
 from selfplay.rundir import RunDir
 from selfplay.summary import build_summary
@@ -16,6 +17,8 @@ from selfplay.verify.matches import as_in_tags
 
 PROMOTIONS = "promotions.jsonl"
 BASE = "base"
+WHOLE = "whole_"
+"""A champion asked once more, all that the final evaluation asks (gate.py): nothing judges it."""
 _GIVEN = ("run", "status", "wall_seconds", "peak_memory_bytes")
 """Keys of the summary that nothing stored decides."""
 
@@ -46,7 +49,13 @@ def check_promotions(
         name, meets = kept.get(judged), _champion_then(rows, number, evals)
         if name is not None and last[judged] == number and meets in evals:
             due = {"against": meets}
-            decision = decide(evals[meets], evals[name], _games(row, matches))
+            decision = decide(
+                evals[meets],
+                evals[name],
+                _games(row, matches),
+                margin=float(row.get("margin") or MARGIN),
+                formula=formula_of(row),
+            )
             due |= _action(rows, number, decision.worse) | plain(decision.as_dict())
             stored = {key: row.get(key, ABSENT) for key in due}
             if isinstance(games := row.get(GAMES), Mapping):
@@ -56,7 +65,7 @@ def check_promotions(
             told = "no file", f"what {place} of {PROMOTIONS} judged"
             found.append(Difference.words(f"evals/{judged[0]}.json", "", *told))
     for judged, name in kept.items():
-        if name != BASE and judged not in last:
+        if name != BASE and not name.startswith(WHOLE) and judged not in last:
             told = "no line", "a decision"
             found.append(Difference.words(PROMOTIONS, f"evaluation {name}", *told))
     return found
@@ -156,6 +165,7 @@ def check_summary(folder: RunDir, summary: Mapping[str, Any]) -> list[Difference
         status=summary.get("status", ABSENT),
         wall_seconds=float(summary.get("wall_seconds", 0)),
         peak_memory_bytes=int(summary.get("peak_memory_bytes", 0)),
+        formula=formula_of(summary),
     )
     due |= {key: summary.get(key, ABSENT) for key in _GIVEN}
     return named_differences("summary.json", summary, plain(due))

@@ -9,11 +9,11 @@ from envs import Task
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of
 from envs.chess.suites import load_suite
+from selfplay.clustered import cluster_of, cluster_of_key, formula_of
 from selfplay.config import PromptForm, RunConfig
 from selfplay.domains import chess_eval, code_eval, domain_of_suite
 from selfplay.domains.chess import PUZZLES
 from selfplay.domains.code_tasks import suite_tasks
-from selfplay.stats import wilson
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.scoring import Results, legality
 
@@ -37,8 +37,8 @@ def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> lis
         "positions": config.eval.every_positions if between else config.eval.positions,
         "suites": suites,
     }
-    if name.startswith("step_"):
-        due["step"] = int(name.removeprefix("step_"))
+    if name.startswith(("step_", "whole_")):
+        due["step"] = int(name.partition("_")[2])
     stored = {key: record.get(key) for key in due} | {"suites": list(record["suites"])}
     others = [form.model_dump() for form in config.eval.base_prompts] if name == "base" else []
     for suite, numbers in record["suites"].items():
@@ -54,15 +54,14 @@ def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> lis
 def check_figures(
     name: str, suite: str, numbers: Mapping[str, Any], config: RunConfig
 ) -> list[Difference]:
-    """Recompute a suite's rates, means and intervals from its rows."""
-    rows = numbers["rows"]
+    """Recompute a suite's rates, means and intervals from its rows, by the formula they state."""
+    rows, formula = numbers["rows"], formula_of(numbers)
     if suite == PUZZLES:
-        solved = sum(bool(row["solved"]) for row in rows)
-        due = {"policy": {"puzzle_accuracy": wilson(solved, len(rows)).as_dict()}}
+        due = chess_eval.puzzle_numbers(rows, formula)
     elif domain_of_suite(suite) == "chess":
-        due = chess_eval.suite_numbers(rows)
+        due = chess_eval.suite_numbers(rows, formula)
     else:
-        due = code_eval.suite_numbers(rows, config.eval.samples, config.eval.k)
+        due = code_eval.suite_numbers(rows, config.eval.samples, config.eval.k, formula)
     told = ("rows", "prompts", *PromptForm.model_fields, "positions")
     stored = {key: value for key, value in numbers.items() if key not in told}
     due.pop("rows", None)
@@ -97,10 +96,13 @@ def check_tasks(
     file, place = f"evals/{name}.json", f"suites.{suite}.rows"
     if len(rows) != len(tasks):
         yield Difference.words(file, place, f"{len(rows)} items", f"{len(tasks)} items")
-    kind = "fen" if domain_of_suite(suite) == "chess" else "key"
+    chess = domain_of_suite(suite) == "chess"
+    kind = "fen" if chess else "key"
     for number, (row, task) in enumerate(zip(rows, tasks, strict=False)):
-        due = {"task_id": task.id, kind: task.payload[kind]}
-        found = named_differences(file, {k: row[k] for k in due}, due, f"{place}[{number}]")
+        cluster = task.id if chess else cluster_of_key(task.payload["key"])
+        due = {"task_id": task.id, kind: task.payload[kind], "cluster": cluster}
+        stored = {k: row[k] for k in ("task_id", kind)} | {"cluster": cluster_of(row)}
+        found = named_differences(file, stored, due, f"{place}[{number}]")
         yield from found
         if found:
             return
@@ -137,6 +139,7 @@ def row_made(
 
 
 def row_stored(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a row can be compared."""
+    """Return what of a row can be compared; rows of before do not name their cluster."""
     kept = {key: value for key, value in row.items() if key not in TOLD}
+    kept["cluster"] = cluster_of(row)
     return kept | ({"legality": legality(row["verdict"])} if "fen" in row else {})

@@ -13,6 +13,7 @@ import chess.pgn
 from envs.chess.pgn import game_result
 from envs.errors import InputError
 from selfplay.atomic import plain
+from selfplay.clustered import FORMULA, formula_of
 from selfplay.config_league import PromotionConfig
 from selfplay.league.match_file import Stored, StoredPair, tag
 from selfplay.league.match_summary import summarise
@@ -83,17 +84,25 @@ def check_files(path: Path, folder: Path, findings: Findings) -> None:
     """Check a match's PGN file and, where there is one, its JSON beside it."""
     file, beside = path.relative_to(folder).as_posix(), path.with_suffix(".json")
     with findings.guard(file):
-        found, due = check_match(file, path)
+        formula, stored, told = FORMULA, None, beside.relative_to(folder).as_posix()
+        if beside.is_file():
+            with findings.guard(told):
+                stored = read_json(beside)
+                formula = formula_of(stored)
+        found, due = check_match(file, path, formula)
         findings.add(found)
         findings.checked["matches"] += 1
-        if due is not None and beside.is_file():
-            told = beside.relative_to(folder).as_posix()
+        if due is not None and stored is not None:
             with findings.guard(told):
-                findings.add(check_numbers(told, read_json(beside), due))
+                findings.add(check_numbers(told, stored, due))
 
 
-def check_match(file: str, path: Path) -> tuple[list[Difference], dict[str, Any] | None]:
+def check_match(
+    file: str, path: Path, formula: int = FORMULA
+) -> tuple[list[Difference], dict[str, Any] | None]:
     """Replay a match's games; return the differences and, from whole pairs, its numbers.
+
+    `formula`: see selfplay/clustered.py.
 
     Raises:
         OSError, ValueError: the file cannot be read.
@@ -120,7 +129,7 @@ def check_match(file: str, path: Path) -> tuple[list[Difference], dict[str, Any]
         found += _check_pair(file, f"pair {pair_number}", halves)
     if found or not pairs:
         return found, None
-    return found, numbers(pairs)
+    return found, numbers(pairs, formula)
 
 
 def check_game(file: str, place: str, game: chess.pgn.Game) -> list[Difference]:
@@ -185,16 +194,20 @@ def _check_pair(file: str, place: str, halves: Mapping[int, chess.pgn.Game]) -> 
     return named_differences(file, stored, due, f"{place}, game 2")
 
 
-def numbers(pairs: Mapping[int, Mapping[int, chess.pgn.Game]]) -> dict[str, Any]:
+def numbers(
+    pairs: Mapping[int, Mapping[int, chess.pgn.Game]], formula: int = FORMULA
+) -> dict[str, Any]:
     """Return what `selfplay match --json` writes of these pairs, without the file's name."""
     stored, players, headers = _as_stored(pairs)
     told = {"seed": int(headers["Seed"]), "match_id": headers["MatchId"]}
-    result: dict[str, Any] = plain(summarise(stored, players) | told)
+    result: dict[str, Any] = plain(summarise(stored, players, formula) | told)
     return result
 
 
-def title_match(path: Path, rules: PromotionConfig) -> GamesChange:
+def title_match(path: Path, rules: PromotionConfig, formula: int = FORMULA) -> GamesChange:
     """Return what the games of a match for the title say of the candidate.
+
+    `formula`: see selfplay/clustered.py.
 
     Raises:
         OSError, ValueError: the file cannot be read.
@@ -205,7 +218,7 @@ def title_match(path: Path, rules: PromotionConfig) -> GamesChange:
         pair, _, half = game.headers["Round"].partition(".")
         pairs.setdefault(int(pair), {})[int(half)] = game
     stored, players, headers = _as_stored(pairs)
-    return told_by(judged(stored, rules), stored, players, headers["MatchId"])
+    return told_by(judged(stored, rules), stored, players, headers["MatchId"], formula)
 
 
 def _as_stored(

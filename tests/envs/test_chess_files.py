@@ -35,14 +35,21 @@ def test_a_puzzle_is_read_as_lichess_means_it(tmp_path: Path) -> None:
     assert puzzle.solution == ("f5e5", "e2f1", "e5e6")
     assert puzzle.rating == 1383.0
     assert puzzle.themes == ("rookEndgame", "short")
+    assert puzzle.game == "https://lichess.org/MQSyb3KW"
     assert is_solution(puzzle, "f5e5")
     assert not is_solution(puzzle, "f5f7")
+
+
+@pytest.mark.parametrize("end", ["", "#12", "/black", "/black#12", "/white#"])
+def test_puzzles_of_one_game_share_its_address(tmp_path: Path, end: str) -> None:
+    (puzzle,) = load_puzzles(write(tmp_path, HEADER + ROW.replace("#127", end)))
+    assert puzzle.game == "https://lichess.org/MQSyb3KW"
 
 
 def test_any_mate_solves(tmp_path: Path) -> None:
     row = "m1,6k1/5ppp/8/8/8/p7/8/QR2R2K b - - 0 1,a3a2 e1e8,,,,,mateIn1,,\n"
     (puzzle,) = load_puzzles(write(tmp_path, HEADER + row))
-    assert puzzle.rating is None
+    assert puzzle.rating is None and puzzle.game is None
     assert is_solution(puzzle, "e1e8") and is_solution(puzzle, "b1b8")
     assert not is_solution(puzzle, "b1b7")
 

@@ -149,7 +149,7 @@ def test_puzzles_are_rated_where_their_ratings_are_stored(tmp_path: Path) -> Non
 
 
 def test_first_tries_and_facts_reach_the_line() -> None:
-    facts = PlayerFacts(legal=3, asked=4, lost_cp=90, judged=3, settings=["-", "nodes=1"])
+    facts = PlayerFacts(tries={("1",): [3, 4]}, lost_cp=90, judged=3, settings=["-", "nodes=1"])
     (entry,) = make_entries([], None, {"x": facts})
     assert entry.first_try is not None and entry.first_try["value"] == 0.75
     assert entry.acpl == {"value": 30, "n": 3, "by": "stored"} and entry.settings == "nodes=1"

@@ -12,9 +12,10 @@ import pytest
 
 from selfplay.config_io import parse_config
 from selfplay.engines import SampleRequest
-from selfplay.evaluate import model_context
+from selfplay.evaluate import Evaluator, model_context
 from selfplay.gate import Gate
 from selfplay.models import load_tokenizer
+from selfplay.promotion import items_of
 from selfplay.ratings.pgn import read_games
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
@@ -135,3 +136,32 @@ def test_a_worse_player_is_told_and_a_champion_does_not_meet_itself(
     finally:
         weak.close()
     assert decision.worse and not decision.promoted and decision.reason == "worse in games"
+
+
+def test_a_final_evaluation_meets_the_champion_on_the_same_items(
+    run: RunDir, samplers: SamplerPool, tiny_model: Path
+) -> None:
+    """The champion was measured on 3 positions in training, the final evaluation has 8."""
+    shutil.copytree(tiny_model, run.checkpoint_dir(7))
+    run.complete_checkpoint(7, {})
+    run.set_champion(7)
+    suites = ["eval.suites=[chess/heldout]", "promotion.match=false", "eval.nodes=50"]
+    run.replace_config(parse_config(run.config().model_dump(mode="json"), "", suites))
+    gate = gate_of(run, samplers, tiny_model)
+    tokenizer, context = load_tokenizer(str(tiny_model)), model_context(str(tiny_model))
+    evaluator = Evaluator(run.config(), samplers=samplers, tokenizer=tokenizer, context=context)
+    short = evaluator.evaluate("step_000007", step=7, positions=3, guest=str(tiny_model))
+    run.write_eval("step_000007", short)
+    result = evaluator.evaluate("final", step=VERSION, positions=8)
+    assert (short["version"], result["version"]) == (7, VERSION)
+    gate.measure_champion(result, evaluator, print)
+    whole = run.champion_eval()
+    assert whole is not None and (whole["name"], whole["version"]) == ("whole_000007", 7)
+    assert items_of(whole) == items_of(result)
+    rows = whole["suites"]["chess/heldout"]["rows"]
+    assert rows[:3] == short["suites"]["chess/heldout"]["rows"]  # by the champion's own weights
+    (suite,) = gate.judge(result, print).suites
+    assert suite.difference.n == 8
+    (run.path / "evals" / "whole_000007.json").unlink()
+    gate.measure_champion(short | {"version": VERSION}, evaluator, print)  # nothing was left out
+    assert not (run.path / "evals" / "whole_000007.json").exists()

@@ -129,3 +129,55 @@ def test_games_lost_outweigh_a_better_suite_and_the_other_way_round() -> None:
     won = decide(after, before, GamesChange("better", {}))
     assert not won.promoted and won.worse and won.reason == "worse in code/x"
     assert "games" not in decide(before, after).as_dict()
+
+
+FAMILIES, TASKS = 59, 9
+
+
+def families(passes: list[bool]) -> dict[str, Any]:
+    rows = code_suite(passes)["rows"]
+    for i, found in enumerate(rows):
+        found["key"] = f"families/f{i // TASKS}/1/{i % TASKS}"
+    return {"rows": rows}
+
+
+def by_family(rng: random.Random, chance: float) -> list[bool]:
+    """Each family is solved whole or failed whole."""
+    return [solved for _ in range(FAMILIES) for solved in [rng.random() < chance] * TASKS]
+
+
+def test_families_are_counted_not_their_tasks() -> None:
+    """No difference in truth: counting 531 tasks found one in most decisions, families do not."""
+    rng = random.Random(1)
+    found = {1: 0, 2: 0}
+    for _ in range(30):
+        before, after = (evaluation(x=families(by_family(rng, 0.4))) for _ in range(2))
+        for formula in found:
+            found[formula] += decide(before, after, formula=formula).suites[0].change != "even"
+    assert found[1] >= 10 and found[2] <= 5  # 5% expected; more than 5 of 30 has a chance of 0.3%
+
+
+def test_a_loss_in_one_family_alone_is_even_but_says_how_uncertain_it_is() -> None:
+    before = families([True] * (FAMILIES * TASKS))
+    after = families([i >= TASKS for i in range(FAMILIES * TASKS)])
+    (suite,) = decide(evaluation(x=before), evaluation(x=after)).suites
+    assert suite.change == "even" and suite.difference.clusters == FAMILIES
+    assert suite.difference.low < -1 / FAMILIES
+
+
+def test_worse_in_none_needs_that_a_loss_is_excluded() -> None:
+    """Better in chess; in code a few tasks show neither a loss nor that there is none."""
+    rng = random.Random(2)
+    few = [[rng.random() < 0.5 for _ in range(30)] for _ in range(2)]
+    before = evaluation(chess_x=chess_suite(BAD), code_x=code_suite(few[0]))
+    after = evaluation(chess_x=chess_suite(GOOD), code_x=code_suite(few[1]))
+    doubted = decide(before, after)
+    assert not doubted.promoted and not doubted.worse
+    assert doubted.reason == "better in chess/x, but a loss of 0.05 is not excluded in code/x"
+    told = doubted.as_dict()
+    assert told["margin"] == 0.05 and told["suites"]["code/x"]["not_worse"] is False
+    assert told["suites"]["chess/x"]["not_worse"] is True
+    assert decide(before, after, margin=0.9).promoted
+    old = decide(before, after, formula=1)
+    assert old.promoted and not {"margin", "formula"} & set(old.as_dict())
+    assert "not_worse" not in old.as_dict()["suites"]["code/x"]

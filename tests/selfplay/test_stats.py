@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.stats import bootstrap_mean, mcnemar, paired_bootstrap, pass_at_k, wilson
+from selfplay.clustered import difference
+from selfplay.stats import bootstrap_mean, mcnemar, pass_at_k, wilson
 
 
 @pytest.mark.parametrize(
@@ -123,13 +124,14 @@ def test_pairing_removes_what_the_items_share() -> None:
     rng = np.random.default_rng(2)
     shared = rng.normal(0, 10, size=200)
     a, b = shared + rng.normal(0, 0.1, size=200), shared + 0.05
-    paired = paired_bootstrap(a, b)
+    names = [str(i) for i in range(200)]
+    paired = difference(a, b, names)
     assert paired.value == pytest.approx(float((a - b).mean()))
     assert paired.high < 0
     unpaired = bootstrap_mean(a)
     assert (paired.high - paired.low) < 0.05 * (unpaired.high - unpaired.low)
     with pytest.raises(ValueError, match="cannot be paired"):
-        paired_bootstrap(a, b[:-1])
+        difference(a, b[:-1], names[:-1])
 
 
 def _changes(gained: int, lost: int, same: int = 12) -> tuple[list[bool], list[bool]]:

@@ -18,7 +18,7 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
     summary = build_summary(run, status="finished", wall_seconds=61.26, peak_memory_bytes=123)
     assert list(summary) == [
         "run", "status", "steps", "rollouts", "wall_seconds", "peak_memory_bytes",
-        "groups_with_spread", "suites",
+        "groups_with_spread", "formula", "suites",
     ]  # fmt: skip
     assert (summary["run"], summary["steps"], summary["rollouts"]) == ("made-up", 20, 12)
     assert summary["groups_with_spread"] == pytest.approx(0.45)  # steps 11-20: 0.1 .. 0.9 and 0

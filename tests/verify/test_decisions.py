@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from selfplay.atomic import plain
+from selfplay.config import RunConfig
+from selfplay.domains.code_eval import suite_numbers
 from selfplay.promotion import decide
 from selfplay.verify.decisions import check_champion, check_promotions, set_aside
+from selfplay.verify.evaluations import check_figures
 from tests.selfplay.made_up import evaluation, row
 
 Evals = dict[str, dict[str, Any]]
@@ -78,3 +81,40 @@ def test_the_champion_is_the_last_promoted_one(evals: Evals, tmp_path: Path) -> 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     assert set_aside(tmp_path) == {"base", "final"}
+
+
+def test_decisions_by_the_formula_of_before_are_made_again_by_it(evals: Evals) -> None:
+    old = judged(evals, "step_000010", "base")
+    decision = decide(evals["base"], evals["step_000010"], formula=1).as_dict()
+    old = {k: v for k, v in old.items() if k not in ("formula", "margin")} | plain(decision)
+    rows = [old, judged(evals, "final", "step_000010")]
+    assert "formula" not in old and places(rows, evals) == []
+    # Figures of one formula under the name of the other differ.
+    assert places([old | {"formula": 2}, rows[1]], evals)
+
+
+def test_a_champions_whole_evaluation_needs_no_decision_and_counts_as_its_own(evals: Evals) -> None:
+    whole = {**evals["step_000010"], "name": "whole_000010"}
+    more = evals | {"whole_000010": whole}
+    rows = [judged(more, "step_000010", "base"), judged(more, "final", "whole_000010")]
+    for line, champion in zip(rows, (0, 10), strict=True):
+        line |= {"champion": champion, "action": "promoted" if line["promoted"] else "kept"}
+    assert places(rows, more) == []
+
+
+def test_figures_are_recomputed_by_the_formula_that_they_state() -> None:
+    keys = [f"families/f{i // 9}/1/{i}" for i in range(27)]
+    rows = [
+        {
+            "task_id": key, "key": key, "verdict": "pass" if i < 12 else "fail",
+            "hidden": 1.0, "visible": 1.0, "samples": [],
+        }
+        for i, key in enumerate(keys)
+    ]  # fmt: skip
+    config = RunConfig(domain="code")
+    for formula in (1, 2):
+        numbers = plain(suite_numbers(rows, 0, [1], formula))
+        assert ("formula" in numbers) == (formula == 2)
+        assert check_figures("final", "code/families", numbers, config) == []
+        other = {**numbers, "formula": 3 - formula}
+        assert check_figures("final", "code/families", other, config)
