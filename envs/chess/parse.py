@@ -6,10 +6,14 @@ import re
 
 import chess
 
+from envs.answer import answer_of
+from envs.fences import blocks
 from envs.task import Parsed
 
+MAX_COMPLETION = 200_000
+"""Only this much of a completion is looked at, its reasoning among it."""
 MAX_CHARS = 2000
-"""Only this much of an answer is looked at."""
+"""Only this much of an answer, or of a block in it, is looked at."""
 
 _NORMALISE = str.maketrans(
     {
@@ -202,6 +206,9 @@ def _read(word: str, board: chess.Board, before: list[str]) -> Parsed | None:
 def parse_move(text: str, board: chess.Board) -> Parsed:
     """Return the first move in `text` as UCI, judged by the rules on `board`.
 
+    Reasoning is no answer (envs/answer.py); of several whole fenced blocks the last one that has
+    a move, or an attempt at one, counts.
+
     A move is a whole word. Words that are no attempt at one, a move number, markup and an echoed
     FEN are passed over, and the first that is left decides, whatever follows: the status is
     `illegal` if it breaks the rules, may mean two moves or is a null move (--, Z0, 0000), and
@@ -222,6 +229,23 @@ def parse_move(text: str, board: chess.Board) -> Parsed:
     a bishop's. Never raises on any string; time is linear in the text, of which 2,000 characters
     are read.
     """
+    answer = answer_of(text[:MAX_COMPLETION])
+    if answer is None:
+        return _unread("no answer behind the reasoning")
+    whole = (
+        [block.text for block in blocks(answer[: MAX_COMPLETION // 4]) if block.whole]
+        if "\n" in answer
+        else []
+    )
+    for part in (*reversed(whole), answer):
+        parsed = _first(part, board)
+        if parsed is not None:
+            return parsed
+    return _unread("nothing in the answer looks like a move")
+
+
+def _first(text: str, board: chess.Board) -> Parsed | None:
+    """Return what the first move of a text, or attempt at one, comes to; None without any."""
     shown = text[:MAX_CHARS].translate(_NORMALISE)
     shown = _JOINING.sub("-", _TAG.sub(" ", _BRACKETED.sub(r"=\1", shown))).replace("—", " ")
     shown = _POSITION.sub(" ", shown)
@@ -235,4 +259,4 @@ def parse_move(text: str, board: chess.Board) -> Parsed:
         if parsed is not None:
             return parsed
         before = [*before[-2:], found[0].strip("-=+#/@!?")]
-    return _unread("nothing in the answer looks like a move")
+    return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-"""Lines as Python's tokenizer has them; str.splitlines knows more kinds of line break."""
+from envs.quotes import LINES, Quotes
 
 _INSIDE_BRACKETS = ("def ", "class ", "import ", "from ", "@", "async def ")
 """Lines that end a body even with a bracket left open: no expression goes on like this."""
@@ -28,13 +27,13 @@ def body_end(text: str) -> int | None:
 
     A sampler may call it on the text so far after each token: the answer, once given, stays.
     """
-    scanner = _Scanner()
+    scanner = Quotes()
     started = False
     start = 0
     for line in LINES.findall(text):
         first = line[:1]
         column_0 = start > 0 and not first.isspace()
-        if column_0 and started and not scanner.goes_on and _ends(line, scanner.depth):
+        if column_0 and started and not scanner.goes_on and _ends(line, scanner):
             return start
         started = started or bool(line.strip())
         scanner.read(line)
@@ -42,10 +41,11 @@ def body_end(text: str) -> int | None:
     return None
 
 
-def _ends(line: str, depth: int) -> bool:
-    """Return whether a line at column 0 ends the body with `depth` brackets open."""
-    if depth == 0:
-        return True
+def _ends(line: str, before: Quotes) -> bool:
+    """Return whether a line at column 0 ends the body; `before` is the state in front of it."""
+    if before.depth == 0:
+        # Behind `def name(` the text begins inside a bracket, whose end may have a line of its own.
+        return before.unmatched or not line.startswith(")")
     return not line.startswith(_CLOSING) and line.startswith(_INSIDE_BRACKETS)
 
 
@@ -77,47 +77,3 @@ def calls_end(text: str) -> int | None:
                 return strays[0]
         start += len(line)
     return None
-
-
-class _Scanner:
-    """Follows strings, comments and brackets from line to line."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.goes_on = False
-        """Whether the next line belongs to a string or follows a backslash."""
-        self._quote = ""
-
-    def read(self, line: str) -> None:
-        i = 0
-        self.goes_on = False
-        while i < len(line):
-            if self._quote:
-                i = self._in_string(line, i)
-                continue
-            char = line[i]
-            if char == "#":
-                break
-            if char in "\"'":
-                self._quote = char * 3 if line.startswith(char * 3, i) else char
-                i += len(self._quote)
-                continue
-            if char == "\\":
-                self.goes_on = not line[i + 1 :].strip()
-            elif char in "([{":
-                self.depth += 1
-            elif char in ")]}":
-                self.depth = max(0, self.depth - 1)
-            i += 1
-        if len(self._quote) == 1:
-            self._quote = ""  # a plain string ends with its line, closed or not
-        self.goes_on = self.goes_on or bool(self._quote)
-
-    def _in_string(self, line: str, i: int) -> int:
-        if line[i] == "\\":
-            return i + 2
-        if line.startswith(self._quote, i):
-            i += len(self._quote)
-            self._quote = ""
-            return i
-        return i + 1

@@ -21,13 +21,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.code.body import LINES, MOST_CALLS
+from envs.answer import answer_of
+from envs.code.body import MOST_CALLS
 from envs.code.extract import MAX_CHARS, fenced_block
 from envs.code.families import TRAIN, make
 from envs.code.prompts import Style, call_text
 from envs.code.task import CallTest, is_name
 from envs.code.values import Unsupported, pack
 from envs.errors import InputError
+from envs.quotes import LINES
 from envs.task import Prompt, Task
 from envs.text import plain_words
 
@@ -110,7 +112,10 @@ def _example(rng: random.Random) -> str:
 
 def parse(completion: str) -> Proposal | Rejected:
     """Return the proposal in an answer (plain, continued behind `def`, or fenced), or why not."""
-    text = completion[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n")
+    answer = answer_of(completion)
+    if answer is None:
+        return Rejected("no answer behind the reasoning")
+    text = answer[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n")
     text = fenced_block(text) or text
     if not text.lstrip().startswith("def "):
         text = f"def{text}" if text[:1] in " \t" else text

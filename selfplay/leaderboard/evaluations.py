@@ -21,7 +21,7 @@ INACCURACY, MISTAKE, BLUNDER = 0.05, 0.10, 0.15
 """Winning chance lost, of 1. Lichess (lila, modules/tree/src/main/Advice.scala) has 0.1, 0.2 and
 0.3 on a scale from -1 to 1, which is twice as long."""
 
-_TOKEN = re.compile(r"\{[^}]*\}|;[^\n]*|[()]|\$\d+|\d+\.+|1-0|0-1|1/2-1/2|\*|[^\s(){};$]+")
+_TOKEN = re.compile(r"\{[^}]*(?:\}|\Z)|;[^\n]*|[()]|\$\d+|\d+\.+|1-0|0-1|1/2-1/2|\*|[^\s(){};$]+")
 _ONE_ENGINE = re.compile(r"\[%eval\s+(?:#([+-]?\d{1,4})|([+-]?\d{1,6}(?:\.\d+)?))")
 _PLAYERS = re.compile(r"^\s*(?:([+-]?)M(\d{1,4})|([+-]?\d{1,6}\.\d+))/\d+")
 _NO_MOVE = frozenset({"1-0", "0-1", "1/2-1/2", "*"})
@@ -110,7 +110,8 @@ def losses(
 
 def _comments(movetext: str) -> Iterator[str]:
     """Yield for each move of the main line all that is said behind it."""
-    depth, said = 0, None
+    depth = 0
+    said: list[str] | None = None
     for token in _TOKEN.findall(movetext):
         if token == "(":
             depth += 1
@@ -119,13 +120,14 @@ def _comments(movetext: str) -> Iterator[str]:
         elif depth or token[0] == "$" or token in _NO_MOVE or re.fullmatch(r"\d+\.+", token):
             continue
         elif token[0] in "{;":
-            said = None if said is None else f"{said} {token.strip('{};')}".strip()
+            if said is not None:
+                said.append(token.strip("{};").strip())
         else:
             if said is not None:
-                yield said
-            said = ""
+                yield " ".join(said)
+            said = []
     if said is not None:
-        yield said
+        yield " ".join(said)
 
 
 def _one_engine(comment: str) -> Evaluation | None:

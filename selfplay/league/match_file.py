@@ -21,7 +21,7 @@ from selfplay.league.player import Player
 from selfplay.league.referee import RESULTS, MatchGame
 from selfplay.text import visible
 
-_BETWEEN_GAMES = re.compile(r"\n\s*\n(?=\[Event )")
+_BETWEEN_GAMES = re.compile(r"\n[ \t\r]*\n(?=\[Event )")
 _ROUND = re.compile(r"([1-9]\d{0,8})\.([12])")
 _TRIES = re.compile(r"\d{1,9}/\d{1,9}")
 _TAG_CHARS = 250

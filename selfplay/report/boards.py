@@ -13,14 +13,14 @@ from selfplay.text import escape
 
 POSITIONS = 6
 _MODEL_COLOUR, _BEST_COLOUR = "#c2410cd0", "#15803dd0"
-_DEFS = re.compile(r"<defs>.*?</defs>", re.DOTALL)
 _STYLE = re.compile(r'style="([^"]*)"')
 
 
 def pieces_svg() -> str:
     """Return the hidden SVG with the piece shapes that every board on the page uses."""
-    defs = _DEFS.search(chess.svg.board(chess.Board()))
-    shapes = defs.group(0) if defs else ""
+    _, begins, rest = chess.svg.board(chess.Board()).partition("<defs>")
+    inner, ends, _ = rest.partition("</defs>")
+    shapes = begins + inner + ends
     return f'<svg width="0" height="0" aria-hidden="true">{_as_attributes(shapes)}</svg>'
 
 
@@ -77,7 +77,7 @@ def board_svg(fen: str, move: str | None, best: list[str]) -> str:
         arrows=[arrow for arrow in arrows if arrow is not None],
         coordinates=False,
     )
-    return _as_attributes(_DEFS.sub("", svg))
+    return _as_attributes(_without_definitions(svg))
 
 
 def _arrow(board: chess.Board, uci: str | None, colour: str) -> chess.svg.Arrow | None:
@@ -88,6 +88,11 @@ def _arrow(board: chess.Board, uci: str | None, colour: str) -> chess.svg.Arrow 
     if move is None or move not in board.legal_moves:
         return None
     return chess.svg.Arrow(move.from_square, move.to_square, color=colour)
+
+
+def _without_definitions(svg: str) -> str:
+    first, *others = svg.split("<defs>")
+    return first + "".join(other.partition("</defs>")[2] for other in others)
 
 
 def _as_attributes(svg: str) -> str:

@@ -70,6 +70,14 @@ LEGAL = [
     (START, "N1f3", "g1f3"),
     (START, "<move>e4</move>", "e2e4"),
     (START, '{"move": "e4"}', "e2e4"),
+    (START, "<think>e4? No, e5 then.</think>\nNf3", "g1f3"),
+    (START, "e4 looks natural.\n</think>\n\nNf3", "g1f3"),
+    (START, "<think>" + "e4 " * 2000 + "</think>Nf3", "g1f3"),
+    (START, "<|channel|>analysis<|message|>e4<|end|><|channel|>final<|message|>Nf3", "g1f3"),
+    (START, "First:\n```\ne4\n```\nBetter:\n```\nNf3\n```\n", "g1f3"),
+    (START, "```\nNf3\n```\nand not e4:\n```\nd4", "g1f3"),  # the last whole block
+    (START, "```\nthe board\n```\nNf3", "g1f3"),
+    (START, "<reasoning>e4</reasoning><answer>Nf3</answer><|im_end|>", "g1f3"),
     (START, "The best move is Nf3 because e5 hangs.", "g1f3"),
     (START, "e4 e5 2. Nf3", "e2e4"),
     (START, "e4, then Nf3", "e2e4"),
@@ -160,6 +168,9 @@ ILLEGAL = [
 ]
 
 UNPARSABLE = [
+    "<think>e4",
+    "e4 <think>or d4",
+    "<|channel|>analysis<|message|>e4",
     "",
     " ",
     "I resign.",

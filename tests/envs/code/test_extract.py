@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envs.code.extract import MAX_CHARS, extract, joined
+from envs.code.extract import MAX_CHARS, extract, is_marked, joined
 from envs.code.prompts import continuation
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
 
@@ -119,6 +119,129 @@ def test_whole_functions(completion: str, task: CodeTask) -> None:
 def test_the_parameters_go_on_where_the_prompt_gave_the_name(completion: str) -> None:
     assert continuation(NAMED).endswith("\ndef total(")
     assert result_of(completion, NAMED) == 3
+
+
+LAST = "```python\ndef total(xs):\n    return len(xs)\n```\nCorrected:\n"
+
+
+@pytest.mark.parametrize("task", [SIGNED, PREFIXED, NAMED])
+@pytest.mark.parametrize(
+    "completion",
+    [
+        f"{LAST}```python\n{FUNCTION}```\n",
+        f"{LAST}```python\n{FUNCTION}```\nIt gives:\n```\n3\n```\n",
+        f"```\n{FUNCTION}```\nor, cut off:\n```python\ndef total(xs):\n    return len(",
+        f"<think>\n{LAST}</think>\n{FUNCTION}",
+        f"{LAST}Yes.</think>```python\n{FUNCTION}```",
+        f"<think>{'so ' * 30_000}</think>\n```\n{FUNCTION}```",
+        f"```python3\n{FUNCTION}```<|im_end|>",
+        f"```Python\n{FUNCTION}```</s>",
+        f'```python title="a.py"\n{FUNCTION}```',
+        "```py\ndef total(xs):\n    return sum(xs)```",
+        "```py\r\ndef total(xs):\r\n\treturn sum(xs)\r\n```\r\n",
+        "~~~python\ndef total(xs):\n    return sum(xs)\n~~~",
+        "Here: ```python\ndef total(xs):\n    return sum(xs)\n```",
+        "```python\n>>> def total(xs):\n...     return sum(xs)\n...\n>>> total([1])\n1\n```",
+        ">>> def total(xs):\n...     return sum(xs)\n",
+        "> ```python\n> def total(xs):\n>     return sum(xs)\n> ```",
+        '```python\ndef total(xs):\n    """Sum.\n\n    ```\n    total([1])\n    ```\n    """\n'
+        "    return sum(xs)\n```",
+        "def total(xs):\n    return sum(xs)```",
+        "def total(xs):\n    return sum(xs)<|endoftext|>",
+        "def total(xs):\n    return sum(xs)\n```\nThat adds x = 1 and more.",
+        "The answer = the sum of xs. For x = 3 it is:\nxs = a list of numbers\n" + FUNCTION,
+        "Note: x = 5 is no list.\ntotal = the sum, so:\n" + FUNCTION + "Cost: O(n) = fast\n",
+        "    def total(xs):\n        return sum(xs)\n",
+        "try:\n    from math import fsum\nexcept ImportError:\n    fsum = sum\n"
+        "def total(xs):\n    return int(fsum(xs))\n",
+        "TABLE = {\n    'a': 1,\n}\n\ndef total(xs):\n    return sum(xs) + len(TABLE) - 1\n",
+        "from functools import cache\n@cache\ndef zero() -> int:\n    return 0\n\n"
+        "def total(xs: list[int], /, *, start: 'int' = 0) -> 'int':\n    return sum(xs) + zero()\n",
+        "total = lambda xs: sum(xs)",
+        "So:\n```python\ntotal = lambda xs: sum(xs)\n```",
+        "from functools import partial\ntotal = partial(sum, start=0)\n",
+        "total: object = sum\n",
+        "from builtins import sum as total\n",
+        "class total(int):\n    def __new__(cls, xs):\n        return int.__new__(cls, sum(xs))\n",
+        "def total(xs) -> dict[str, int]:\n    return sum(xs)\ntotal.cache = {}\nThat is it.",
+    ],
+)
+def test_whole_functions_as_chat_models_write_them(completion: str, task: CodeTask) -> None:
+    assert result_of(completion, task) == 3
+
+
+@pytest.mark.parametrize("task", [SIGNED, PREFIXED])
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "\n    return sum(xs)```",
+        "    return sum(xs)\n    ```",
+        "\n    return sum(xs)<|im_end|>",
+        "\n    return sum(xs)</s>\n",
+        "\n\treturn sum(xs)",
+        " return sum(xs)",
+        "\n  result = 0\n  for x in xs:\n    result += x\n  return result\n",
+        " result = 0\n    for x in xs:\n        result += x\n    return result",
+        "\n    s = '```'\n    return sum(xs)\n",
+        "</think>\n    return sum(xs)\n",
+    ],
+)
+def test_bodies_with_what_is_no_python(completion: str, task: CodeTask) -> None:
+    assert result_of(completion, task) == 3
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "xs: dict[str, int] | list[int])",
+        "xs: 'list[int]' = [], /)",
+        "xs, *, key=lambda x: (x, 0))",
+        "xs, *more: tuple[int, ...], sep=',)', **kw: int) -> dict[int, list[int]]",
+        "\n    xs: list[int],  # the (numbers\n    start: int = 0,\n)",
+        "self, /, *, a: int = max(1, 2))",
+    ],
+)
+def test_parameters_with_commas_and_brackets_of_their_own(parameters: str) -> None:
+    name = parameters.strip().split(":")[0].split(",")[0]
+    assert result_of(f"{parameters}:\n    return sum({name})\n\nprint(1)", NAMED) == 3
+
+
+@pytest.mark.parametrize(
+    "completion",
+    ["This (as such): yes", "a b): return 1", "x, y) and so on:", "xs: (list)", "1): return 2"],
+)
+def test_what_is_no_parameter_list_is_no_continuation(completion: str) -> None:
+    assert extract(completion, NAMED).status == "unparsable"
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "Input:\n```\n1 2\n```\nProgram:\n```python\nprint(3)\n```\nOutput:\n```\n3\n```\n",
+        "```\nprint(2)\n```\nBetter:\n```\nprint(3)\n```",
+        "<think>\nprint(2)\n</think>\nprint(3)",
+        "print(3)\n```\nIt prints the sum.",
+        "print(3)```",
+        "print(3)<|im_end|>",
+        "    print(3)\n",
+        ">>> print(3)\n3\n",
+    ],
+)
+def test_the_program_among_several_blocks(completion: str) -> None:
+    assert program_of(completion, PROGRAM).strip() == "print(3)"
+
+
+@pytest.mark.parametrize("task", [SIGNED, PREFIXED, NAMED, PROGRAM, LITERAL])
+@pytest.mark.parametrize("reasoning", ["<think>\n{}", "<|channel|>analysis<|message|>{}"])
+def test_reasoning_alone_is_no_answer(task: CodeTask, reasoning: str) -> None:
+    parsed = extract(reasoning.format(f"```python\n{FUNCTION}```\n4"), task)
+    assert (parsed.status, parsed.detail) == ("unparsable", "no answer behind the reasoning")
+
+
+def test_completions_that_are_no_python_are_told() -> None:
+    assert not is_marked('    """```"""\n    return "</s>"  # ``` .\n')
+    for text in ("return 1```", "<think>x</think>return 1", "return 1</s>", "a\n~~~\n"):
+        assert is_marked(text)
 
 
 @pytest.mark.parametrize("task", [SIGNED, PREFIXED, NAMED])
