@@ -1,33 +1,31 @@
-"""AssertProcess: the process that runs a data set's test code, as its parent sees it."""
+"""AssertProcess: the processes that run a data set's test code, as their parent sees them."""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import marshal
+import math
 import os
-import select
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import envs.code.values
 from envs.code.values import MAX_BYTES
 from rewards.closing import Closes
-from rewards.code.sandbox import SandboxError
+from rewards.code.compiled import compile_plain, compile_test
+from rewards.code.draws import derived, hash_seed, new_secret
+from rewards.code.sandbox import Limits, Sandbox, SandboxError
+from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError
+from rewards.code.sandbox.process import Fork, Zygote
 
-SCRIPT = Path(__file__).with_name("assert_worker.py")
-VALUES = Path(envs.code.values.__file__)
-START_S = 30.0
-"""How long the process may take to come up, on a machine that is busy."""
-_ALARM_MARGIN_S = 5.0
-_LIVES = 5000
-"""Tests after which a new process is taken, so that no test's leftovers live for ever."""
-_CHUNK = 1 << 16
-_MAX_LINE = 4 * MAX_BYTES
+SERVER = ("rewards.code.assert_worker", "rewards.code.seeded")
+MEMORY_MB = 1024
+_READY_S = 30.0
+_MAX_MESSAGE = 4 * MAX_BYTES
+_RESULTS = frozenset(
+    {"pass", "wrong", "exception", "error", "setup", "timeout", "memory", "output", "crash"}
+    | {"unsupported", "missing", "syntax"}
+)
 
 Call = Callable[[str, Any, Any], dict[str, Any]]
 """Answers a call of the stub: name, encoded arguments, encoded keyword arguments."""
@@ -38,151 +36,166 @@ class AssertProcessError(Exception):
 
 
 class AssertTimeoutError(Exception):
-    """The test was still busy at its deadline; the process is gone."""
+    """The test was still busy at its deadline; its process is gone."""
 
 
 class AssertProcess(Closes):
-    """One process, started at the first test and again whenever it was lost.
+    """A process for each test, forked from a zygote of the tests' own, which runs no test itself.
 
-    With `bubblewrap`, the path of that program, it sees the machine's files read-only and neither
-    network nor other processes. Use it as a context manager or call `close`. Not thread-safe.
+    They are confined as the sandbox's candidates are: no file but the standard library, no socket,
+    no other process, limits on time and memory. What a test draws at random follows from `secret`
+    and the test. The zygote starts at the first test and again whenever it was lost. Use it as a
+    context manager or call `close`. Not thread-safe.
     """
 
-    def __init__(self, bubblewrap: str | None = None) -> None:
-        """Start nothing yet."""
-        self._wrapped = [] if bubblewrap is None else [bubblewrap, *_namespaces(), "--"]
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._served = 0
-        self._reading = select.poll()
-        self._rest = b""
-        self._lines: list[bytes] = []
+    def __init__(self, sandbox: Sandbox, secret: bytes | None = None) -> None:
+        """Start nothing yet; `secret` None: one that nobody knows."""
+        self._sandbox = sandbox
+        self._secret = secret or new_secret()
+        self._zygote: Zygote | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process, or bubblewrap around it; None while there is none."""
-        return None if self._popen is None else self._popen.pid
+        """The zygote, or bubblewrap around it; None while there is none."""
+        return self._zygote.launched_pid if self._zygote and self._zygote.alive else None
 
     def run(self, test: dict[str, Any], call: Call, seconds: float) -> dict[str, Any]:
-        """Return the result of one test (assert_worker.py says what stands in both).
+        """Return the result of one test, `{"kind", "setup", "reference", "entry", "code"}`.
 
-        Raises AssertTimeoutError behind `seconds`, AssertProcessError, and SandboxError where no
-        process can be started.
+        assert_worker.py says what stands in the result; `args` and `kwargs`, encoded, are those of
+        the last call. A test that compares nothing of what came back does not pass. Raises
+        AssertTimeoutError after `seconds`, AssertProcessError, and SandboxError where no process
+        can be started.
         """
-        try:
-            popen = self._ready()
-            self._served += 1
-            until = time.monotonic() + seconds
-            self._send(popen, test | {"alarm_s": seconds + _ALARM_MARGIN_S}, until)
-            while "call" in (message := self._receive(popen, until)):
-                reply = call(message["call"], message["args"], message["kwargs"])
-                self._send(popen, reply, until)
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            self.close()
-            raise AssertProcessError(f"{type(error).__name__}: {error}") from error
-        except BaseException:
-            # A test that did not end may still be running, or have an answer on its way.
-            self.close()
-            raise
-        return message
+        request = self._request(test)
+        if "result" in request:
+            return request
+        until = time.monotonic() + seconds
+        with _Run(*self._fork(seconds)) as run:
+            result = run.through(request, call, until)
+        if result["result"] == "pass" and not (run.calls and result["compared"] > 0):
+            return {"result": "error", "detail": "the test compared nothing that came back"}
+        return result
 
     def start(self) -> None:
-        """Start the process unless it runs, which `run` does too.
+        """Start the zygote unless it runs, which `run` does too.
 
         Raises SandboxError where no process can be started.
         """
-        self._ready()
+        if self._zygote is None or not self._zygote.alive:
+            self._zygote = self._sandbox.beside(SERVER, hash_seed(self._secret))
 
     def close(self) -> None:
-        """Kill and reap the process; the next test starts another."""
-        popen, self._popen = self._popen, None
-        if popen is None:
-            return
-        # The group: bubblewrap and what it wraps. Not reaped yet, so the number is still its own.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(popen.pid, signal.SIGKILL)
-        popen.wait()
-        for stream in (popen.stdin, popen.stdout):
-            assert stream is not None
-            stream.close()
+        """Kill and reap the zygote; the next test starts another."""
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.kill()
 
-    def _ready(self) -> subprocess.Popen[bytes]:
-        if self._popen is not None and (self._served >= _LIVES or self._popen.poll() is not None):
-            self.close()
-        if self._popen is None:
-            try:
-                self._popen = self._start()
-            except (AssertProcessError, AssertTimeoutError, OSError) as error:
-                self.close()
-                if not self._wrapped:
-                    raise SandboxError(f"the tests' process did not start: {error}") from error
-                self._wrapped = []  # it has its limits without
-                return self._ready()
-        return self._popen
+    def _request(self, test: dict[str, Any]) -> dict[str, Any]:
+        """Return what the process gets, or the result of a test that does not even compile."""
+        where = "setup"
+        try:
+            setup = compile_test(test["setup"]) if test["setup"].strip() else None
+            where = "error"
+            code = compile_test(test["code"])
+            own = test["kind"] == "check" and test["entry"] in code.names
+            plain = compile_plain(test["reference"]) if own and test["reference"] else None
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            return {"result": where, "detail": f"{type(error).__name__}: {error}"[:300]}
+        return {
+            "kind": test["kind"],
+            "setup": setup.code if setup else None,
+            "code": code.code,
+            "reference": plain,
+            "entry": test["entry"],
+            "raises": code.raises or bool(setup and setup.raises),
+            "key": derived(self._secret, *(str(test[name]) for name in sorted(test))),
+        }
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        popen = self._popen = subprocess.Popen(
-            [*self._wrapped, sys.executable, "-s", "-S", "-P", "-B", str(SCRIPT), str(VALUES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={"PYTHONHASHSEED": "0"},  # a test that walks a set does so in one order
-            start_new_session=True,
+    def _fork(self, seconds: float) -> tuple[Zygote, Fork, Channel]:
+        limits = Limits(
+            cpu_s=math.ceil(seconds) + 1,
+            memory_mb=MEMORY_MB,
+            output_bytes=_MAX_MESSAGE,
+            numpy=self._sandbox.limits.numpy,
         )
-        for stream in (popen.stdin, popen.stdout):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-        assert popen.stdout is not None
-        self._reading = select.poll()
-        self._reading.register(popen.stdout, select.POLLIN)
-        self._served, self._rest, self._lines = 0, b"", []
-        self._receive(popen, time.monotonic() + START_S)
-        return popen
+        self.start()
+        assert self._zygote is not None
+        try:
+            return _forked(self._zygote, limits)
+        except SandboxError:
+            # It was lost between two tests, which is nobody's failure.
+            self.start()
+            return _forked(self._zygote, limits)
 
-    def _send(self, popen: subprocess.Popen[bytes], message: dict[str, Any], until: float) -> None:
-        assert popen.stdin is not None
-        left = memoryview(json.dumps(message).encode() + b"\n")
-        descriptor = popen.stdin.fileno()
-        while left:
-            try:
-                left = left[os.write(descriptor, left) :]
-            except BlockingIOError:
-                writing = select.poll()
-                writing.register(descriptor, select.POLLOUT)
-                _wait(writing, until)
 
-    def _receive(self, popen: subprocess.Popen[bytes], until: float) -> dict[str, Any]:
-        assert popen.stdout is not None
-        descriptor = popen.stdout.fileno()
-        parts = [self._rest]
-        while not self._lines:
-            _wait(self._reading, until)
-            chunk = os.read(descriptor, _CHUNK)
-            if not chunk:
-                raise AssertProcessError(f"the tests' process ended with {popen.wait()}")
-            *lines, rest = chunk.split(b"\n")
-            if lines:
-                self._lines.append(b"".join([*parts, lines[0]]))
-                self._lines += lines[1:]
-                parts = []
-            parts.append(rest)
-            if sum(map(len, parts)) > _MAX_LINE:
-                raise AssertProcessError(f"a line of more than {_MAX_LINE} bytes")
-        self._rest = b"".join(parts)
-        message = json.loads(self._lines.pop(0))
+def _forked(zygote: Zygote, limits: Limits) -> tuple[Zygote, Fork, Channel]:
+    request_read, request_write = os.pipe()
+    reply_read, reply_write = os.pipe()
+    try:
+        fork = zygote.fork(limits, [request_read, reply_write])
+    except BaseException:
+        os.close(request_write)
+        os.close(reply_read)
+        raise
+    finally:
+        os.close(request_read)
+        os.close(reply_write)
+    return zygote, fork, Channel(request_write, reply_read, limits.output_bytes)
+
+
+class _Run(Closes):
+    """One test in its process; a context manager that kills and reaps it."""
+
+    def __init__(self, zygote: Zygote, fork: Fork, channel: Channel) -> None:
+        self._zygote, self._fork, self._channel = zygote, fork, channel
+        self.calls = 0
+
+    def close(self) -> None:
+        """Kill and reap the process. Raises SandboxError."""
+        try:
+            self._zygote.reap(self._fork)
+        finally:
+            self._channel.close()
+
+    def through(self, request: dict[str, Any], call: Call, until: float) -> dict[str, Any]:
+        """Return the test's result; what its process says is not to be trusted further than that.
+
+        Raises AssertTimeoutError and AssertProcessError.
+        """
+        try:
+            self._channel.send(marshal.dumps(request))
+            if not self._receive(max(until, time.monotonic() + _READY_S)).get("ready"):
+                raise AssertProcessError("the tests' process could not be confined")
+            asked: dict[str, Any] = {}
+            while "call" in (message := self._receive(until)):
+                asked = {name: message.get(name) for name in ("args", "kwargs")}
+                reply = call(str(message["call"]), *asked.values())
+                self.calls += reply["status"] in ("ok", "exception")
+                self._channel.send(marshal.dumps(reply))
+        except DeadlineError:
+            raise AssertTimeoutError("the test was still busy at its deadline") from None
+        except (ClosedError, FloodError) as error:
+            text = str(error) or f"a message of more than {_MAX_MESSAGE} bytes"
+            raise AssertProcessError(f"the tests' process {text}") from error
+        return _checked(message) | asked
+
+    def _receive(self, until: float) -> dict[str, Any]:
+        try:
+            message = json.loads(self._channel.receive(until))
+        except (ValueError, RecursionError) as error:
+            raise AssertProcessError(f"the tests' process wrote no JSON: {error}") from None
         if not isinstance(message, dict):
-            raise AssertProcessError("a message that is no object")
+            raise AssertProcessError("the tests' process wrote a message that is no object")
         return message
 
 
-def _namespaces() -> list[str]:
-    """Return bubblewrap's arguments. No /proc is mounted: many containers do not allow it."""
-    words = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += ["--die-with-parent", "--ro-bind", "/", "/", "--dev-bind", "/dev/null", "/dev/null"]
-    return [*words, "--cap-drop", "ALL"] if os.geteuid() == 0 else [*words, "--unshare-user"]
-
-
-def _wait(poll: select.poll, until: float) -> None:
-    left = until - time.monotonic()
-    if left <= 0 or not poll.poll(left * 1000):
-        raise AssertTimeoutError("the test was still busy at its deadline")
+def _checked(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with fields of the right types only. Raises AssertProcessError."""
+    result, compared = message.get("result"), message.get("compared")
+    if result not in _RESULTS or type(compared) is not int:
+        raise AssertProcessError("the tests' process told no result")
+    texts = {name: message[name] for name in ("detail", "expected", "got") if name in message}
+    if not all(type(text) is str for text in texts.values()):
+        raise AssertProcessError("the tests' process told no texts")
+    return {"result": result, "compared": compared} | texts

@@ -1,41 +1,48 @@
-"""The tests' own process: runs a data set's test code with the candidate behind a stub.
+"""The tests' own process: runs one test of a data set with the candidate behind a stub.
 
-Run as a script, `python -s -S -P -B assert_worker.py VALUES_PY`, where VALUES_PY is
-envs/code/values.py; it imports nothing else of the project. Lines of JSON on the standard streams:
+A fork of a zygote of its own (sandbox/zygote.py), confined as a candidate's process is, before it
+has read a word; it runs one test and ends. Whatever a program's answer makes of the test code, it
+reaches no other test and nothing outside. Frames are those of the sandbox's guest: marshalled from
+the judge, who is to be trusted, and JSON to it:
 
-    out   {"ready": true}                               once, at the start
-    in    {"kind", "setup", "reference", "entry", "code", "alarm_s"}             one test
+    out   {"ready": true}                                                 once it is confined
+    in    {"kind", "setup", "code", "reference", "entry", "raises", "key"}       the test
     out   {"call": name, "args": ..., "kwargs": ...}    a call of the stub, values encoded
     in    {"status": "ok", "value": ...} or {"status": ..., "detail": ...}       its answer
-    out   {"result": status, "detail", "call", "expected", "got"}                the test's end
+    out   {"result": status, "detail", "expected", "got", "compared": n}         the test's end
 
 The candidate's program is never here: what it returns comes as plain values, what it raises as a
-name and a text. The test code is the data set's and trusted as far as the data set is: it writes no
-bytes to files, has 1 GiB of memory and an alarm that ends the process when nobody else does, and
-runs in bubblewrap where the sandbox does (assert_process.py).
+name and a text.
 """
 
 from __future__ import annotations
 
-import ast
 import builtins
-import importlib.util
 import itertools
 import json
+import marshal
 import os
-import random
-import resource
-import signal
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType, ModuleType
-from typing import Any, BinaryIO
+from types import CodeType
+from typing import Any
 
-MEMORY_BYTES = 1 << 30
+from envs.code import rich
+from envs.code.raised import rebuilt
+from envs.code.values import Unsupported, decode, encode, same, shown
+from rewards.code import seeded
+
 SHOWN = 300
-"""Characters of a value or a test that a record keeps."""
-_COMPILED_KEPT = 4096
+"""Characters of a value or a text that a record keeps."""
+_HEAD = struct.Struct(">I")
+_REHEARSALS = 20
+_REHEARSED = """
+def check(candidate):
+    for x in (1, 1):
+        "\\0held"("assert", "\\0equal"(candidate(x), 2))
+"""
 
 
 class Stopped(BaseException):
@@ -54,124 +61,91 @@ class Failed(AssertionError):
 class Record:
     """What happened last in the test that runs, for whoever asks why it failed."""
 
-    call: dict[str, Any] | None = None
+    asked: bool = False
     value: object = None
     has_value: bool = False
     pair: tuple[object, object] | None = None
     raised: BaseException | None = None
     stopped: Stopped | None = None
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """Test code whose asserts ask `__held__`; `names` are those that occur in it."""
-
-    code: CodeType
-    names: frozenset[str]
-
-
-class _Rewrite(ast.NodeTransformer):
-    """`assert T` becomes `__held__(text, T)`; `a == b` and `a == b == c` in it `__equal__(...)`."""
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        text = ast.unparse(node)
-        text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-        call = _call("__held__", ast.Constant(text), self._compared(node.test))
-        return ast.copy_location(ast.Expr(call), node)
-
-    def _compared(self, test: ast.expr) -> ast.expr:
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            test.values = [self._compared(value) for value in test.values]
-        elif isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
-            return _call("__equal__", test.left, *test.comparators)
-        return test
-
-
-def _call(name: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(args), [])
-
-
-def compile_test(source: str) -> Compiled:
-    """Return `source` with its asserts rewritten. Raises what `compile` raises."""
-    tree = ast.parse(source)
-    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    tree = ast.fix_missing_locations(_Rewrite().visit(tree))
-    return Compiled(compile(tree, "<test>", "exec"), frozenset(names))
+    compared: int = 0
+    """Comparisons since the first answer, and exceptions of the candidate's that were expected."""
 
 
 class Worker:
-    """Answers requests on two streams; `values` is the module envs/code/values.py."""
+    """Runs one test; requests come on one descriptor and replies go to another."""
 
-    def __init__(self, values: ModuleType, source: BinaryIO, sink: BinaryIO) -> None:
-        self._values, self._source, self._sink = values, source, sink
-        self._compiled: dict[str, Compiled] = {}
+    def __init__(self, source: int, sink: int) -> None:
+        self._source, self._sink = source, sink
         self._record = Record()
 
     def serve(self) -> None:
-        """Answer requests until the input ends."""
-        self._send({"ready": True})
-        while line := self._source.readline():
-            request = json.loads(line)
-            signal.setitimer(signal.ITIMER_REAL, request["alarm_s"])
-            result = self._test(request)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self._send(result)
+        """Run the test that comes, and tell its result."""
+        request = self._receive()
+        if request is not None:
+            self._send(self._test(request) | {"compared": self._record.compared})
 
     def _test(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._record = Record()
-        random.seed(0)
+        seeded.start(request["key"])
         where = "setup"
         try:
             space = self._space(request)
             where = "error"
-            exec(self._compile(request["code"]).code, space)
+            exec(self._code(request["code"]), space)
             if request["kind"] == "check":
                 space["check"](self._stub(request["entry"]))
         except BaseException as error:
             # Whatever the test raised, SystemExit included, is its result and not our end.
             return self._failure(error, where)
-        if self._record.stopped is not None:
+        record = self._record
+        if record.stopped is not None:
             # The test code swallowed it; a stopped test never passes.
-            return self._failure(self._record.stopped, where)
+            return self._failure(record.stopped, where)
+        if request["raises"] and record.raised is not None:
+            record.compared += 1  # `assertRaises` and the like have no `except` of the test's
         return {"result": "pass"}
 
     def _space(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the names that the test code finds, its setup among them."""
-        space: dict[str, Any] = {
-            "__name__": "tests",
-            "__builtins__": dict(vars(builtins)),
-            "__held__": _held,
-            "__equal__": self._equal,
-        }
-        if request["setup"].strip():
-            exec(self._compile(request["setup"]).code, space)
+        space: dict[str, Any] = {"__name__": "tests", "__builtins__": dict(vars(builtins))}
+        if request["setup"] is not None:
+            exec(self._code(request["setup"]), space)
         entry = request["entry"]
         space[entry] = self._stub(entry)
-        own = request["kind"] == "check" and entry in self._compile(request["code"]).names
-        if own and request["reference"]:
+        if request["reference"] is not None:
             # HumanEval/33 as published compares the candidate with itself, which any list passes:
             # where a check names the function, the reference is meant.
             known = {"__name__": "tests"}
-            exec(compile(request["reference"], "<reference>", "exec"), known)
+            exec(marshal.loads(request["reference"]), known)
             space[entry] = known[entry]
         return space
 
-    def _compile(self, source: str) -> Compiled:
-        found = self._compiled.get(source)
-        if found is None:
-            if len(self._compiled) >= _COMPILED_KEPT:
-                self._compiled.clear()
-            found = self._compiled[source] = compile_test(source)
-        return found
+    def _code(self, marshalled: bytes) -> CodeType:
+        """Return test code with the functions that count put in."""
+        record = self._record
 
-    def _equal(self, *values: object) -> bool:
-        """Return `a == b == ...`, nearly where two floats meet, whoever stands on which side."""
-        for left, right in itertools.pairwise(values):
-            turned = right is self._record.value and left is not right
-            self._record.pair = (right, left) if turned else (left, right)
-            if not (bool(left == right) or bool(self._values.same(right, left))):
-                return False
-        return True
+        def held(text: str, truth: object) -> None:
+            if not truth:
+                raise Failed(text)
+            record.compared += record.asked
+
+        def equal(*values: object) -> bool:
+            """Return `a == b == ...`, nearly where two floats meet, whoever stands on which side."""
+            for left, right in itertools.pairwise(values):
+                turned = right is record.value and left is not right
+                record.pair = (right, left) if turned else (left, right)
+                if not (bool(left == right) or same(right, left)):
+                    return False
+            return True
+
+        def noted(value: object) -> object:
+            record.compared += record.asked
+            return value
+
+        def caught() -> None:
+            record.compared += sys.exception() is record.raised
+
+        functions = (("held", held), ("equal", equal), ("noted", noted), ("caught", caught))
+        return bound(marshal.loads(marshalled), {f"\0{name}": one for name, one in functions})
 
     def _stub(self, name: str) -> Callable[..., Any]:
         def candidate(*args: Any, **kwargs: Any) -> Any:
@@ -184,25 +158,19 @@ class Worker:
         record = self._record
         record.has_value, record.pair = False, None
         try:
-            call = {
-                "call": name,
-                "args": self._values.encode(list(args)),
-                "kwargs": self._values.encode(kwargs),
-            }
-        except self._values.Unsupported as error:
+            call = {"call": name, "args": encode(list(args)), "kwargs": encode(kwargs)}
+        except Unsupported as error:
             raise self._stop("unsupported", f"an argument of the test: {error}") from None
-        record.call = call
         self._send(call)
-        line = self._source.readline()
-        if not line:
+        reply = self._receive()
+        if reply is None:
             os._exit(0)
-        reply = json.loads(line)
+        record.asked = True
         if reply["status"] == "ok":
-            record.value, record.has_value = self._values.decode(reply["value"]), True
+            record.value, record.has_value = decode(reply["value"]), True
             return record.value
         if reply["status"] == "exception":
-            data = reply.get("error")
-            record.raised = _raised(data, self._values.decode, reply["detail"])
+            record.raised = rebuilt(reply.get("error"), decode, reply["detail"])
             raise record.raised
         raise self._stop(reply["status"], reply["detail"])
 
@@ -219,37 +187,81 @@ class Worker:
             found = {"result": "wrong", "detail": str(error)}
             if record.pair is not None:
                 got, expected = record.pair
-                found |= {"got": self._show(got), "expected": self._show(expected)}
+                found |= {"got": _show(got), "expected": _show(expected)}
         elif error is record.raised:
             found = {"result": "exception", "detail": _told(error)}
         else:
             found = {"result": where, "detail": _told(error)}
         if record.has_value and "got" not in found:
-            found["got"] = self._show(record.value)
-        if record.call is not None:
-            found |= {"args": record.call["args"], "kwargs": record.call["kwargs"]}
+            found["got"] = _show(record.value)
         return found
 
-    def _show(self, value: object) -> str:
-        try:
-            return str(self._values.shown(value, SHOWN))
-        except Exception as error:
-            return f"<{type(value).__name__}: {type(error).__name__} in repr>"
-
     def _send(self, message: dict[str, Any]) -> None:
-        self._sink.write(json.dumps(message).encode() + b"\n")
-        self._sink.flush()
+        text = json.dumps(message).encode()
+        view = memoryview(_HEAD.pack(len(text)) + text)
+        while view:
+            view = view[os.write(self._sink, view) :]
+
+    def _receive(self) -> dict[str, Any] | None:
+        """Return the next message, None where the judge is gone."""
+        head = self._read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return None
+        message: dict[str, Any] = marshal.loads(self._read(_HEAD.unpack(head)[0]))
+        return message
+
+    def _read(self, size: int) -> bytes:
+        parts = []
+        while size and (part := os.read(self._source, size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
 
-def _held(text: str, truth: object) -> None:
-    if not truth:
-        raise Failed(text)
+def bound(code: CodeType, functions: dict[str, Callable[..., Any]]) -> CodeType:
+    """Return the code with functions in the place of the constants that stand for them."""
+    constants = tuple(
+        bound(one, functions)
+        if isinstance(one, CodeType)
+        else functions.get(one, one)
+        if type(one) is str
+        else one
+        for one in code.co_consts
+    )
+    return code.replace(co_consts=constants)
 
 
-def _raised(error: Any, decode: Callable[[Any], Any], detail: str) -> BaseException:
-    """Return what the candidate raised, made again (envs/code/raised.py)."""
-    made: BaseException = vars(sys.modules["envs.code.raised"])["rebuilt"](error, decode, detail)
-    return made
+def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
+    """Run one test for the judge; called in a fork of the zygote, once it is confined."""
+    worker = Worker(request_fd, reply_fd)
+    worker._send({"ready": True})
+    worker.serve()
+
+
+def rehearse() -> None:
+    """Go through a test in the zygote, whose bytecode adapts, and take over what is random."""
+    seeded.install()
+    rich.makes_arrays = True
+    code = marshal.dumps(compile(_REHEARSED, "<test>", "exec"))
+    test = {"kind": "check", "setup": None, "code": code, "reference": None}
+    test |= {"entry": "f", "raises": False, "key": b"rehearsed"}
+    answer = {"status": "ok", "value": 2}
+    for _ in range(_REHEARSALS):
+        requests, ours = os.pipe()
+        replies, theirs = os.pipe()
+        for message in (test, answer, answer):
+            text = marshal.dumps(message)
+            os.write(ours, _HEAD.pack(len(text)) + text)
+        Worker(requests, theirs).serve()
+        for descriptor in (requests, ours, replies, theirs):
+            os.close(descriptor)
+
+
+def _show(value: object) -> str:
+    try:
+        return str(shown(value, SHOWN))
+    except Exception as error:
+        return f"<{type(value).__name__}: {type(error).__name__} in repr>"
 
 
 def _told(error: BaseException) -> str:
@@ -258,42 +270,3 @@ def _told(error: BaseException) -> str:
     except Exception:
         text = "?"
     return f"{type(error).__name__}: {text}"[:SHOWN]
-
-
-def _load(path: str) -> ModuleType:
-    """Return the module at `path`, which is envs/code/values.py, with those that it imports."""
-    for package in ("envs", "envs.code"):
-        made = sys.modules[package] = ModuleType(package)
-        made.__path__ = []
-    found: dict[str, ModuleType] = {}
-    for name in ("rich", "values", "raised"):
-        full = f"envs.code.{name}"
-        file = os.path.join(os.path.dirname(path), f"{name}.py")
-        spec = importlib.util.spec_from_file_location(full, file)
-        assert spec is not None and spec.loader is not None
-        module = found[name] = sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    vars(found["rich"])["makes_arrays"] = True
-    return found["values"]
-
-
-def main() -> None:
-    """Serve the standard streams; test code that prints or reads finds /dev/null there."""
-    values = _load(sys.argv[1])
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.close(nothing)
-    os.chdir("/")
-    for kind, limit in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-    Worker(values, source, sink).serve()
-
-
-if __name__ == "__main__":
-    main()

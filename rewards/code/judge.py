@@ -1,8 +1,8 @@
 """Judge: a program in, a Grade out. Tests and expected values stay on this side.
 
 The program runs in the sandbox, a process without the tests. Only calls go there and only plain
-values come back; comparison, clock and verdict are here, test code of the data set in a process of
-its own (assert_process.py). An exit status or a printed text is never a verdict.
+values come back; comparison, clock and verdict are here, each piece of the data set's test code in a
+process of its own (assert_process.py). An exit status or a printed text is never a verdict.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from rewards.code.allotment import Allotment
 from rewards.code.assert_process import AssertProcess, AssertProcessError
 from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
 from rewards.code.runner import Runner
-from rewards.code.sandbox import Limits, Sandbox, Tier
-from rewards.code.sandbox.launch import find_bubblewrap
+from rewards.code.sandbox import Limits, Sandbox
 from rewards.code.scheduling import unhurried
 from rewards.code.trials import Budget
 
@@ -84,28 +83,35 @@ class Judge(Closes):
     """
 
     def __init__(
-        self, sandbox: Sandbox, limits: Limits | None = None, *, task_s: float = 8.0
+        self,
+        sandbox: Sandbox,
+        limits: Limits | None = None,
+        *,
+        task_s: float = 8.0,
+        secret: bytes | None = None,
     ) -> None:
-        """Start nothing yet. Raises InputError for a task_s that is no time."""
+        """Start nothing yet. Raises InputError for a task_s that is no time.
+
+        What tests draw at random follows from `secret`; None: one that nobody knows.
+        """
         if not (math.isfinite(task_s) and task_s > 0):
             raise InputError(f"sandbox.task_s={task_s}: must be above 0; give some seconds")
         self._sandbox = sandbox
         self._limits = limits or Limits(wall_s=4.0)
         self._task_s = task_s
-        wrapped = sandbox.tier is Tier.BUBBLEWRAP
-        self._process = AssertProcess(find_bubblewrap() if wrapped else None)
+        self._process = AssertProcess(sandbox, secret)
         self._timings: dict[tuple[str, int, int], tuple[float, Allowance]] = {}
         self._slow: dict[tuple[str, int, int], tuple[float, float]] = {}
         """References that did not end: when they were tried last, and for how many seconds."""
         self._doing = IDLE
 
     def close(self) -> None:
-        """End the process of the test code; the sandbox is the caller's."""
+        """End the processes of the test code; the sandbox is the caller's."""
         self._process.close()
 
     @property
     def tests_pid(self) -> int | None:
-        """The process that runs test code, or bubblewrap around it; None while there is none."""
+        """The process that forks those of the tests, or bubblewrap around it; None without one."""
         return self._process.pid
 
     @property

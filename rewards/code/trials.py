@@ -126,11 +126,16 @@ def _code_trial(
     if calls is not None:
         return _lowered_trial(candidate, name, calls, all_)
 
+    asked: list[tuple[list[Any], dict[str, Any]]] = []
+
     def answer(called: str, args: Any, kwargs: Any) -> dict[str, Any]:
         try:
             given, named = decode(args), decode(kwargs)
         except Unsupported as error:
             return {"status": "unsupported", "detail": f"an argument of the test: {error}"}
+        if type(given) is not list or type(named) is not dict:
+            return {"status": "unsupported", "detail": "arguments that are none"}
+        asked[:] = [(given, named)]
         left = all_.left
         if left <= 0:
             return {"status": "timeout", "detail": "the test's time is spent"}
@@ -155,12 +160,9 @@ def _code_trial(
     seconds = time.monotonic() - begun
     if result["result"] == "pass":
         return Trial("pass", seconds=seconds)
-    asked = ""
-    if "args" in result:
-        asked = call_text(name, decode(result["args"]), decode(result["kwargs"]))
     return Trial(
         str(result["result"]),
-        asked or _short(test.code),
+        call_text(name, *asked[0]) if asked else _short(test.code),
         result.get("expected"),
         result.get("got"),
         str(result.get("detail", "")),

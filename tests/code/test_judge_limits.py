@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from dataclasses import replace
 
@@ -118,7 +120,7 @@ def test_test_code_stuck_in_what_came_back_is_a_timeout_and_not_our_failure(hast
 
 
 def test_test_code_that_dies_twice_is_a_failure_of_the_program(judge: Judge) -> None:
-    task = codes("asserts", "import os\nif f(1): os._exit(1)")
+    task = codes("asserts", "import os\nif f(1): os._exit(1)\nassert f(1) == 0")
     assert judge.grade(task, "def f(x): return 1").status == "error"
     assert judge.grade(task, "def f(x): return 0").verdict == "pass"
 
@@ -126,6 +128,6 @@ def test_test_code_that_dies_twice_is_a_failure_of_the_program(judge: Judge) -> 
 def test_a_process_of_test_code_lost_once_costs_nothing(judge: Judge) -> None:
     process: AssertProcess = judge._process
     assert judge.grade(SQUARE_CHECK, RIGHT).verdict == "pass"
-    assert process._popen is not None
-    process._popen.kill()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
     assert judge.grade(SQUARE_CHECK, RIGHT).verdict == "pass"

@@ -14,25 +14,19 @@ import pytest
 from envs.code.raised import described
 from envs.code.values import decode, encode
 from rewards.code.assert_process import AssertProcess, AssertProcessError, AssertTimeoutError
-from rewards.code.sandbox import SandboxError
-from rewards.code.sandbox.launch import find_bubblewrap
+from rewards.code.sandbox import Sandbox, SandboxError
+from tests.code.boxes import children_of, descriptors, opened
 
 
-@pytest.fixture(scope="module", params=["bare", "bubblewrap"])
-def process(request: pytest.FixtureRequest) -> Iterator[AssertProcess]:
-    with AssertProcess(_bubblewrap() if request.param == "bubblewrap" else None) as made:
+@pytest.fixture(scope="module", params=["bubblewrap", "plain"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    yield from opened(request.param)
+
+
+@pytest.fixture(scope="module")
+def process(sandbox: Sandbox) -> Iterator[AssertProcess]:
+    with AssertProcess(sandbox, b"a secret") as made:
         yield made
-
-
-def _bubblewrap() -> str:
-    found = find_bubblewrap()
-    if found is None:
-        pytest.skip("no bwrap on PATH; apt-get install bubblewrap")
-    with AssertProcess(found) as tried:
-        run(tried, "assert f(1) == 2")
-        if not tried._wrapped:
-            pytest.skip("bubblewrap does not work here")
-    return found
 
 
 def answering(function: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
@@ -225,16 +219,6 @@ def test_check_functions_get_the_stub_and_may_name_the_reference(process: Assert
     assert (result["got"], result["expected"]) == ("2", "3")
 
 
-def test_random_tests_ask_the_same_each_time(process: AssertProcess) -> None:
-    asked: list[list[int]] = []
-    for _ in range(2):
-        seen: list[int] = []
-        code = "import random\nfor _ in range(20):\n    f(random.randint(0, 10**9))"
-        assert run(process, code, seen.append)["result"] == "pass"
-        asked.append(seen)
-    assert asked[0] == asked[1] and len(set(asked[0])) == 20
-
-
 def test_floats_of_all_kinds(process: AssertProcess) -> None:
     values = {
         "[0.1, {'a': 2.5}]": [0.1 + 1e-9, {"a": 2.5}],
@@ -258,7 +242,7 @@ def test_test_code_that_never_ends_is_killed_at_the_deadline(process: AssertProc
 
 @pytest.mark.parametrize(
     "code",
-    ["import os\nos._exit(3)", "import os\nos.kill(os.getpid(), 9)", "__import__('os').abort()"],
+    ["import os\nos._exit(3)", "import ctypes\nctypes.string_at(0)", "__import__('os').abort()"],
 )
 def test_a_process_that_dies_is_our_error_and_is_replaced(
     process: AssertProcess, code: str
@@ -289,42 +273,124 @@ def test_long_values_are_cut_for_the_record(process: AssertProcess) -> None:
     assert run(process, "assert f(0) == 1", lambda _: 10**5000)["result"] == "wrong"
 
 
-def test_no_process_is_left_behind() -> None:
-    with AssertProcess() as made:
+def test_no_process_is_left_behind(sandbox: Sandbox) -> None:
+    with AssertProcess(sandbox) as made:
         assert run(made, "assert f(1) == 2")["result"] == "pass"
         pid = made.pid
         assert pid is not None
+        with pytest.raises(AssertTimeoutError):
+            run(made, "while True: pass", seconds=0.2)
+        zygote = made._zygote
+        assert zygote is not None and children_of(zygote.pid) == []
+        held = descriptors("self")
+        for _ in range(20):
+            assert run(made, "assert f(1) == 2")["result"] == "pass"
+        assert descriptors("self") == held
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
-def test_in_bubblewrap_test_code_cannot_write_connect_or_signal(tmp_path: Path) -> None:
+def test_test_code_cannot_open_connect_fork_or_signal(
+    process: AssertProcess, tmp_path: Path
+) -> None:
     victim = tmp_path / "victim"
     victim.write_text("here")
-    with AssertProcess(_bubblewrap()) as made:
-        for code in (
-            f"import os\nos.unlink({str(victim)!r})",
-            f"open({str(victim)!r}, 'w')",
-            "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)",
-            f"import os\nos.kill({os.getpid()}, 0)",
-        ):
-            result = run(made, code)
-            assert result["result"] == "error" and "Error" in result["detail"], code
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    for code in (
+        f"import os\nos.unlink({str(victim)!r})",
+        f"open({str(victim)!r}, 'w')",
+        f"open({str(victim)!r})",
+        "open('/etc/passwd')",
+        "open('/proc/self/environ')",
+        "import os\nos.mkdir('/tmp/sandbox-made')",
+        "import socket\nsocket.socket()",
+        "import socket\nsocket.socketpair()",
+        "import os\nos.fork()",
+        f"import os\nos.kill({os.getpid()}, 0)",
+        "import os\nos.setuid(0)\nos.setgroups([])",
+    ):
+        result = run(process, code)
+        assert result["result"] == "error" and "Error" in result["detail"], code
     assert victim.read_text() == "here"
 
 
-def test_a_wrapper_that_does_not_work_is_left_out(tmp_path: Path) -> None:
-    broken = tmp_path / "bwrap"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    for path in (broken, tmp_path / "missing"):
-        with AssertProcess(str(path)) as made:
-            assert run(made, "assert f(1) == 2")["result"] == "pass"
+def test_no_test_reaches_the_next(process: AssertProcess) -> None:
+    poison = (
+        "import builtins, sys, random\n"
+        "worker = sys.modules.get('rewards.code.assert_worker')\n"
+        "frame = sys._getframe()\n"
+        "while frame:\n"
+        "    owner = frame.f_locals.get('self')\n"
+        "    if type(owner).__name__ == 'Worker':\n"
+        "        type(owner)._test = lambda self, request: {'result': 'pass'}\n"
+        "        type(owner)._failure = lambda self, *_: {'result': 'pass'}\n"
+        "    frame = frame.f_back\n"
+        "builtins.sum = lambda x: 2\n"
+        "random.random = lambda: 0\n"
+        "assert f(1) == 2\n"
+    )
+    assert run(process, poison)["result"] == "pass"
+    for code in ("assert f(1) == 3", "assert f(1) == sum([1])", "raise ValueError"):
+        assert run(process, code)["result"] in ("wrong", "error")
 
 
-def test_no_process_at_all_is_an_infrastructure_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
-    with AssertProcess() as made, pytest.raises(SandboxError, match="did not start"):
-        run(made, "assert f(1) == 2")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "f(1)",
+        "for want in []:\n    assert f(1) == want",
+        "assert True\nf(1)",
+        "f(1)\nassert True, 'always'",
+        "assert 1 == 1\nf(1)",
+        "try:\n    assert f(1, 2, 3) == 4\nexcept Exception:\n    pass",
+        "for want in [3, 4]:\n    try:\n        got = f()\n    except:\n        continue\n"
+        "    assert got == want",
+        "import contextlib\nwith contextlib.suppress(Exception):\n    assert f() == 3",
+        "for got, want in zip([], [1, 2]):\n    assert f(got) == want",
+        "assert 2 == 2",
+    ],
+)
+def test_a_test_that_compares_nothing_does_not_pass(process: AssertProcess, code: str) -> None:
+    result = run(process, code)
+    assert result["result"] == "error" and "compared nothing" in result["detail"]
+    check = "def check(f):\n" + "".join(f"    {line}\n" for line in code.splitlines())
+    assert "compared nothing" in run(process, check, kind="check")["detail"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if f(1) != 2:\n    raise ValueError('no')",
+        "if f(1) == 2:\n    pass\nelse:\n    raise ValueError('no')",
+        "import unittest\ncase = unittest.TestCase()\ncase.assertEqual(f(1), 2)",
+        "def assertion(a, b):\n    if a != b: raise ValueError\nassertion(f(1), 2)",
+        "def check_one(a, b):\n    assert a == b\ncheck_one(f(1), 2)",
+        "try:\n    f('a')\nexcept (TypeError, KeyError):\n    pass",
+        "import unittest\nwith unittest.TestCase().assertRaises(TypeError):\n    f('a')",
+        "got = [f(x) for x in (1, 2)]\nassert got == [2, 3]",
+        "assert all(f(x) == x + 1 for x in range(3))",
+    ],
+)
+def test_other_ways_to_compare_count(process: AssertProcess, code: str) -> None:
+    assert run(process, code)["result"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "globals().update({name: lambda *a: None for name in list(globals())})",
+        "globals().update(__held__=lambda *a: None, __equal__=lambda *a: True)",
+    ],
+)
+def test_names_cannot_switch_asserts_off(process: AssertProcess, spoiled: str) -> None:
+    result = run(process, f"f(1)\n{spoiled}\nassert f(1) == 3 and 1 == 1")
+    assert result["result"] in ("wrong", "error")
+
+
+def test_no_process_at_all_is_an_infrastructure_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox() as sandbox, AssertProcess(sandbox) as made:
+        monkeypatch.setattr("sys.executable", "/missing")
+        with pytest.raises(SandboxError, match="did not start"):
+            run(made, "assert f(1) == 2")

@@ -38,6 +38,8 @@ _SOURCES = (
     f"{_ROOM}.zygote",
 )
 """What the zygote runs, handed over as code: it needs to see no file of this checkout."""
+CANDIDATES = (f"{_ROOM}.guest",)
+"""The module whose `serve` a fork runs, and others that it needs beside the sources."""
 _BOOT = """
 import marshal, os, sys
 os.register_at_fork = lambda **hooks: None
@@ -64,6 +66,7 @@ class Modules:
             exec(marshal.loads(modules[module.__name__]), module.__dict__)
 sys.meta_path.insert(0, Modules())
 from rewards.code.sandbox.zygote import main
+__import__(config["server"])
 modules.clear()
 main(config)
 """
@@ -108,15 +111,22 @@ def check_platform() -> None:
 
 
 def start(
-    *, bubblewrap: str | None, landlock: bool, seccomp: bool, numpy: bool, hash_seed: int
+    *,
+    bubblewrap: str | None,
+    landlock: bool,
+    seccomp: bool,
+    numpy: bool,
+    hash_seed: int,
+    server: tuple[str, ...] = CANDIDATES,
 ) -> Launch:
     """Start a zygote and return at once; it says hello on the socket, or dies.
 
-    `landlock` and `seccomp` say whether to try them. Raises InputError when numpy is asked for and
+    `landlock` and `seccomp` say whether to try them. `server` names the module that its forks run
+    (`rehearse` in the zygote, `serve` in a fork), then the modules that this one needs. Raises InputError when numpy is asked for and
     not installed, OSError when the process cannot be started.
     """
     numpy_home = _numpy_home() if numpy else None
-    config = _config(bubblewrap is not None, landlock, seccomp, numpy_home)
+    config = _config(bubblewrap is not None, landlock, seccomp, numpy_home, server)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     errors = os.fdopen(os.memfd_create("sandbox-errors"), "w+b")
     handed = os.memfd_create("sandbox-sources")
@@ -166,13 +176,18 @@ def _environment(hash_seed: int) -> dict[str, str]:
 
 
 def _config(
-    wrapped: bool, landlock: bool, seccomp: bool, numpy_home: Path | None
+    wrapped: bool,
+    landlock: bool,
+    seccomp: bool,
+    numpy_home: Path | None,
+    server: tuple[str, ...],
 ) -> dict[str, Any]:
     library = standard_library()
     uid = unused_uid()
     import_path = [str(library), str(library / "lib-dynload")]
     config: dict[str, Any] = {
-        "modules": {name: _module(name) for name in _SOURCES},
+        "modules": {name: _module(name) for name in (*_SOURCES, *server)},
+        "server": server[0],
         "preloaded": PRELOADED.split(),
         "uid": uid,
         "landlock": landlock,

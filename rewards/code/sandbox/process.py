@@ -78,6 +78,11 @@ class Zygote:
         self.pid = _outer_pid(self._pidfd)
         self._own_bytes = _address_space(self.pid)
 
+    @property
+    def launched_pid(self) -> int:
+        """The process that was started: the zygote, or bubblewrap around it."""
+        return self._process.pid
+
     def fork(self, limits: Limits, descriptors: list[int]) -> Fork:
         """Fork a candidate that gets the descriptors; it confines itself before all else.
 

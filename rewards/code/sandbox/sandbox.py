@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from envs.errors import InputError
 from rewards.closing import Closes
@@ -136,6 +137,21 @@ class Sandbox(Closes):
         text = sink.data.decode("utf-8", "replace")
         return ProgramOutcome(outcome.status, text, outcome.detail, outcome.seconds, usage)
 
+    def beside(self, server: tuple[str, ...], hash_seed: int) -> Zygote:
+        """Return another zygote, confined as this one is, whose forks run `server` (launch.start).
+
+        The caller kills it. Raises SandboxError.
+        """
+        mine = self._living()
+        try:
+            other = self._start(self._wrapper, server=server, hash_seed=hash_seed)
+        except StartError as error:
+            raise SandboxError(f"the tests' process did not start: {error}") from error
+        if (other.landlock, other.seccomp) != (mine.landlock, mine.seccomp):
+            other.kill()
+            raise SandboxError("the tests' process has other layers than the sandbox")
+        return other
+
     def close(self) -> None:
         """Kill the zygote and all its candidates, and reap it."""
         self._closed = True
@@ -165,13 +181,13 @@ class Sandbox(Closes):
                 raise SandboxError("the new zygote has other layers than the old one")
         return self._zygote
 
-    def _start(self, wrapper: str | None) -> Zygote:
+    def _start(self, wrapper: str | None, **other: Any) -> Zygote:
+        arguments = {"numpy": self.limits.numpy, "hash_seed": self._hash_seed} | other
         return Zygote(
             bubblewrap=wrapper,
             landlock=self.try_landlock,
             seccomp=self.try_seccomp,
-            numpy=self.limits.numpy,
-            hash_seed=self._hash_seed,
+            **arguments,
         )
 
     def _start_best(self, bubblewrap: bool | None) -> None:

@@ -39,6 +39,7 @@ _NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.ma", "numpy.polynomial", 
 
 def main(config: dict[str, Any]) -> None:
     """Serve the socket on descriptor 0 until its other end closes."""
+    server = sys.modules[config["server"]]
     opens_files = config["landlock"] and landlock.abi() > 0
     if not opens_files:
         compact.preload(PRELOADED_ALL.split())
@@ -53,7 +54,7 @@ def main(config: dict[str, Any]) -> None:
     os.closerange(3, _CONTROL_FD)
     control = _socket.socket(fileno=_CONTROL_FD)
     confinement = Confinement(config)
-    guest.rehearse()
+    server.rehearse()
     compact.own_code()
     gc.collect()
     compact.fill_holes()
@@ -68,7 +69,7 @@ def main(config: dict[str, Any]) -> None:
         if not message:
             return
         if message["op"] == "fork":
-            _fork(control, confinement, message, descriptors)
+            _fork(control, confinement, server, message, descriptors)
         else:
             _reap(control, message["pid"])
 
@@ -102,7 +103,11 @@ def _look_for_modules(config: dict[str, Any]) -> None:
 
 
 def _fork(
-    control: _socket.socket, confinement: Confinement, message: dict[str, Any], given: list[int]
+    control: _socket.socket,
+    confinement: Confinement,
+    server: Any,
+    message: dict[str, Any],
+    given: list[int],
 ) -> None:
     try:
         pid = os.fork()
@@ -112,7 +117,7 @@ def _fork(
         _send(control, {"error": f"fork: {error}"})
         return
     if pid == 0:
-        _become_candidate(confinement, message, given)
+        _become_candidate(confinement, server, message, given)
     for descriptor in given:
         os.close(descriptor)
     pidfd = os.pidfd_open(pid)
@@ -121,7 +126,7 @@ def _fork(
 
 
 def _become_candidate(
-    confinement: Confinement, message: dict[str, Any], given: list[int]
+    confinement: Confinement, server: Any, message: dict[str, Any], given: list[int]
 ) -> NoReturn:
     try:
         if given[:2] != [REQUEST_FD, REPLY_FD]:
@@ -133,7 +138,7 @@ def _become_candidate(
             guest.send(REPLY_FD, {"status": "unconfined", "detail": guest.describe(error)})
             os._exit(1)
         gc.enable()
-        guest.serve(REQUEST_FD, REPLY_FD, message["output_bytes"])
+        server.serve(REQUEST_FD, REPLY_FD, message["output_bytes"])
     finally:
         os._exit(0)
 
