@@ -129,7 +129,7 @@ class Worker:
             record.compared += record.asked
 
         def equal(*values: object) -> bool:
-            """Return `a == b == ...`, nearly where two floats meet, whoever stands on which side."""
+            """Return `a == b == ...`, nearly where two floats meet, on whichever side."""
             for left, right in itertools.pairwise(values):
                 turned = right is record.value and left is not right
                 record.pair = (right, left) if turned else (left, right)
@@ -243,7 +243,7 @@ def rehearse() -> None:
     seeded.install()
     rich.makes_arrays = True
     code = marshal.dumps(compile(_REHEARSED, "<test>", "exec"))
-    test = {"kind": "check", "setup": None, "code": code, "reference": None}
+    test: dict[str, Any] = {"kind": "check", "setup": None, "code": code, "reference": None}
     test |= {"entry": "f", "raises": False, "key": b"rehearsed"}
     answer = {"status": "ok", "value": 2}
     for _ in range(_REHEARSALS):

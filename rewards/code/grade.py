@@ -15,8 +15,8 @@ class Trial:
     `wrong`: a value other than the expected one; `exception`, `timeout`, `memory`, `output`,
     `crash`, `missing`, `unsupported`, `syntax`: the sandbox's word for what the program did, or
     returned what the protocol does not carry; `error`: the test code stumbled over what came back;
-    `setup`: the task's own code failed. The texts are for people and bounded; `input`, `got` and
-    `detail` come from the model's program.
+    `setup`: the task's own code failed; `refused`: it would run what came back (refused.py).
+    The texts are for people and bounded; `input`, `got` and `detail` come from the model's program.
     """
 
     status: str

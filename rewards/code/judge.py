@@ -1,8 +1,8 @@
 """Judge: a program in, a Grade out. Tests and expected values stay on this side.
 
 The program runs in the sandbox, a process without the tests. Only calls go there and only plain
-values come back; comparison, clock and verdict are here, each piece of the data set's test code in a
-process of its own (assert_process.py). An exit status or a printed text is never a verdict.
+values come back; comparison, clock and verdict are here, each piece of the data set's test code in
+a process of its own (assert_process.py). An exit status or a printed text is never a verdict.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rewards.closing import Closes
 from rewards.code.allotment import Allotment
 from rewards.code.assert_process import AssertProcess, AssertProcessError
 from rewards.code.grade import Failure, Grade, Tally, Trial, Verdict, tallied
+from rewards.code.refused import refusal
 from rewards.code.runner import Runner
 from rewards.code.sandbox import Limits, Sandbox
 from rewards.code.scheduling import unhurried
@@ -124,12 +125,15 @@ class Judge(Closes):
 
         `group` is the time that it shares with others; it has its own, and second runs and the
         reference take what is spare. Raises SandboxError where the sandbox failed or that time is
-        spent (TimeSpentError), InputError for a task that cannot be graded.
+        spent (TimeSpentError), InputError for a task that cannot be graded. Nothing passes where
+        test code would run what a program returns (refused.py).
         """
         if not task.hidden:
             raise InputError(f"task {task.key}: no hidden test; give at least one")
         if task.kind != "program" and task.entry_point is None:
             raise InputError(f"task {task.key}: no entry_point; name the function")
+        if (reason := refusal(task)) is not None:
+            return _graded(task, _Run([Trial("refused", detail=reason)], []))
         self._doing = f"task {task.key}"
         try:
             with unhurried():

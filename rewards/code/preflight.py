@@ -8,6 +8,7 @@ from typing import Protocol
 from envs.code.task import CallTest, CodeTask, ProgramTest
 from envs.code.values import shown
 from rewards.code.grade import Grade
+from rewards.code.refused import refusal
 
 _CONSTANTS = ("0", "1", "True", "''", "[]")
 _MOST_SHOWN = 10_000
@@ -25,8 +26,11 @@ def faults(task: CodeTask, scorer: Grader) -> list[str]:
 
     The reference must pass every test, visible and hidden, where there is one; the empty program,
     one that returns None, one that leaves at once and one that always gives the same answer must
-    not pass. Raises SandboxError for a failure of our own.
+    not pass. Test code that would run what a program returns is not run. Raises SandboxError for a
+    failure of our own.
     """
+    if (reason := refusal(task)) is not None:
+        return [reason]
     found = []
     if task.reference is not None:
         grade = scorer.grade(task, task.reference)

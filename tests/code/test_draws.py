@@ -29,7 +29,7 @@ WAYS = {
     "text as seed": "import random\nrandom.seed('x')\ndraw = lambda: random.randint(0, 10**9)",
     "seeded anew": "import random\nrandom.seed()\ndraw = lambda: random.randint(0, 10**9)",
     "system": "import random\ndraw = lambda: random.SystemRandom().randrange(10**9)",
-    "secrets": "import secrets\ndraw = lambda: secrets.token_hex(8) + str(secrets.randbelow(10**9))",
+    "secrets": "import secrets\ndraw = lambda: (secrets.token_hex(8), secrets.randbelow(10**9))",
     "urandom": "import os\ndraw = lambda: os.urandom(16)",
     "uuid": "import uuid\ndraw = lambda: uuid.uuid4().hex",
     "bytes": "import random\ndraw = lambda: random.randbytes(9)",
@@ -114,7 +114,9 @@ def test_a_program_that_draws_as_the_test_does_earns_nothing(
     with Judge(sandbox) as judge:
         grade = judge.grade(codes("check", code), program)
         assert (grade.verdict, grade.status) == ("fail", "wrong")
-        assert judge.grade(codes("check", code), "def f(x): return x ^ 0x5bd1e995").verdict == "pass"
+        assert (
+            judge.grade(codes("check", code), "def f(x): return x ^ 0x5bd1e995").verdict == "pass"
+        )
 
 
 def test_humaneval_s_random_tests_are_not_foreseen(sandbox: Sandbox) -> None:

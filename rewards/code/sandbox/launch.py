@@ -122,8 +122,9 @@ def start(
     """Start a zygote and return at once; it says hello on the socket, or dies.
 
     `landlock` and `seccomp` say whether to try them. `server` names the module that its forks run
-    (`rehearse` in the zygote, `serve` in a fork), then the modules that this one needs. Raises InputError when numpy is asked for and
-    not installed, OSError when the process cannot be started.
+    (`rehearse` in the zygote, `serve` in a fork), then the modules that this one needs. Raises
+    InputError when numpy is asked for and not installed, OSError when the process cannot be
+    started.
     """
     numpy_home = _numpy_home() if numpy else None
     config = _config(bubblewrap is not None, landlock, seccomp, numpy_home, server)
