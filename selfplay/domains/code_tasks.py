@@ -26,11 +26,12 @@ from selfplay.domains.suites import CODE_SUITES, TEST_SUITES
 MOST = 1_000_000
 """Where a suite is asked for whole."""
 FAMILY_SUITES = {
-    "code/families": (families.HELDOUT, 0),
-    "code/far": (families.FAR, 0),
-    "code/test": (families.TEST, 9_000_000),
+    "code/families": (families.HELDOUT, 0, MOST),
+    "code/far": (families.FAR, 0, 2),
+    "code/test": (families.TEST, 9_000_000, 2),
 }
-"""Suite -> its families and the first seed of their tasks."""
+"""Suite -> its families, the first seed of their tasks, and of how many seeds there are tasks: more
+of one family say little more, since they are solved or failed together."""
 
 
 def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
@@ -110,8 +111,8 @@ def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
 def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:
     """Return what suite_tasks does, as typed views."""
     if suite in FAMILY_SUITES:
-        names, first = FAMILY_SUITES[suite]
-        return _of_families(names, config.code.levels, first, limit)
+        names, first, most = FAMILY_SUITES[suite]
+        return _of_families(names, config.code.levels, first, most, limit)
     if suite == "code/humaneval":
         return load_humaneval()[:limit]
     if suite == "code/mbpp":
@@ -121,10 +122,13 @@ def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTas
 
 
 def _of_families(
-    names: Sequence[str], levels: Sequence[int], first: int, limit: int
+    names: Sequence[str], levels: Sequence[int], first: int, most: int, limit: int
 ) -> list[CodeTask]:
-    """Return `limit` tasks: every family at every level with the first seed, then the next."""
-    rounds = max(1, -(-min(limit, 10_000) // (len(names) * len(levels))))
+    """Return `limit` tasks: every family at every level with the first seed, then the next.
+
+    There are no more than `most` seeds.
+    """
+    rounds = min(most, max(1, -(-min(limit, 10_000) // (len(names) * len(levels)))))
     tasks = (
         families.make(family, level, first + seed)
         for seed in range(rounds)

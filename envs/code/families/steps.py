@@ -93,6 +93,11 @@ _DICT = (
         (1, 2, 3, 4),
     ),
 )
+_ROWS = (
+    Step("reverse", ("reverse the order of the lists in $a",), "$a[::-1]"),
+    Step("drop_first", ("drop the first list of $a",), "$a[1:]"),
+    Step("drop_last", ("drop the last list of $a",), "$a[:-1]"),
+)
 _FLOAT = (
     Step("double", ("double $a", "multiply $a by 2"), "$a * 2"),
     Step("add", ("add $k to $a",), "$a + $k", (1, 2, 5, 10)),
@@ -128,5 +133,6 @@ BEHIND: dict[str, tuple[Step, ...]] = {
     "list[str]": _STRS,
     "dict[str, int]": _DICT,
     "dict[int, int]": _DICT,
+    "list[list[int]]": _ROWS,
 }
 """By the annotation of the value so far."""

@@ -1,0 +1,44 @@
+"""How far held-out families are from what trains, and that the test set is far from everything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+from envs.code.families import FAR, HELDOUT, TEST, TRAIN
+from envs.code.families.distance import BANDS, LEAST, band, distance, nearest, tokens
+
+
+def test_distances_by_hand() -> None:
+    assert tokens("max_list") == ("max", "(", "a", ")")
+    assert tokens("keep_even") == tokens("keep_even")
+    assert distance("max_list", "min_list") == 1
+    assert distance("keep_odd", "keep_even") == 1, "loop variables have no names"
+    assert distance("spread", "max_list") == 5, "max(a) - min(a)"
+    assert distance("cube", "cube") == 0
+    assert nearest("keep_odd", TRAIN) == (1, "keep_even")
+
+
+def test_a_distance_is_a_metric() -> None:
+    some = (*HELDOUT[::12], *FAR[::8], *TRAIN[::45])
+    for one, two in combinations(some, 2):
+        assert distance(one, two) == distance(two, one) > 0
+        for third in some:
+            assert distance(one, third) <= distance(one, two) + distance(two, third)
+
+
+def test_how_many_held_out_families_are_neighbours_of_training_ones() -> None:
+    assert Counter(map(band, HELDOUT)) == dict(zip(BANDS, (28, 10, 21), strict=True))
+
+
+def test_far_families_are_far_from_what_trains() -> None:
+    assert len(FAR) >= 20
+    for family in FAR:
+        assert nearest(family, TRAIN)[0] >= LEAST, (family, nearest(family, TRAIN))
+
+
+def test_test_families_are_far_from_every_other_family() -> None:
+    assert len(TEST) >= 24
+    for family in TEST:
+        others = (*TRAIN, *HELDOUT, *FAR, *TEST)
+        assert nearest(family, others)[0] >= LEAST, (family, nearest(family, others))
