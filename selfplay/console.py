@@ -19,10 +19,9 @@ from selfplay.figures import (
     LABELS,
     duration,
     number,
-    paired_lines,
     percent,
+    suite_lines,
     suite_table,
-    unit_line,
 )
 from selfplay.text import visible
 
@@ -111,9 +110,8 @@ class RunConsole(Closes):
         )
         for name, suite in (summary.get("suites") or {}).items():
             self._console.print(comparison(name, suite))
-            for line in [unit_line(suite), *paired_lines(suite.get("paired"))]:
-                if line:
-                    self._print(line)
+            for line in suite_lines(suite):
+                self._print(line)
 
     def close(self) -> None:
         """Stop the live panel; safe to call again."""

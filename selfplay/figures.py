@@ -87,6 +87,23 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def distance_lines(by_distance: dict[str, Any] | None) -> list[str]:
+    """Return pass@1 of held-out families by their distance to what trains, a sentence for each."""
+    lines = []
+    for name, found in (by_distance or {}).items():
+        count = f"{found['families']} famil{'y' if found['families'] == 1 else 'ies'}"
+        told = f"{name} from the nearest training family ({count}): "
+        if name == "more":
+            told = f"three tokens and more from every training family ({count}): "
+        if "difference" in found:
+            before, after = (estimate("pass_rate", found[end]) for end in ("base", "final"))
+            told += f"{before} to {after}, {_points(found['difference'])}, p = {found['p']:.2g}"
+        else:
+            told += estimate("pass_rate", found["pass_rate"])
+        lines.append(told)
+    return lines
+
+
 def _signed(interval: dict[str, Any]) -> str:
     low, value, high = (_plus(interval[end], 1, 3) for end in ("low", "value", "high"))
     return f"{value} [{low}, {high}]"
@@ -112,6 +129,13 @@ def unit_line(suite: dict[str, Any], labels: dict[str, str] = LABELS) -> str | N
                     "whose items are solved or failed together"
                 )
     return None
+
+
+def suite_lines(suite: dict[str, Any]) -> list[str]:
+    """Return what is said of a suite below its table: units, paired tests, gains by distance."""
+    unit = unit_line(suite)
+    paired = paired_lines(suite.get("paired"))
+    return [*([unit] if unit else []), *paired, *distance_lines(suite.get("by_distance"))]
 
 
 def prompt_name(form: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from envs.errors import InputError
 from rewards.result import Verdict
 from selfplay.atomic import plain, write_json, write_text
 from selfplay.config_io import load_config, parse_config
-from selfplay.figures import number, paired_lines, unit_line
+from selfplay.figures import distance_lines, number, suite_lines, unit_line
 from selfplay.rundir import RunDir
 from selfplay.text import visible
 
@@ -68,13 +68,14 @@ def show_evaluation(
     if "compared" in result:
         for name, suite in result["compared"].items():
             console.print(comparison(name, suite))
-            for line in [unit_line(suite), *paired_lines(suite.get("paired"))]:
-                if line:
-                    console.print(Text(line))
+            for line in suite_lines(suite):
+                console.print(Text(line))
     else:
         for name, suite in result["suites"].items():
             console.print(comparison(name, suite, _MODEL_LABELS))
-            if line := unit_line(suite, _MODEL_LABELS):
+            if unit := unit_line(suite, _MODEL_LABELS):
+                console.print(Text(unit))
+            for line in distance_lines(suite.get("by_distance")):
                 console.print(Text(line))
     if test:
         told = f"these test sets were opened {result['earlier']} times before"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from selfplay.by_distance import gains
 from selfplay.clustered import (
     FORMULA,
     cluster_of,
@@ -70,7 +71,8 @@ def compare_evals(evals: dict[str, dict[str, Any]], formula: int = FORMULA) -> d
     """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured.
 
     Chess suites have "rules" too (rule -> figures) and, where the base model was asked in other
-    ways, "prompts": [{"style", "shots", "positions", and its figures}].
+    ways, "prompts": [{"style", "shots", "positions", and its figures}]. Held-out families have
+    "by_distance" (selfplay/by_distance.py).
     """
     base, final = evals.get("base"), evals.get("final")
     suites: dict[str, Any] = {}
@@ -95,6 +97,13 @@ def compare_evals(evals: dict[str, dict[str, Any]], formula: int = FORMULA) -> d
                 final["suites"][suite].get("rows", []),
                 formula,
             )
+            by_distance = gains(
+                base["suites"][suite].get("rows", []),
+                final["suites"][suite].get("rows", []),
+                formula,
+            )
+            if formula > 1 and by_distance:
+                entry["by_distance"] = by_distance
     return suites
 
 

@@ -10,6 +10,7 @@ from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
 from rewards.code.protocols import evalplus_row, human_eval_row
+from selfplay.by_distance import rates
 from selfplay.clustered import FORMULA, cluster_of, cluster_of_key, mean, share, stated
 from selfplay.config import RunConfig
 from selfplay.domains.base import Ask, Progress, Score
@@ -95,7 +96,8 @@ def suite_numbers(
     that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
     estimates. All intervals are over clusters: the families of built-in tasks, else the tasks, each
     with all of its samples. Tasks whose greedy answer met an infrastructure error are left out and
-    counted, drawn answers that did are left out. `formula`: see selfplay/clustered.py.
+    counted, drawn answers that did are left out. Held-out families have pass@1 by distance too
+    (selfplay/by_distance.py). `formula`: see selfplay/clustered.py.
     """
     sound = [row for row in rows if row["verdict"] != "infra_error"]
     both = [row for row in sound if row["visible"] is not None and row["hidden"] is not None]
@@ -110,8 +112,10 @@ def suite_numbers(
                 estimates.append(pass_at_k(len(verdicts), verdicts.count("pass"), k))
                 drawn.append(row)
         policy[f"pass@{k}"] = mean(estimates, _clusters(drawn), formula).as_dict()
-    errors = len(rows) - len(sound)
-    return {"policy": policy, "infra_errors": errors, **stated(formula), "rows": rows}
+    found: dict[str, Any] = {"policy": policy, "infra_errors": len(rows) - len(sound)}
+    if formula > 1 and (by_distance := rates(rows, formula)):
+        found["by_distance"] = by_distance
+    return {**found, **stated(formula), "rows": rows}
 
 
 def _clusters(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from selfplay.figures import duration, number, paired_lines, size, suite_table, unit_line
+from selfplay.figures import duration, number, size, suite_lines, suite_table
 from selfplay.rollout_store import RolloutStore
 from selfplay.text import escape
 
@@ -25,8 +25,7 @@ def comparison_html(summary: dict[str, Any]) -> str:
             + "</tr>"
             for row in rows
         )
-        told = [unit_line(suite), *paired_lines(suite.get("paired"))]
-        tests = "".join(f"<p>{escape(line)}</p>" for line in told if line)
+        tests = "".join(f"<p>{escape(line)}</p>" for line in suite_lines(suite))
         parts.append(
             f'<h3>{escape(name)}</h3><div class="wide"><table><tr><th></th>{head}</tr>'
             f"{body}</table></div>{tests}"
