@@ -74,6 +74,10 @@ class CodeConfig(Section):
     preflight_s: float = Field(900.0, ge=0)
     """Seconds for checking the tasks of `mbpp` and `jsonl` at the start of a run: those that do not
     hold, or are not reached, are left out. 0 trusts them all."""
+    secret: str | None = Field(None, pattern=r"^([0-9a-f]{2}){16,32}$")
+    """What test code draws at random follows from this, in hexadecimal: a run's own, which no
+    program can read. None: made from `seed` and a key of this user's (selfplay/tests_secret.py);
+    a run's config.yaml has it. Give a recorded one to judge again what was judged with it."""
 
 
 class ProposerConfig(Section):

@@ -15,6 +15,7 @@ from selfplay.console import RunConsole, batch_arithmetic
 from selfplay.errors import RunCrashed
 from selfplay.resuming import resumed_config
 from selfplay.rundir import RunDir
+from selfplay.tests_secret import with_secret
 
 
 def launch(
@@ -46,6 +47,7 @@ def launch(
     elif dry_run:
         return rehearse(config, None)
     else:
+        config = with_secret(config)
         run_dir = RunDir.create(config)
     return _guarded(config, run_dir, console, resume)
 

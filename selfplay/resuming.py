@@ -37,6 +37,7 @@ KEPT = {
     "code.max_tokens": _MEASURED,
     "code.sources": _TASKS,
     "code.levels": _TASKS,
+    "code.secret": "its tests ask the same to its end",
     "code.preflight_s": "it goes by the tasks that were found sound when it began",
     "proposer.enabled": _TASKS,
     "engine.hash_mb": _MEASURED,
@@ -113,7 +114,7 @@ def resumed_config(
                 "another run with --name OTHER"
             )
     for key, (kept, asked) in differing_keys(config, given).items():
-        if key not in ("name", "runs_dir"):
+        if key not in ("name", "runs_dir", "code.secret"):
             mend = f"pass {key}={asked}" if _why_kept(key, config) is None else "start another run"
             console.warn(f"the run keeps {key}={kept}; to change it, {mend}")
     return config

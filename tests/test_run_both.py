@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 STEPS = 3
 pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
@@ -56,6 +57,9 @@ def test_programs_are_judged_and_recorded(runs: Path) -> None:
     assert suite["final"]["pass_rate"]["n"] == 8 and "pass_rate" in suite["paired"]
     sandbox = json.loads((runs / "code" / "manifest.json").read_text())["engine"]["sandbox"]
     assert sandbox["allow_weak"] is False
+    # What tests draw from is kept with the run, so that verify and eval judge as it did.
+    config = yaml.safe_load((runs / "code" / "config.yaml").read_text())
+    assert len(bytes.fromhex(config["code"]["secret"])) == 16
 
 
 def test_requests_to_propose_are_answered_and_judged(runs: Path) -> None:

@@ -44,14 +44,16 @@ class CodeScorer(Closes):
         group_s: float = math.inf,
         bubblewrap: bool | None = None,
         allow_weak: bool = False,
+        secret: bytes | None = None,
     ) -> None:
         """Start the sandbox, which attacks itself and prints its tier.
 
         `limits.wall_s` is for one test, `task_s` for all of a program's; both grow where the
         reference is slow (`Judge`). `group_s` is for all answers of one call of `score` or
         `score_proposals`: an answer that it does not suffice for is an `infra_error`. `bubblewrap`
-        None takes it where it works. Raises InputError for settings that cannot be used, and where
-        only rlimits hold unless `allow_weak`.
+        None takes it where it works. What tests draw at random follows from `secret`, None: from
+        one that nobody knows. Raises InputError for settings that cannot be used, and where only
+        rlimits hold unless `allow_weak`.
         """
         if shape not in SHAPES:
             raise InputError(f"reward.shape={shape}: unknown; take one of {', '.join(SHAPES)}")
@@ -62,7 +64,7 @@ class CodeScorer(Closes):
         self._sandbox = self._start()
         self._others: list[Sandbox] = []
         try:
-            self._judge = Judge(self._sandbox, limits, task_s=task_s)
+            self._judge = Judge(self._sandbox, limits, task_s=task_s, secret=secret)
         except BaseException:
             self._sandbox.close()
             raise

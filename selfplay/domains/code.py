@@ -31,6 +31,7 @@ from selfplay.domains.code_tasks import (
 )
 from selfplay.domains.suites import CODE_SUITES
 from selfplay.records import Group
+from selfplay.tests_secret import tests_secret
 
 GROUP = 0.75
 """Share of `scorer.deadline_s` that the answers to one task have; the rest is for what is not
@@ -59,6 +60,7 @@ def code_scorer(config: RunConfig, *, group_s: float = math.inf) -> CodeScorer:
         group_s=group_s,
         bubblewrap=box.bubblewrap,
         allow_weak=box.allow_weak,
+        secret=tests_secret(config),
     )
 
 

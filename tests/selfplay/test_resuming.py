@@ -39,6 +39,7 @@ def test_every_key_takes_effect_or_is_refused() -> None:
 
 
 CHANGED: dict[str, Any] = {
+    "code.secret": "ab" * 16,
     "model": "other",
     "domain": "code",
     "shares": {"chess": 0.9, "code": 0.1},
