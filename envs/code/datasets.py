@@ -89,7 +89,7 @@ def _mbpp_task(row: dict[str, Any], number: int, split: Split, shown: int, where
     instruction = row.get("text", row.get("prompt"))
     if not isinstance(asserts, list) or not isinstance(code, str) or not asserts:
         raise InputError(f"{where}: test_list or code is missing; give MBPP's own file")
-    imports = row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
+    setup = mbpp_setup(row.get("test_setup_code"), row.get("test_imports"), where)
     tests = [{"code": test} for test in asserts]
     return from_payload(
         {
@@ -99,13 +99,30 @@ def _mbpp_task(row: dict[str, Any], number: int, split: Split, shown: int, where
             "instruction": instruction,
             "entry_point": _entry_point(asserts, code),
             "kind": "asserts",
-            "setup": imports.replace("\r\n", "\n"),
+            "setup": setup,
             "visible": tests[:shown],
             "hidden": tests,
             "reference": code.replace("\r\n", "\n"),
         },
         where,
     )
+
+
+def mbpp_setup(code: Any, imports: Any, where: str) -> str:
+    """Return what MBPP's tests need before them: full MBPP's `test_setup_code`, or the lines of
+    the sanitized one's `test_imports`, or both. Raises InputError for what is neither.
+    """
+    lines = [] if code in (None, "") else [code]
+    if isinstance(imports, str):
+        imports = [imports]
+    elif imports is None:
+        imports = []
+    elif not hasattr(imports, "__iter__"):
+        raise InputError(f"{where}: test_imports is no list; give lines such as 'import math'")
+    lines += [line for line in imports if line not in (None, "")]
+    if not all(isinstance(line, str) for line in lines):
+        raise InputError(f"{where}: test_setup_code or test_imports is no text; give Python lines")
+    return "\n".join(lines).replace("\r\n", "\n")
 
 
 def _entry_point(asserts: list[Any], code: str) -> str | None:

@@ -8,10 +8,14 @@ envs/code/task.py) or as
      "reference": "def f(x): ...", "split": "train"}
 
 where `tests` (the hidden ones, at least one) and `visible` hold tests of one kind:
-{"args": [...], "expected": ...} in plain JSON or the tagged JSON of envs/code/values.py; the same
+{"args": [...], "expected": ...} in plain JSON, with "kwargs": {...} where it needs them; the same
 as Python literals, {"call": "f([1, 2], k=3)", "returns": "(1, 2)"}; "assert f(1) == 2";
 "def check(candidate): ..."; or {"stdin": "...", "stdout": "..."} for a whole program. Only
 `instruction` and `tests` are required, and `entry_point` unless the task is a whole program.
+
+In a row of the second form an object is a dict, whatever its keys. With `"values": "tagged"` in the
+row its args, kwargs and expected are tagged JSON (envs/code/values.py), as they always are in a
+`payload`: {"t": [1, 2]} is a tuple there. Nothing is guessed: both forms can be the same letters.
 """
 
 from __future__ import annotations
@@ -61,13 +65,18 @@ def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
     if not isinstance(hidden, list) or not hidden or not isinstance(visible, list):
         raise InputError(f"{where}: tests is no list of tests; give at least one")
     name = row.get("entry_point")
-    kinds, tests = zip(*(_jsonl_test(t, name, where) for t in [*visible, *hidden]), strict=True)
+    form = row.get("values", "plain")
+    if form not in ("plain", "tagged"):
+        raise InputError(f"{where}: values is {str(form)[:40]!r}; give plain or tagged")
+    tagged = form == "tagged"
+    read = [_jsonl_test(test, name, where, tagged) for test in [*visible, *hidden]]
+    kinds, tests = zip(*read, strict=True)
     if len(set(kinds)) != 1:
         raise InputError(f"{where}: tests of kinds {sorted(set(kinds))}; use one kind in a row")
     unknown = sorted(set(row) - ROW_FIELDS)
     if unknown:
         raise InputError(f"{where}: unknown field {unknown[0]!r:.60}; see envs/code/jsonl.py")
-    payload = {k: row[k] for k in row if k not in ("tests", "visible")}
+    payload = {k: row[k] for k in row if k not in ("tests", "visible", "values")}
     payload |= {
         "dataset": "jsonl",
         "key": row.get("key", key),
@@ -81,11 +90,11 @@ def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
 
 ROW_FIELDS = {
     "instruction", "entry_point", "tests", "visible", "key", "signature", "prefix", "setup",
-    "reference", "split", "family", "level",
+    "reference", "split", "family", "level", "values",
 }  # fmt: skip
 
 
-def _jsonl_test(test: Any, name: Any, where: str) -> tuple[Kind, dict[str, Any]]:
+def _jsonl_test(test: Any, name: Any, where: str, tagged: bool) -> tuple[Kind, dict[str, Any]]:
     """Return kind and payload of a test in any of the forms that a row may hold."""
     if isinstance(test, str):
         kind = "check" if re.search(r"^def check\(", test, re.MULTILINE) else "asserts"
@@ -95,12 +104,24 @@ def _jsonl_test(test: Any, name: Any, where: str) -> tuple[Kind, dict[str, Any]]
         "kwargs",
         "expected",
     }:
-        return "calls", test
+        return "calls", test if tagged else _plain(test, where)
     if isinstance(test, dict) and set(test) == {"stdin", "stdout"}:
         return "program", test
     if isinstance(test, dict) and set(test) == {"call", "returns"}:
         return "calls", _literal_call(str(test["call"]), str(test["returns"]), name, where)
     raise InputError(f"{where}: {str(test)[:60]!r} is no test; see envs/code/jsonl.py")
+
+
+def _plain(test: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return a test whose values are plain JSON with its values tagged."""
+    kwargs = test.get("kwargs", {})
+    try:
+        if isinstance(kwargs, dict):
+            kwargs = {key: encode(value) for key, value in kwargs.items()}
+        values = {name: encode(test[name]) for name in ("args", "expected")}
+    except (Unsupported, RecursionError) as error:
+        raise InputError(f"{where}: a test holds no value ({error}); make it smaller") from None
+    return values | ({"kwargs": kwargs} if "kwargs" in test else {})
 
 
 def _literal_call(call: str, returns: str, name: Any, where: str) -> dict[str, Any]:

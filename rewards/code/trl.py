@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from envs.code.datasets import mbpp_setup
 from envs.code.task import from_payload
 from envs.errors import InputError
 from envs.task import Task
@@ -26,11 +27,12 @@ def code_reward(
 
     The data set needs a column `task` with the payload of a code task (envs/code/task.py) as JSON
     text or as an object; or else columns `entry_point`, the function's name, and `test_list`, a
-    list of assert statements as MBPP has it, with `test_setup_code` where they need imports. All of
-    a `test_list` is hidden from the model unless your prompt shows it. Completions are strings or
-    lists of chat messages, of which the last one's content counts. Where the sandbox failed the
-    reward is None, which TRL leaves out. The settings are those of `CodeScorer`; the sandbox starts
-    at the first call, one in each process, so the function can be pickled.
+    list of assert statements as MBPP has it, with `test_setup_code` (full MBPP) or `test_imports`
+    (sanitized) where they need imports. All of a `test_list` is hidden from the model unless your
+    prompt shows it. Completions are strings or lists of chat messages, of which the last one's
+    content counts. Where the sandbox failed the reward is None, which TRL leaves out. The settings
+    are those of `CodeScorer`; the sandbox starts at the first call, one in each process, so the
+    function can be pickled.
     """
     return TrlReward(
         "code_reward",
@@ -59,10 +61,13 @@ def _tasks(columns: dict[str, Any], rows: int) -> list[Task]:
     tests = column("test_list", columns, rows)
     if names is None or tests is None:
         raise InputError("data set: no column `task`, nor `entry_point` and `test_list`; add them")
-    setups = column("test_setup_code", columns, rows) or [""] * rows
+    setups = column("test_setup_code", columns, rows) or [None] * rows
+    imports = column("test_imports", columns, rows) or [None] * rows
     return [
-        _row(name, listed, setup, i)
-        for i, (name, listed, setup) in enumerate(zip(names, tests, setups, strict=True))
+        _row(name, listed, mbpp_setup(setup, lines, f"row {i}"), i)
+        for i, (name, listed, setup, lines) in enumerate(
+            zip(names, tests, setups, imports, strict=True)
+        )
     ]
 
 

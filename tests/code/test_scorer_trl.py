@@ -48,6 +48,11 @@ def test_asserts_as_mbpp_has_them(reward: Any) -> None:
     needs = {"entry_point": ["f"], "test_list": [["assert f(2) == math.sqrt(16)"]]}
     assert reward(["p"], texts[:1], **needs) == [0.0]
     assert reward(["p"], texts[:1], **needs, test_setup_code=["import math"]) == [1.0]
+    assert reward(["p"], texts[:1], **needs, test_imports=[["import math"]]) == [1.0]
+    both = {"test_setup_code": [""], "test_imports": [["import math"]]}
+    assert reward(["p"], texts[:1], **needs, **both) == [1.0]
+    nulls = {"test_setup_code": ["import math"], "test_imports": [None]}
+    assert reward(["p"], texts[:1], **needs, **nulls) == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,7 @@ def test_asserts_as_mbpp_has_them(reward: Any) -> None:
         (ASSERTS | {"test_list": ["assert f(2) == 4"]}, "row 0: no list"),
         (ASSERTS | {"test_list": [[]]}, "row 0: hidden has no test"),
         (ASSERTS | {"test_list": [[None]]}, "row 0: hidden"),
+        (ASSERTS | {"test_imports": [3]}, "row 0: test_imports is no list"),
     ],
 )
 def test_bad_columns_are_told(reward: Any, columns: dict[str, Any], fault: str) -> None:

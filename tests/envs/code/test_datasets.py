@@ -250,11 +250,59 @@ def jsonl_row(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_jsonl_tests_in_every_form(tests: list[Any], kind: str, first: Any, tmp_path: Path) -> None:
-    row = jsonl_row(tests=tests, visible=tests)
+    row = jsonl_row(tests=tests, visible=tests, values="tagged")
     (task,) = load_jsonl(written(tmp_path / "mine.jsonl", row))
     assert (task.key, task.kind, task.split) == ("mine/1", kind, "train")
     assert task.hidden == task.visible == (first,)
     check_trainable([task])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": 1, "b": 2},
+        {"a": 1},
+        {},
+        {"t": [5, 6]},
+        {"d": [["a", 1]]},
+        {"d": [{"S": [1]}]},
+        {"S": [1, 2]},
+        {"F": [1]},
+        {"b": "00ff"},
+        {"i": "ff"},
+        {"f": "nan"},
+        {"s": "c3a4"},
+        {"x": ["Counter"]},
+        [{"t": {"t": 1}}, 2**70, 1.5, None, "ä"],
+    ],
+)
+def test_plain_json_is_plain_wherever_it_stands(value: Any, tmp_path: Path) -> None:
+    test = {"args": [value], "kwargs": {"k": value}, "expected": value}
+    (task,) = load_jsonl(written(tmp_path / "mine.jsonl", jsonl_row(tests=[test], visible=[test])))
+    assert task.hidden == task.visible == (CallTest([value], value, {"k": value}),)
+    (again,) = load_jsonl(written(tmp_path / "again.jsonl", {"payload": task.payload()}))
+    assert again == task
+
+
+def test_a_row_may_say_that_its_values_are_tagged(tmp_path: Path) -> None:
+    test = {"args": [{"t": [1]}], "kwargs": {"k": {"S": [2]}}, "expected": {"d": [[3, 4]]}}
+    row = jsonl_row(tests=[test], values="tagged")
+    (task,) = load_jsonl(written(tmp_path / "mine.jsonl", row))
+    assert task.hidden == (CallTest([(1,)], {3: 4}, {"k": {2}}),)
+    (plain,) = load_jsonl(written(tmp_path / "mine.jsonl", row | {"values": "plain"}))
+    assert plain.hidden == (CallTest([{"t": [1]}], {"d": [[3, 4]]}, {"k": {"S": [2]}}),)
+
+
+def test_both_forms_of_mbpps_imports() -> None:
+    both = mbpp_row(601, test_setup_code="N = 1", test_imports=["import math", "import re"])
+    (task,) = mbpp_tasks([("here", both)], "train")
+    assert task.setup == "N = 1\nimport math\nimport re"
+    for imports in (None, [], [None], ""):
+        (task,) = mbpp_tasks([("here", mbpp_row(601, test_imports=imports))], "train")
+        assert task.setup == ""
+    for imports in (3, [3]):
+        with pytest.raises(InputError, match=r"here: test_(setup_code or test_)?imports is no"):
+            mbpp_tasks([("here", mbpp_row(601, test_imports=imports))], "train")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +320,12 @@ def test_jsonl_tests_in_every_form(tests: list[Any], kind: str, first: Any, tmp_
             "entry_point is missing",
         ),
         (jsonl_row(tests=[{"args": 1, "expected": 1}]), r"hidden\[0\].args is no list"),
-        (jsonl_row(tests=[{"args": [], "expected": {"a": 1}}]), "tag 'a' is unknown|does not fit"),
+        (jsonl_row(values="yaml"), "values is 'yaml'; give plain or tagged"),
+        (
+            jsonl_row(tests=[{"args": [], "expected": {"a": 1}}], values="tagged"),
+            "tag 'a' is unknown|does not fit",
+        ),
+        (jsonl_row(tests=[{"args": [], "expected": 1, "kwargs": [1]}]), "kwargs is no object"),
         (jsonl_row(tests=[{"call": "add(x)", "returns": "1"}]), "is no call of literals"),
         (jsonl_row(tests=[{"call": "sub(1)", "returns": "1"}]), "it does not call 'add'"),
         (jsonl_row(tests=[{"call": "add(**{})", "returns": "1"}]), "is no call of literals"),
