@@ -70,7 +70,9 @@ class LearnerConfig(Section):
     threads: int | None = Field(None, ge=1)
     lr: float = Field(1e-5, gt=0)
     warmup_steps: int = Field(0, ge=0)
+    """Updates with a lower rate at the beginning: 1/(n+1), 2/(n+1), ... of `lr`."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the rate comes down over `steps`, or over `max_minutes` where more of that has gone."""
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     loss: Literal["dapo", "dr_grpo", "grpo", "bnpo", "cispo"] = "dapo"

@@ -92,14 +92,11 @@ class RunConsole(Closes):
         self._print(Text(f"warning: {visible(text, 1000)}", style="yellow"))
 
     def out_of_time(self, step: int) -> None:
-        """Say that max_minutes ended the training, and what that means for the learning rate."""
+        """Say that max_minutes ended the training."""
         config = self._config
-        told = (
+        self.note(
             f"max_minutes={config.max_minutes:g} ended the training at step {step}/{config.steps}"
         )
-        if config.learner.schedule != "constant" and step < 0.9 * config.steps:
-            told += f"; with steps={step} the learning rate would have come down in this time"
-        self.note(told)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """End the live panel and show the comparison of base, random mover, rules and final."""

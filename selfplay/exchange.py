@@ -19,13 +19,15 @@ Kind = Literal["update", "save", "restore", "stop"]
 class Command:
     """What the loop asks of the learner.
 
-    `update`: `payload` has one list of micro-batches per worker; `save`: `payload` is the folder;
+    `update`: `payload` has one list of micro-batches per worker, `time_gone` the share of the run's
+    time that has gone (schedule.py); `save`: `payload` is the folder;
     `restore`: `payload` is (model, folder with the trainer's state or None); `stop`: end the
     training loop.
     """
 
     kind: Kind
     payload: Any = None
+    time_gone: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Exchange:
             if self._taken[index] == self._workers:
                 del self._commands[index], self._taken[index]
         if command.kind == "update":
-            return Command("update", command.payload[rank])
+            return Command("update", command.payload[rank], command.time_gone)
         return command
 
     async def arrive(self, rank: int, where: dict[str, Any]) -> None:

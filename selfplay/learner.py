@@ -72,8 +72,11 @@ class Learner:
         if not self._stopped and not self._thread.is_alive():
             raise LearnerError(f"learner died: {_reasons(self._error)}") from self._error
 
-    def submit(self, groups: list[Group], pad_id: int) -> None:
-        """Send one batch of scored groups; `wait` brings the outcome."""
+    def submit(self, groups: list[Group], pad_id: int, time_gone: float = 0.0) -> None:
+        """Send one batch of scored groups; `wait` brings the outcome.
+
+        `time_gone` is the share of max_minutes that has gone (schedule.py).
+        """
         config = self._config
         payload = micro_batches(
             groups,
@@ -82,7 +85,7 @@ class Learner:
             group_size=config.group_size,
             pad_id=pad_id,
         )
-        self._post(Command("update", payload))
+        self._post(Command("update", payload, time_gone))
 
     def wait(self, step: int) -> Update:
         """Return the update of the batch that was submitted last."""

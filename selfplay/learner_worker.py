@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ from selfplay.exchange import Command, Report
 from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
 from selfplay.restoring import restore_checkpoint
+from selfplay.schedule import rate
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import pack_weights
 
@@ -135,13 +137,14 @@ class _CommandCallback(TrainerCallback):
             command = self._link.take()
             if command.kind == "update":
                 self._link.keep(command.payload)
+                self.trainer.time_gone = command.time_gone
                 return
             if command.kind == "stop":
                 control.should_training_stop = True
                 return
             if command.kind == "restore":
                 restore_checkpoint(self.trainer, *command.payload)
-                self._publish({"lr": self.trainer.lr_scheduler.get_last_lr()[0]})
+                self._publish({"lr": self.trainer.last_rate})
                 continue
             save_checkpoint(self.trainer, Path(command.payload))
             self._link.report(Report("saved", {"folder": command.payload}))
@@ -167,13 +170,13 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
         batch_source=source,
         importance_cap=config.learner.importance_cap,
         target_prior=config.learner.target_prior,
+        rate_of=functools.partial(rate, config),
     )
 
 
 def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
     """Return TRL's settings for the run's."""
     learner = config.learner
-    constant = learner.schedule == "constant"
     return GRPOConfig(
         output_dir=work_dir,
         per_device_train_batch_size=config.group_size,
@@ -183,8 +186,7 @@ def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
         max_completion_length=config.max_tokens,
         max_steps=config.steps,
         learning_rate=learner.lr,
-        lr_scheduler_type="constant_with_warmup" if constant else learner.schedule,
-        warmup_steps=learner.warmup_steps,
+        lr_scheduler_type="constant",  # schedule.py gives the rate of each update
         weight_decay=learner.weight_decay,
         max_grad_norm=learner.max_grad_norm,
         bf16=False,  # the weights are in the learner's dtype already; no autocast
@@ -252,7 +254,7 @@ def _metrics(trainer: PackedGRPOTrainer) -> dict[str, float | None]:
     metrics: dict[str, float | None] = {
         key: sum(values) / len(values) if values else None for key, values in kept.items()
     }
-    metrics["lr"] = trainer.lr_scheduler.get_last_lr()[0]
+    metrics["lr"] = trainer.last_rate
     metrics["grad_norm"] = trainer.last_grad_norm
     metrics["loss"] = trainer.last_loss
     if trainer.mismatch:

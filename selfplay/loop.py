@@ -236,7 +236,9 @@ def train(config: RunConfig, parts: Parts, interrupt: Interrupt) -> str:
             buffer.put(state.collect(collector, collected))
         batch = buffer.take(state.step)
         with interrupt.held_back():
-            learner.submit(batch.groups, state.pad_id)
+            limit_s = 60 * (config.max_minutes or 0)
+            time_gone = (time.monotonic() - began) / limit_s if limit_s else 0.0
+            learner.submit(batch.groups, state.pad_id, time_gone)
             # With staleness allowed, the samplers work on while the learner does.
             while collected < config.steps and buffer.may_sample(
                 samplers.version, state.step, training=True

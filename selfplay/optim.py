@@ -68,8 +68,9 @@ class MasterAdamW(torch.optim.Optimizer):
                 state["step"] = torch.zeros((), dtype=torch.float32)
                 state["exp_avg"] = torch.zeros_like(parameter, dtype=torch.float32)
                 state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
-                if parameter.dtype != torch.float32:
-                    state["master"] = parameter.detach().float().clone()
+            if parameter.dtype != torch.float32 and "master" not in state:
+                # New, or from a checkpoint whose learner had float32 weights.
+                state["master"] = parameter.detach().float().clone()
             masters.append(state.get("master", parameter))
             grads.append(parameter.grad.float())  # type: ignore[union-attr]
             averages.append(state["exp_avg"])

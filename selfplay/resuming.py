@@ -51,6 +51,9 @@ KEPT = {
     "eval.samples": _MEASURED,
     "eval.k": _MEASURED,
     "eval.temperature": _MEASURED,
+    "eval.base_prompts": _MEASURED,
+    "eval.base_positions": _MEASURED,
+    "chess.shots": _MEASURED,
 }
 """Keys that a resumed run keeps, each with the reason."""
 TAKEN = frozenset(

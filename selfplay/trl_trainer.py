@@ -43,12 +43,19 @@ class PackedGRPOTrainer(GRPOTrainer):
         batch_source: BatchSource,
         importance_cap: float,
         target_prior: float = 0.0,
+        rate_of: Callable[[int, float], float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._batch_source = batch_source
         self._importance_cap = importance_cap
         self._target_prior = target_prior
+        self._rate_of = rate_of
+        self._decaying: list[bool] = []
+        self.time_gone = 0.0
+        """Share of the run's time that had gone when the coming update was asked for."""
+        self.last_rate: float | None = None
+        """Learning rate of the update under way, or of the last one."""
         self._micro_batches: list[MicroBatch] = []
         self.mismatch: list[tuple[float, float, float, float]] = []
         self.last_loss: float | None = None
@@ -65,6 +72,7 @@ class PackedGRPOTrainer(GRPOTrainer):
                 {"params": decayed, "weight_decay": self.args.weight_decay},
                 {"params": [p for n, p in named if n not in decay], "weight_decay": 0.0},
             ]
+            self._decaying = [bool(group is groups[0]) for group in groups if group["params"]]
             self.optimizer = MasterAdamW(
                 [g for g in groups if g["params"]], lr=self.args.learning_rate
             )
@@ -74,6 +82,7 @@ class PackedGRPOTrainer(GRPOTrainer):
         if not self._micro_batches:
             self._micro_batches = list(self._batch_source(self.state.global_step))
             self.last_loss = 0.0
+            self.set_rate()
             if len(self._micro_batches) != self.args.gradient_accumulation_steps:
                 raise ValueError(
                     f"{len(self._micro_batches)} micro-batches for "
@@ -81,6 +90,21 @@ class PackedGRPOTrainer(GRPOTrainer):
                 )
         batch = self._micro_batches.pop(0)
         return {k: v.to(self.accelerator.device) for k, v in batch.items()}
+
+    def set_rate(self) -> None:
+        """Give the optimiser what the configuration says for the coming update.
+
+        The checkpoint that a run goes on from holds the rate and the weight decay of before.
+        """
+        optimizer = self.optimizer
+        if optimizer is None:
+            return
+        if self._rate_of is not None:
+            self.last_rate = self._rate_of(self.state.global_step, self.time_gone)
+        for group, decays in zip(optimizer.param_groups, self._decaying, strict=True):
+            group["weight_decay"] = self.args.weight_decay if decays else 0.0
+            if self.last_rate is not None:
+                group["lr"] = self.last_rate
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """TRL's step, adding its loss (scaled for accumulation) up for the step's metrics."""

@@ -120,8 +120,8 @@ def test_metrics_of_a_step(tiny_model: Path, tmp_path: Path) -> None:
         assert metrics["mismatch_max"] is not None
         assert metrics["mismatch_mean"] < metrics["mismatch_max"] < 1.5
     assert [m["entropy_coef"] for m in watch.metrics] == pytest.approx([0.01, 0.02, 0.03])
-    # Linear from 1e-3 over 10 steps; the rate told is that of the next step.
-    assert [m["lr"] for m in watch.metrics] == pytest.approx([9e-4, 8e-4, 7e-4])
+    # Linear from 1e-3 over 10 steps.
+    assert [m["lr"] for m in watch.metrics] == pytest.approx([1e-3, 9e-4, 8e-4])
 
 
 def test_the_same_run_twice_is_the_same(tiny_model: Path, tmp_path: Path) -> None:
@@ -177,6 +177,31 @@ def test_resuming_continues_identically(
     )
 
 
+def test_the_first_update_of_a_warm_up_changes_the_weights(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    config = learner_config(tiny_model, warmup_steps=3, schedule="constant")
+    watch = train(config, tmp_path, stop=4)
+    assert [m["lr"] for m in watch.metrics] == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3])
+    assert distance(watch.weights[0], base_weights(tiny_model)) > 1e-5
+
+
+def test_a_resumed_learner_takes_the_settings_that_it_is_given(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """The optimiser's state in the checkpoint has the rate and the weight decay of before."""
+    saved = tmp_path / "v000002"
+    before = learner_config(tiny_model, schedule="constant")
+    train(before, tmp_path, stop=2, save=(2, saved))
+    after = learner_config(tiny_model, schedule="linear", lr=4e-3, weight_decay=0.5)
+    watch = train(after, tmp_path, stop=4, resume=saved)
+    assert [m["lr"] for m in watch.metrics] == pytest.approx([3.2e-3, 2.8e-3])
+    groups = watch.trainer.optimizer.param_groups  # type: ignore[union-attr]
+    assert sorted({group["weight_decay"] for group in groups}) == [0.0, 0.5]
+    same = train(before, tmp_path, stop=4, resume=saved)
+    assert distance(watch.weights[-1], same.weights[-1]) > 1e-3
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_going_back_continues_from_the_frozen_version(
     tiny_model: Path, tmp_path: Path, dtype: str
@@ -204,8 +229,8 @@ def test_going_back_to_the_base_model_has_fresh_moments_and_the_schedule_goes_on
     assert distance(watch.weights[4], base_weights(tiny_model)) == 0.0
     state = torch.load(saved / "optimizer.pt", weights_only=True)["state"]
     assert {float(entry["step"]) for entry in state.values()} == {1.0}
-    # Linear over 10 steps: the rates told behind updates 1 to 4 and 6; the rollback took one.
-    assert [m["lr"] for m in watch.metrics] == pytest.approx([9e-4, 8e-4, 7e-4, 6e-4, 4e-4])
+    # Linear over 10 steps: the rates of updates 1 to 4 and 6; the rollback took one.
+    assert [m["lr"] for m in watch.metrics] == pytest.approx([1e-3, 9e-4, 8e-4, 7e-4, 5e-4])
     assert json.loads((saved / "trainer_state.json").read_text())["global_step"] == 6
 
 
