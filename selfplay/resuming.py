@@ -73,7 +73,7 @@ TAKEN = frozenset(
     match.book_plies match.opening_plies match.opening_max_win_gap match.max_plies match.limit_win
     match.resign_win match.resign_plies match.draw_gap match.draw_plies match.draw_from
     promotion.match promotion.elo0 promotion.elo1 promotion.alpha promotion.beta
-    promotion.max_pairs promotion.on_worse
+    promotion.max_pairs promotion.on_worse promotion.margin
     league.share league.every league.versions league.anchors
     sampler.count sampler.at_least sampler.cpus sampler.gpus sampler.threads sampler.dtype
     sampler.temperature sampler.prefill_tokens sampler.deadline_s sampler.resources sampler.guests
