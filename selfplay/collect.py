@@ -10,7 +10,7 @@ from typing import Any
 
 from envs import Task
 from envs.text import clean_text
-from selfplay.advantages import assign_advantages
+from selfplay.advantages import Advantage, assign_advantages
 from selfplay.buffer import Batch
 from selfplay.config import RunConfig
 from selfplay.domains.base import Domain, domain_of, drawn_results, has_infra_error, mean
@@ -50,10 +50,11 @@ class Collector:
     def collect(self, step: int) -> tuple[Batch, list[Group]]:
         """Return the batch to train on, and every group of the step, dropped ones included.
 
-        Groups without spread teach nothing: they are dropped and replaced by up to `max_refills`
-        further rounds; their tasks count as consumed. Where no group has spread, all train with
-        advantage 0, so that the entropy bonus still acts. Where none could be scored, up to
-        SPARE_ROUNDS more are asked; the batch is empty if that does not help.
+        Groups without spread teach nothing (but see Advantage.teaches): they are dropped and
+        replaced by up to `max_refills` further rounds; their tasks count as consumed. Where no
+        group teaches, all train with advantage 0, so that the entropy bonus still acts. Where none
+        could be scored, up to SPARE_ROUNDS more are asked; the batch is empty if that does not
+        help.
         """
         config = self._config
         batch = Batch(step, self._samplers.version, [], seconds={"sample": 0.0, "score": 0.0})
@@ -67,7 +68,7 @@ class Collector:
             groups += self._follow(batch, groups, step, refill)
             sound = [g for g in groups if not has_infra_error(g)]
             batch.infra_errors += len(groups) - len(sound)
-            batch.groups += [g for g in sound if g.has_spread]
+            batch.groups += [g for g in sound if self._advantage(g).teaches(g)]
             batch.refills = refill
             seen += groups
             if len(batch.groups) >= config.groups_per_step:
@@ -78,10 +79,13 @@ class Collector:
         for group in seen:
             group.trained = id(group) in trained
             if group.trained:
-                assign_advantages(group, self._domains[domain_of(group.task)].advantage)
+                assign_advantages(group, self._advantage(group))
         drawn = [r for g in seen for r in g.rollouts if r.finish != FORCED]
         batch.completion_tokens = sum(len(r.completion_ids) for r in drawn)
         return batch, seen
+
+    def _advantage(self, group: Group) -> Advantage:
+        return self._domains[domain_of(group.task)].advantage
 
     def _follow(self, batch: Batch, groups: list[Group], step: int, refill: int) -> list[Group]:
         """Let the sources take the answers; return the groups of the tasks that answers made."""
@@ -128,7 +132,7 @@ class Collector:
         return groups
 
     def _forced(self, task: Task, request: SampleRequest, first: int) -> list[Rollout]:
-        """Return the task's listed actions as rollouts, at most `group_size` of them.
+        """Return the task's listed actions as rollouts; of them at most `group_size` will train.
 
         They were not drawn, so they have no log-probs: the importance correction leaves them out.
         """

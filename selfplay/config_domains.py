@@ -132,6 +132,9 @@ class RewardConfig(Section):
     """`regret`, `rank`: what the worst legal move earns; an illegal one always earns 0."""
     slope: float = Field(3.0, gt=0)
     """`regret`: k in floor + (1 - floor) * max(0, 1 - k * regret)."""
+    beyond: Literal["ordered", "tied"] = "ordered"
+    """`ordered`: the winning chance behind reward and regret tells mates and scores beyond
+    1,000 centipawns apart (rewards/chess/scores.py); `tied`: all are worth as much as 1,000."""
 
 
 class MatchConfig(Section):

@@ -17,6 +17,12 @@ from selfplay.config_files import find_config, parse_yaml, read_yaml
 from selfplay.domains.suites import TEST_SUITES
 
 Key = tuple[str, ...]
+BEFORE: dict[tuple[str, str], Any] = {
+    ("reward", "beyond"): "tied",
+    ("learner", "flat_groups"): "drop",
+    ("sampler", "explore_draws"): "uniform",
+}
+"""What runs did before there was a key for it, where its default does otherwise."""
 
 
 def load_config(source: str | Path, overrides: list[str]) -> RunConfig:
@@ -56,6 +62,19 @@ def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
                 "set, opened by `selfplay eval --test` alone; leave it out"
             )
     return config
+
+
+def stored_config(data: Any, where: str) -> RunConfig:
+    """Return the configuration of a run folder; keys that it lacks mean what they meant before.
+
+    Raises InputError as parse_config does.
+    """
+    if isinstance(data, dict):
+        for (section, key), value in BEFORE.items():
+            part = data.setdefault(section, {})
+            if isinstance(part, dict):
+                part.setdefault(key, value)
+    return parse_config(data, where, [])
 
 
 def dump_config(config: RunConfig) -> str:

@@ -45,7 +45,11 @@ class SamplerConfig(Section):
     """Frozen versions that a sampler holds at once besides the policy, while they play."""
     explore: Literal["none", "all_legal"] = "none"
     """`all_legal`: train on the legal moves themselves (at most group_size of them per position,
-    drawn uniformly) instead of on the samples: the all-action gradient. See advantages.py."""
+    see explore_draws) instead of on the samples: the all-action gradient. See advantages.py."""
+    explore_draws: Literal["best", "uniform"] = "best"
+    """`all_legal` where there are more than group_size: `best`: the best move and others drawn
+    uniformly, weighed so that the gradient is that of all; `uniform`: any, and the others are not
+    looked at."""
     explore_samples: int = Field(2, ge=1)
     """`all_legal`: samples per position; the games go on with them, the metrics are theirs."""
 
@@ -80,6 +84,9 @@ class LearnerConfig(Section):
     clip_high: float = Field(0.28, gt=0)
     advantage: Literal["dr_grpo", "grpo", "target"] = "dr_grpo"
     """`dr_grpo`: r - mean; `grpo`: divided by the deviation too; `target`: see advantages.py."""
+    flat_groups: Literal["target", "drop"] = "target"
+    """Groups whose rewards are all equal: `target` trains those of listed moves with the advantage
+    of that name, for which they teach legality; `drop` trains none."""
     advantage_scale: float = Field(1.0, gt=0)
     target_temperature: float = Field(0.1, gt=0)
     """`target`: temperature of the improved policy over rewards."""

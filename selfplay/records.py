@@ -30,6 +30,8 @@ class Rollout:
     finish: str
     result: RewardResult | None = None
     advantage: float = 0.0
+    learns: bool = True
+    """False for a listed action that was scored, and is not among those drawn to train."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,13 @@ class Group:
     @property
     def learnt(self) -> list[Rollout]:
         """The rollouts that train: those put to the policy where there are any, else the drawn."""
-        return [r for r in self.rollouts if r.finish == FORCED] or self.rollouts
+        forced = [r for r in self.rollouts if r.finish == FORCED and r.learns]
+        return forced or self.rollouts
+
+    @property
+    def listed(self) -> bool:
+        """Whether the actions that train were listed and not drawn by the policy."""
+        return any(r.finish == FORCED for r in self.rollouts)
 
     @property
     def rewards(self) -> list[float]:

@@ -68,7 +68,7 @@ TAKEN = frozenset(
     sandbox.cpu_s sandbox.wall_s sandbox.task_s sandbox.memory_mb sandbox.output_bytes sandbox.numpy
     sandbox.bubblewrap sandbox.allow_weak
     engine.path engine.nodes engine.deadline_s engine.cache
-    reward.shape reward.floor reward.slope
+    reward.shape reward.floor reward.slope reward.beyond
     match.boards match.tries match.temperature match.retry_temperature match.openings
     match.book_plies match.opening_plies match.opening_max_win_gap match.max_plies match.limit_win
     match.resign_win match.resign_plies match.draw_gap match.draw_plies match.draw_from
@@ -77,11 +77,12 @@ TAKEN = frozenset(
     league.share league.every league.versions league.anchors
     sampler.count sampler.at_least sampler.cpus sampler.gpus sampler.threads sampler.dtype
     sampler.temperature sampler.prefill_tokens sampler.deadline_s sampler.resources sampler.guests
-    sampler.explore sampler.explore_samples
+    sampler.explore sampler.explore_draws sampler.explore_samples
     scorer.count scorer.cpus scorer.resources scorer.deadline_s scorer.retries
     learner.workers learner.cpus learner.gpus learner.resources learner.threads
     learner.lr learner.warmup_steps learner.schedule learner.weight_decay learner.max_grad_norm
     learner.loss learner.clip_low learner.clip_high learner.advantage learner.advantage_scale
+    learner.flat_groups
     learner.target_temperature learner.target_prior learner.importance_cap
     learner.adaptive_entropy learner.entropy_target learner.entropy_coef learner.entropy_coef_delta
     learner.entropy_coef_max learner.dtype learner.gradient_checkpointing learner.deadline_s

@@ -16,7 +16,7 @@ from envs.errors import InputError
 from selfplay import discarding
 from selfplay.atomic import free_name, write_json, write_text
 from selfplay.config import RunConfig
-from selfplay.config_io import dump_config, parse_config
+from selfplay.config_io import dump_config, stored_config
 from selfplay.lock import take
 from selfplay.manifest import describe_machine, describe_start
 from selfplay.metrics_log import MetricsLog
@@ -116,7 +116,7 @@ class RunDir:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise InputError(f"{path}: cannot be read: {error}") from error
-        return parse_config(data, str(path), [])
+        return stored_config(data, str(path))
 
     def replace_config(self, config: RunConfig) -> None:
         """Write a changed configuration at a resume; the old one is kept as config.N.yaml."""

@@ -38,6 +38,7 @@ def chess_scorer(config: RunConfig) -> ChessScorer:
         shape=config.reward.shape,
         floor=config.reward.floor,
         slope=config.reward.slope,
+        beyond=config.reward.beyond,
     )
 
 

@@ -10,10 +10,11 @@ import chess
 
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of
+from envs.errors import InputError
 from envs.task import Parsed, Task
 from rewards.chess.cache import ScoreCache, setting_key
 from rewards.chess.engine import Engine, EngineError, EngineIdentity, find_engine
-from rewards.chess.scores import PositionScores
+from rewards.chess.scores import BEYOND, Beyond, PositionScores
 from rewards.chess.shaping import check_shape, shape_value
 from rewards.closing import Closes
 from rewards.result import RewardResult, ScoreRequest, Verdict
@@ -53,13 +54,18 @@ class ChessScorer(Closes):
         shape: str = "regret",
         floor: float = 0.1,
         slope: float = 3.0,
+        beyond: Beyond = "ordered",
     ) -> None:
         """Start the engine and open the cache; the arguments are those of the configuration.
 
-        None finds Stockfish (`find_engine`) and the user's cache. Raises InputError for anything
-        that cannot be used.
+        None finds Stockfish (`find_engine`) and the user's cache. `beyond` is for rewards and their
+        parts; winning chances that are asked for (`win_probability`, `position_scores`) are
+        lichess's. Raises InputError for anything that cannot be used.
         """
         check_shape(shape, floor, slope)
+        if beyond not in BEYOND:
+            raise InputError(f"reward.beyond={beyond}: unknown; take one of {', '.join(BEYOND)}")
+        self._ordered = beyond == "ordered"
         self.shape, self.floor, self.slope = shape, floor, slope
         self.cache = ScoreCache(cache_path)
         try:
@@ -125,13 +131,16 @@ class ChessScorer(Closes):
 
     def _known(self, boards: list[chess.Board]) -> dict[str, Appraisal | EngineError]:
         cached = self.cache.get_many((board.fen() for board in boards), self._setting)
-        return {fen: Appraisal.of(scores) for fen, scores in cached.items()}
+        return {fen: self._appraisal(scores) for fen, scores in cached.items()}
 
     def _appraise(self, board: chess.Board) -> Appraisal | EngineError:
         try:
-            return Appraisal.of(self._search(board))
+            return self._appraisal(self._search(board))
         except EngineError as error:
             return error
+
+    def _appraisal(self, scores: PositionScores) -> Appraisal:
+        return Appraisal.of(scores.ordered() if self._ordered else scores)
 
     def _search(self, board: chess.Board) -> PositionScores:
         fen = board.fen()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from rewards.chess.uci import MAX_CP, MAX_MATE
 
@@ -14,6 +14,9 @@ WIN_SLOPE = 0.00368208
 """Per centipawn; lichess, scalachess `core/src/main/scala/eval.scala`."""
 CP_CEILING = 1000
 """Centipawn scores are clamped to +-1000 and a mate counts as +-1000, as lichess does."""
+Beyond = Literal["ordered", "tied"]
+"""What a score beyond the ceiling is worth: by `ordered_win`, or as much as at the ceiling."""
+BEYOND: tuple[Beyond, ...] = get_args(Beyond)
 
 
 def win_probability(cp: int | None, mate: int | None) -> float:
@@ -29,6 +32,24 @@ def win_probability(cp: int | None, mate: int | None) -> float:
         cp = CP_CEILING if mate > 0 else -CP_CEILING
     cp = max(-CP_CEILING, min(CP_CEILING, cp))
     return 1.0 / (1.0 + math.exp(-WIN_SLOPE * cp))
+
+
+def ordered_win(cp: int | None, mate: int | None) -> float:
+    """Return a winning chance that tells won positions apart, and lost ones, in [0, 1].
+
+    Up to +-1,000 centipawns it is lichess's (`win_probability`). What that leaves to 1 is shared by
+    what lies beyond, the project's own: half of it by more centipawns, x / (1 + x) for x thousands
+    above the first, and half by mates, 1 / n for a mate in n; mate in 1 is worth 1. The same below
+    0 for the side that is lost. It grows strictly with `MoveScore.strength`.
+    """
+    win = win_probability(cp, mate)
+    if mate is None:
+        assert cp is not None
+        far = max(0, abs(cp) - CP_CEILING) / CP_CEILING
+        beyond, better = 0.5 * far / (1.0 + far), cp > 0
+    else:
+        beyond, better = 0.5 + 0.5 / max(1, abs(mate)), mate > 0
+    return win + (1.0 - win) * beyond if better else win * (1.0 - beyond)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,14 @@ class PositionScores:
     def __post_init__(self) -> None:
         if not self.moves:
             raise ValueError("a position without legal moves has no scores")
+
+    def ordered(self) -> PositionScores:
+        """Return the same with `ordered_win` for each move's winning chance."""
+        moves = {
+            uci: replace(score, win=ordered_win(score.cp, score.mate))
+            for uci, score in self.moves.items()
+        }
+        return replace(self, moves=moves)
 
     @property
     def best_win(self) -> float:

@@ -9,6 +9,7 @@ from envs.chess.position import DOMAIN, make_task, parse_fen, quoted
 from envs.errors import InputError
 from envs.task import Task
 from rewards.chess.scorer import ChessScorer
+from rewards.chess.scores import Beyond
 from rewards.trl_reward import RewardFunction, TrlReward, column
 
 
@@ -22,6 +23,7 @@ def chess_reward(
     shape: str = "regret",
     floor: float = 0.1,
     slope: float = 3.0,
+    beyond: Beyond = "ordered",
 ) -> RewardFunction:
     """Return a function for `GRPOTrainer(reward_funcs=[chess_reward()], ...)`.
 
@@ -44,6 +46,7 @@ def chess_reward(
             "shape": shape,
             "floor": floor,
             "slope": slope,
+            "beyond": beyond,
         },
         _tasks,
     )

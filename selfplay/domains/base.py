@@ -84,7 +84,11 @@ class Domain(Protocol):
         """How the domain's groups are turned into advantages."""
 
     def actions(self, task: Task, limit: int, seed: int) -> list[str] | None:
-        """Return the completions that train whether drawn or not; None: those drawn train."""
+        """Return the completions that train whether drawn or not; None: those drawn train.
+
+        At most `limit` are returned, unless `advantage.most` chooses among them when they are
+        scored.
+        """
 
     def answered(self, source: Source, group: Group, version: int) -> None:
         """Take the results of a task in flight: a game goes on, a solve rate moves."""

@@ -114,11 +114,20 @@ class ChessDomain:
     @property
     def advantage(self) -> Advantage:
         """The learner's settings."""
-        learner = self._config.learner
-        return Advantage(learner.advantage, learner.advantage_scale, learner.target_temperature)
+        learner, best = self._config.learner, self._config.sampler.explore_draws == "best"
+        return Advantage(
+            learner.advantage,
+            learner.advantage_scale,
+            learner.target_temperature,
+            flat=learner.flat_groups == "target",
+            most=self._config.group_size if best else None,
+        )
 
     def actions(self, task: Task, limit: int, seed: int) -> list[str] | None:
-        """Return the legal moves, at most `limit`, chosen at random, where they are to train."""
+        """Return the legal moves where they are to train; which of many is decided by `advantage`.
+
+        With `explore_draws: uniform` at most `limit`, chosen at random.
+        """
         if self._config.sampler.explore != "all_legal":
             return None
         chess = self._config.chess
@@ -126,7 +135,9 @@ class ChessDomain:
         # behind White's move in the prompt too, where Black is to answer.
         end = "" if chess.style == "pgn" else "\n"
         moves = legal_moves(board_of(task), chess.notation)
-        chosen = random.Random(seed).sample(moves, min(len(moves), limit))
+        chosen = moves
+        if self._config.sampler.explore_draws == "uniform":
+            chosen = random.Random(seed).sample(moves, min(len(moves), limit))
         return [f" {move}{end}" for move in sorted(chosen)]
 
     def answered(self, source: Any, group: Group, version: int) -> None:
@@ -160,6 +171,7 @@ class ChessDomain:
             config.reward.shape,
             config.reward.floor,
             config.reward.slope,
+            config.reward.beyond,
         )
 
     def score(

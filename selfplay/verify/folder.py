@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from selfplay.config import RunConfig
-from selfplay.config_io import differing_keys, parse_config
+from selfplay.config_io import differing_keys, stored_config
 from selfplay.domains import make_domain
 from selfplay.domains.base import Domain
 from selfplay.rundir import RunDir
@@ -21,7 +21,7 @@ from selfplay.verify.finding import FAULTS, Difference, Findings
 
 _MATTERS = re.compile(
     r"(seed|domain|group_size|max_refills|(chess|code|proposer|sandbox|reward|eval)\..*"
-    r"|engine\.(nodes|hash_mb)|sampler\.explore.*|learner\.(advantage.*|target_temperature))"
+    r"|engine\.(nodes|hash_mb)|sampler\.explore.*|learner\.(advantage.*|target_temperature|flat_groups))"
 )
 """Keys that decide what is recomputed; a resume may have changed them."""
 
@@ -160,7 +160,7 @@ def _older_steps(
     changed: dict[str, Any] = {}
     for path in sorted(folder.path.glob("config.*.yaml")):
         try:
-            older = parse_config(yaml.safe_load(_text(path)), str(path), [])
+            older = stored_config(yaml.safe_load(_text(path)), str(path))
         except (*FAULTS, yaml.YAMLError) as error:
             findings.add([Difference.words(path.name, "", "no configuration", str(error))])
             continue

@@ -125,7 +125,8 @@ def check_advantages(
 ) -> Iterator[Difference]:
     """Check which groups trained, and the advantage of every row, from the group's rewards."""
     sound = [g for g in groups if not has_infra_error(g.group)]
-    spread = [g for g in sound if g.group.has_spread] or sound
+    how = {name: domain.advantage for name, domain in domains.items()}
+    spread = [g for g in sound if how[domain_of(g.group.task)].teaches(g.group)] or sound
     taught = {id(g) for g in spread}
     for group in groups:
         if group.group.trained != (id(group) in taught):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewards import RewardResult
-from selfplay.advantages import Advantage, assign_advantages, dr_grpo, grpo, target
-from selfplay.records import Group
+from selfplay.advantages import Advantage, assign_advantages, dr_grpo, drawn_of, grpo, target
+from selfplay.records import FORCED, Group
 from tests.selfplay.batches import random_group
 
 REWARDS = st.lists(st.floats(0, 1), min_size=2, max_size=16)
@@ -86,3 +86,73 @@ def test_unscored_and_failed_rollouts_never_train() -> None:
         with pytest.raises(ValueError, match=r"made-up/0.*never train"):
             assign_advantages(made, Advantage("dr_grpo"))
         assert [r.advantage for r in made.rollouts] == before
+
+
+def listed(rewards: list[float], seed: int = 0) -> Group:
+    """Two answers that were drawn, then the listed actions with these rewards."""
+    made = group([0.0, 0.0, *rewards])
+    for rollout in made.rollouts:
+        rollout.seed = seed
+    for rollout in made.rollouts[2:]:
+        rollout.finish = FORCED
+    return made
+
+
+SEVEN = [0.1, 0.9, 0.3, 1.0, 0.2, 0.95, 0.4]
+
+
+@pytest.mark.parametrize("kind", ["target", "dr_grpo", "grpo"])
+def test_of_many_listed_actions_the_best_always_trains_and_all_count_on_average(kind: str) -> None:
+    """Over every draw that there is: `random.sample` takes each subset with the same chance."""
+    how = Advantage(kind, 2.0, 0.2, most=4)
+    whole = listed(SEVEN)
+    assign_advantages(whole, Advantage(kind, 2.0, 0.2))
+    right = [r.advantage for r in whole.learnt]
+    assert len(right) == 7
+    by_draw: dict[frozenset[int], list[float]] = {}
+    for seed in range(2000):
+        made = listed(SEVEN, seed)
+        assign_advantages(made, how)
+        assert len(made.learnt) == 4 and made.rollouts[5] in made.learnt  # the best, 1.0
+        chosen = frozenset(r.index for r in made.learnt)
+        values = [r.advantage for r in made.rollouts[2:]]
+        assert by_draw.setdefault(chosen, values) == values
+        if len(by_draw) == math.comb(6, 3):
+            break
+    assert len(by_draw) == math.comb(6, 3)
+    average = [statistics.fmean(column) for column in zip(*by_draw.values(), strict=True)]
+    assert average == pytest.approx(right)
+
+
+def test_which_actions_are_drawn_follows_from_the_seed_alone() -> None:
+    first, again, other = (listed(SEVEN, seed) for seed in (5, 5, 6))
+    for made in (first, again, other, again):  # a second time changes nothing
+        assign_advantages(made, Advantage("target", 1.0, 0.2, most=4))
+    assert [r.advantage for r in first.rollouts] == [r.advantage for r in again.rollouts]
+    assert [r.learns for r in first.rollouts] != [r.learns for r in other.rollouts]
+    few = listed(SEVEN)
+    assign_advantages(few, Advantage("target", 1.0, 0.2, most=7))
+    assert [r.advantage for r in few.learnt] == pytest.approx(target(SEVEN, 0.2))
+
+
+@given(REWARDS, st.integers(2, 16), st.integers(0, 99))
+def test_never_more_train_than_there_is_room_for(
+    rewards: list[float], most: int, seed: int
+) -> None:
+    chances = drawn_of(rewards, most, seed)
+    assert sum(chance > 0 for chance in chances) == min(most, len(rewards))
+    assert chances[rewards.index(max(rewards))] == 1.0
+    assert math.fsum(chances) <= len(rewards)
+
+
+def test_equal_rewards_teach_where_actions_are_listed_and_have_a_target() -> None:
+    kept, dropped = Advantage("target", 1.0, 0.2, flat=True), Advantage("target", 1.0, 0.2)
+    for rewards in ([1.0, 1.0, 1.0], [1.0]):
+        assert kept.teaches(listed(rewards)) and not dropped.teaches(listed(rewards))
+        assert not Advantage("dr_grpo", flat=True).teaches(listed(rewards))
+    # Drawn answers that are all alike may all be illegal.
+    assert not kept.teaches(group([0.0] * 3))
+    made = listed([1.0, 1.0])
+    assign_advantages(made, kept)
+    assert [r.advantage for r in made.learnt] == [0.5, 0.5]
+    assert all(how.teaches(listed([0.0, 1.0])) for how in (kept, dropped, Advantage("grpo")))

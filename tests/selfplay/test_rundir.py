@@ -287,3 +287,16 @@ def test_tensorboard_events_hold_the_numbers(run: RunDir) -> None:
     assert events.Scalars("seconds/learn")[0].value == 2.0
     assert events.Scalars("eval/chess/games/regret")[0].value == 0.5
     assert "regret_mean" not in events.Tags()["scalars"]
+
+
+def test_a_folder_of_before_keeps_what_its_missing_keys_meant(tmp_path: Path) -> None:
+    run = RunDir.create(RunConfig(runs_dir=tmp_path, name="old"))
+    run.close()
+    assert run.config().reward.beyond == "ordered"  # what is written is kept
+    path = run.path / "config.yaml"
+    newer = ("beyond:", "flat_groups:", "explore_draws:")
+    lines = [line for line in path.read_text().splitlines() if not line.strip().startswith(newer)]
+    path.write_text("\n".join(lines) + "\n")
+    config = run.config()
+    assert (config.reward.beyond, config.learner.flat_groups) == ("tied", "drop")
+    assert config.sampler.explore_draws == "uniform"

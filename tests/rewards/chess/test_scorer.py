@@ -155,3 +155,33 @@ def test_hostile_completions_never_raise_nor_pay(scorer: ChessScorer) -> None:
     for result in scorer.score(ask(START, *hostile)):
         assert result.verdict in ("illegal", "unparsable", "pass", "fail")
         assert (result.value == 0.0) == (result.verdict in ("illegal", "unparsable"))
+
+
+WON = make_task(chess.Board("7k/8/8/8/8/8/5Q2/K5R1 w - - 0 1"))
+"""Queen and rook against the king: nearly every move wins."""
+
+
+def test_winning_moves_are_paid_in_their_order(stockfish: Path, tmp_path: Path) -> None:
+    legal = [move.uci() for move in chess.Board(WON.payload["fen"]).legal_moves]
+    paid = {}
+    for beyond in ("ordered", "tied"):
+        with ChessScorer(stockfish, 2000, cache_path=tmp_path / "c", beyond=beyond) as scorer:
+            results = scorer.score(ask(WON, *legal))
+            scores = scorer.position_scores(WON).moves
+        paid[beyond] = {r.evidence["action"]: r for r in results}
+        assert all(0.1 <= r.value <= 1.0 for r in results)
+        for one in legal:
+            for other in legal:
+                if scores[one].strength > scores[other].strength:
+                    assert paid[beyond][one].value >= paid[beyond][other].value
+    winning = [uci for uci in legal if scores[uci].win == max(s.win for s in scores.values())]
+    strengths = {scores[uci].strength for uci in winning}
+    assert len(winning) > 10 and len(strengths) > 2
+    assert len({paid["tied"][uci].value for uci in winning}) == 1
+    # Strictly, and so is the regret that the evaluation measures.
+    assert len({paid["ordered"][uci].value for uci in winning}) == len(strengths)
+    assert len({paid["ordered"][uci].parts["regret"] for uci in winning}) == len(strengths)
+    best = next(r for r in paid["ordered"].values() if r.parts["best"])
+    assert best.value == 1.0 and best.parts["regret"] == 0.0
+    with pytest.raises(InputError, match=r"reward\.beyond=up"):
+        ChessScorer(stockfish, beyond="up")  # type: ignore[arg-type]

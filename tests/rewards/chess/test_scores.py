@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.chess.scores import MoveScore, PositionScores, win_probability
+from rewards.chess.scores import MoveScore, PositionScores, ordered_win, win_probability
 from tests.rewards.chess.strategies import position_scores
 
 
@@ -97,3 +97,36 @@ def test_more_centipawns_never_win_less(one: int, other: int) -> None:
 def test_what_are_no_scores_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         PositionScores.from_json(text)
+
+
+SCORES = st.one_of(
+    st.tuples(st.integers(-30_000, 30_000), st.none()),
+    st.tuples(st.none(), st.integers(-300, 300).filter(bool)),
+)
+
+
+@given(SCORES, SCORES)
+def test_the_ordered_chance_grows_strictly_with_the_move(
+    one: tuple[int | None, int | None], other: tuple[int | None, int | None]
+) -> None:
+    low, high = sorted((MoveScore.of(*one), MoveScore.of(*other)), key=lambda s: s.strength)
+    chances = [ordered_win(score.cp, score.mate) for score in (low, high)]
+    assert 0.0 <= chances[0] <= chances[1] <= 1.0
+    assert (chances[0] < chances[1]) == (low.strength < high.strength)
+
+
+@given(st.integers(-1000, 1000))
+def test_up_to_the_ceiling_the_ordered_chance_is_lichess_s(cp: int) -> None:
+    assert ordered_win(cp, None) == win_probability(cp, None)
+
+
+def test_the_ordered_chance_by_hand() -> None:
+    top = 1 / (1 + math.exp(-3.68208))
+    assert ordered_win(None, 1) == 1.0 and ordered_win(None, -1) == 0.0
+    assert ordered_win(None, 2) == pytest.approx(top + (1 - top) * 0.75)
+    assert ordered_win(2000, None) == pytest.approx(top + (1 - top) * 0.25)
+    assert ordered_win(-2000, None) == pytest.approx((1 - top) * 0.75)
+    scores = of(a=(None, 1), b=(None, 3), c=(1500, None), d=(1200, None))
+    assert len({scores.regret(uci) for uci in "abcd"}) == 1
+    assert len({scores.ordered().regret(uci) for uci in "abcd"}) == 4
+    assert scores.ordered().best_moves == scores.best_moves == ("a",)
