@@ -16,8 +16,7 @@ import torch
 
 from envs.chess.prompts import render
 from envs.chess.suites import load_suite
-from selfplay.evaluate import model_context
-from selfplay.models import load_tokenizer
+from selfplay.models import load_tokenizer, model_context
 from selfplay.tokenise import prompt_ids
 
 PACKAGES = ("torch", "transformers", "trl", "selfplay-rlvr")

@@ -38,8 +38,7 @@ from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.domains.chess import ChessDomain
 from selfplay.domains.mixed import open_sources
-from selfplay.evaluate import model_context
-from selfplay.models import load_tokenizer
+from selfplay.models import load_tokenizer, model_context
 from selfplay.rollout_store import RolloutStore
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool

@@ -22,7 +22,7 @@ from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.engines import SampleRequest
 from selfplay.figures import prompt_name
 from selfplay.league.sampled import AskSamplers
-from selfplay.models import load_tokenizer
+from selfplay.models import load_tokenizer, model_context, refuse_unfit
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
@@ -169,6 +169,7 @@ def check_evaluation(
 @contextmanager
 def evaluator_of(config: RunConfig, model: str, version: int) -> Iterator[Evaluator]:
     """Start Ray and the samplers for `model`; yield an evaluator; leave nothing running."""
+    refuse_unfit(model, learns=False)
     with ray_session(config) as placement:
         tokenizer = load_tokenizer(model)
         samplers = SamplerPool(config, model, version, placement.sampler_gpus)
@@ -244,16 +245,6 @@ def evaluate_model(target: str, suites: list[str] | None, overrides: list[str]) 
         return evaluator.evaluate(
             "eval", step=found.version, positions=positions, suites=suites, prompts=prompts
         )
-
-
-def model_context(model: str) -> int:
-    """Return the longest sequence that the model takes, in tokens."""
-    from transformers import AutoConfig
-
-    from selfplay.models import resolve_model
-
-    config = AutoConfig.from_pretrained(resolve_model(model), trust_remote_code=False)
-    return int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 1 << 20)
 
 
 def _is_run(target: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import ray
 
-Kind = Literal["update", "save", "restore", "stop"]
+Kind = Literal["update", "save", "restore", "compare", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Command:
 
     `update`: `payload` has one list of micro-batches per worker, `time_gone` the share of the run's
     time that has gone (schedule.py); `save`: `payload` is the folder;
-    `restore`: `payload` is (model, folder with the trainer's state or None); `stop`: end the
-    training loop.
+    `restore`: `payload` is (model, folder with the trainer's state or None); `compare`: one
+    micro-batch, which trains nothing; `stop`: end the training loop.
     """
 
     kind: Kind
@@ -32,12 +32,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What worker 0 answers: `ready`, `updated` (version, weights, metrics) or `saved` (folder).
+    """What worker 0 answers: `ready`, `updated` (version, weights, metrics), `saved` (folder) or
+    `compared` (nats per token between the sampler and each way of forwarding, see fidelity.py).
 
     A `restore` is answered by `updated` too.
     """
 
-    kind: Literal["ready", "updated", "saved"]
+    kind: Literal["ready", "updated", "saved", "compared"]
     payload: dict[str, Any]
 
 

@@ -13,9 +13,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from selfplay.batching import micro_batches
 from selfplay.config import RunConfig
+from selfplay.engines import Sample, SampleRequest
 from selfplay.exchange import Command, Exchange, Report
 from selfplay.placement import bundle, event, shortage
-from selfplay.records import Group
+from selfplay.records import Group, drawn_group
 
 
 class LearnerError(RuntimeError):
@@ -91,6 +92,16 @@ class Learner:
         """Return the update of the batch that was submitted last."""
         payload = self._wait("updated", f"update {step}").payload
         return Update(payload["version"], payload["weights"][0], payload["metrics"])
+
+    def compare(
+        self, request: SampleRequest, samples: list[Sample], pad_id: int
+    ) -> dict[str, float]:
+        """Return how far the learner is from what drew `samples`; see fidelity.learner_gaps."""
+        size = self._config.group_size
+        group = drawn_group(request, samples)
+        [[batch]] = micro_batches([group], workers=1, steps=1, group_size=size, pad_id=pad_id)
+        self._post(Command("compare", batch))
+        return dict(self._wait("compared", "comparing with the sampler").payload)
 
     def restore(self, model: str, folder: Path | None) -> Update:
         """Take other weights and go on from them; the new version is one step further.

@@ -18,8 +18,10 @@ from selfplay.actors import whereabouts
 from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
+from selfplay.fidelity import learner_gaps
 from selfplay.memory import release_free_memory
 from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.noise import silence
 from selfplay.restoring import restore_checkpoint
 from selfplay.schedule import rate
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
@@ -146,8 +148,20 @@ class _CommandCallback(TrainerCallback):
                 restore_checkpoint(self.trainer, *command.payload)
                 self._publish({"lr": self.trainer.last_rate})
                 continue
+            if command.kind == "compare":
+                self._link.report(Report("compared", self._compare(command.payload)))
+                continue
             save_checkpoint(self.trainer, Path(command.payload))
             self._link.report(Report("saved", {"folder": command.payload}))
+
+    def _compare(self, arrays: dict[str, Any]) -> dict[str, float]:
+        trainer = self.trainer
+        return learner_gaps(
+            trainer.accelerator.unwrap_model(trainer.model),
+            {key: torch.tensor(value) for key, value in arrays.items()},
+            group_size=self._config.group_size,
+            temperature=self._config.sampler.temperature,
+        )
 
 
 def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> PackedGRPOTrainer:
@@ -158,6 +172,7 @@ def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> 
         dtype=auto_dtype(config.learner.dtype, device),
         attention=attention_for(device),
     )
+    silence(policy)
     # TRL asks for a dataset to draw prompts from; ours come with the batches.
     slots = [{"prompt": "slot"}] * (2 * config.accumulation_steps * config.learner.workers)
     return PackedGRPOTrainer(
@@ -201,6 +216,7 @@ def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
         entropy_coef_delta=learner.entropy_coef_delta,
         entropy_coef_max=learner.entropy_coef_max,
         entropy_target=learner.entropy_target,
+        router_aux_loss_coef=0.0,  # see docs/adr/0017
         gradient_checkpointing=learner.gradient_checkpointing,
         logging_strategy="no",
         save_strategy="no",

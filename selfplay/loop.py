@@ -10,11 +10,13 @@ from typing import Any
 
 import psutil
 
+from envs.errors import InputError
 from selfplay.buffer import Batch, RolloutBuffer
 from selfplay.cluster import ray_session
 from selfplay.collect import Collector
 from selfplay.config import RunConfig
 from selfplay.console import RunConsole
+from selfplay.engines import SampleRequest
 from selfplay.evaluate import Evaluator
 from selfplay.gate import Gate
 from selfplay.interrupt import Interrupt, interruptible
@@ -29,6 +31,10 @@ from selfplay.state import State
 from selfplay.summary import build_summary
 from selfplay.sums import seal
 from selfplay.tb import TensorBoardLog
+
+MOST_APART = 0.1
+"""Nats per token between sampler and learner at the start; rounding to bfloat16 is a few
+hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
                 console.phase("waiting for the learner")
                 parts.learner.wait_ready()
             parts.note_placement()
+            refuse_apart(ready, parts)
             status = train(config, parts, interrupt)
             if status == "finished":
                 state.save(wait=True)
@@ -116,6 +123,31 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
             seal(run_dir.path)
         console.finish(summary)
     return 0 if status == "finished" else 130
+
+
+def refuse_apart(ready: Ready, parts: Parts) -> None:
+    """Raise InputError where the learner computes other probabilities than the sampler drew from.
+
+    Asked of the run's own weights, on its first prompt; readiness.py has asked the family.
+    """
+    config = ready.config
+    request = SampleRequest(
+        prompt_ids=ready.first_prompt,
+        n=min(config.group_size, 4),
+        max_tokens=min(config.max_tokens, 16),
+        stop="eos",
+        temperature=config.sampler.temperature,
+        seed=config.seed,
+    )
+    [samples] = parts.samplers.sample([request])
+    gaps = parts.learner.compare(request, samples, parts.state.pad_id)
+    if max(gaps.values()) > MOST_APART:
+        told = ", ".join(f"the {who} by {gap:.2g}" for who, gap in gaps.items())
+        raise InputError(
+            f"model: {config.model}: log-probs of one version differ from the sampler's, {told} "
+            f"nats per token ({MOST_APART} at most); set learner.dtype=float32 and "
+            "sampler.dtype=float32"
+        )
 
 
 def step_of(checkpoint: Path | None) -> int:

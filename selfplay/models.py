@@ -19,7 +19,7 @@ from selfplay.memory import release_free_memory
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 SMOLLM2 = "smollm2-135m-instruct"
 TINY = "tiny-random"
@@ -79,6 +79,30 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_config(spec: str) -> PreTrainedConfig:
+    """Load the transformers config of `spec`. Raises InputError where there is none."""
+    from transformers import AutoConfig
+
+    source = resolve_model(spec)
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _cannot_load(spec, error) from error
+
+
+def refuse_unfit(spec: str, *, learns: bool = True) -> None:
+    """Raise InputError for a model that cannot be packed: by the sampler, and where it `learns`."""
+    from selfplay.fidelity import check_family
+
+    check_family(spec, load_config(spec), learns=learns)
+
+
+def model_context(spec: str) -> int:
+    """Return the longest sequence that the model takes, in tokens."""
+    text = load_config(spec).get_text_config()
+    return int(getattr(text, "max_position_embeddings", 0) or 1 << 20)
+
+
 def load_model(
     spec: str,
     *,
@@ -88,7 +112,8 @@ def load_model(
 ) -> PreTrainedModel:
     """Load the weights of `spec` in `dtype` on `device`, in evaluation mode.
 
-    `attention` is a name that transformers knows, or `attention.GROUPED`.
+    `attention` is a name that transformers knows, or `attention.GROUPED`; a family that does not
+    know it gets what comes nearest, see `attention.implementation`.
 
     Raises InputError for weights that cannot be read or are not all there: transformers would fill
     the gaps with random numbers.
@@ -96,12 +121,15 @@ def load_model(
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    source = resolve_model(spec)
+    from selfplay.attention import implementation
+
+    source, config = resolve_model(spec), load_config(spec)
     try:
         model, loading = AutoModelForCausalLM.from_pretrained(
             source,
+            config=config,
             dtype=dtype,
-            attn_implementation=attention,
+            attn_implementation=implementation(config, attention),
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,

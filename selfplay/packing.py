@@ -11,8 +11,11 @@ is forwarded once, and padding behind short completions not at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+
+from selfplay.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,26 @@ def _mask(prompt_real: torch.Tensor, parents: list[list[int]], most: int) -> tor
     pads = torch.arange(shared, device=device)
     mask[:, pads, pads] = True
     return mask[:, None]
+
+
+def packed_logits(model: Any, packed: Packed, windows: Windows) -> torch.Tensor:
+    """Forward a packed batch; returns the logits (P, M, V) of the nodes.
+
+    Args:
+        model: a causal language model, wrapped or not.
+        packed: the batch.
+        windows: the model's.
+    """
+    positions = packed.position_ids
+    logits: torch.Tensor = model(
+        input_ids=packed.input_ids,
+        attention_mask=windows.masks(packed.attention_mask, positions, positions),
+        position_ids=positions,
+        logits_to_keep=packed.keep,
+        use_cache=False,
+        **windows.arguments,
+    ).logits
+    return logits
 
 
 def token_logprobs(

@@ -130,14 +130,15 @@ def check_sandbox(config: RunConfig) -> tuple[State, str]:
 
 
 def check_model(config: RunConfig) -> tuple[State, str]:
-    """Find the model and load its tokenizer.
+    """Find the model, load its tokenizer and ask whether its family can be packed.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or it cannot be trained here.
     """
-    from selfplay.models import load_tokenizer
+    from selfplay.models import load_tokenizer, refuse_unfit
 
     tokenizer = load_tokenizer(config.model)
+    refuse_unfit(config.model)
     count = parameters(config.model)
     known = f"{count / 1e6:.3g}M parameters" if count else "parameters unknown"
     chat = tokenizer.chat_template is not None

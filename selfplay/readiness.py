@@ -19,10 +19,10 @@ from selfplay.config import RunConfig
 from selfplay.domains import make_domains
 from selfplay.domains.base import Domain, domain_of
 from selfplay.domains.mixed import RunSource, open_sources
-from selfplay.evaluate import check_evaluation, model_context
+from selfplay.evaluate import check_evaluation
 from selfplay.gate import check_openings
 from selfplay.league.training import TrainingLeague
-from selfplay.models import load_tokenizer, resolve_model
+from selfplay.models import load_tokenizer, model_context, refuse_unfit, resolve_model
 from selfplay.preflight import refuse_full_disk
 from selfplay.resuming import read_source_state, refuse_damaged
 from selfplay.rundir import RunDir
@@ -45,6 +45,8 @@ class Ready:
     tokenizer: Any
     context: int
     """The longest sequence that the model takes, in tokens."""
+    first_prompt: tuple[int, ...]
+    """Ids of the first task's prompt, on which sampler and learner are compared."""
 
 
 def prepare(config: RunConfig, run_dir: RunDir, checkpoint: Path | None, stack: ExitStack) -> Ready:
@@ -71,6 +73,7 @@ def prepare(config: RunConfig, run_dir: RunDir, checkpoint: Path | None, stack: 
     base = str(local.absolute()) if local.exists() else config.model
     model = str(checkpoint or base)
     tokenizer, context = load_tokenizer(model), model_context(model)
+    refuse_unfit(model)
     saved = None if checkpoint is None else read_source_state(checkpoint)
     league = None
     if config.league.opponents != "none":
@@ -80,8 +83,8 @@ def prepare(config: RunConfig, run_dir: RunDir, checkpoint: Path | None, stack: 
     source = open_sources(config, domains, stack)
     if saved is not None:
         _restore(source, saved, checkpoint)
-    _ask_once(config, source, domains, tokenizer, context, alone=league is None)
-    return Ready(config, base, model, domains, source, league, tokenizer, context)
+    asked = _ask_once(config, source, domains, tokenizer, context, alone=league is None)
+    return Ready(config, base, model, domains, source, league, tokenizer, context, asked)
 
 
 def _restore(source: RunSource, saved: dict[str, Any], checkpoint: Path | None) -> None:
@@ -104,8 +107,10 @@ def _ask_once(
     context: int,
     *,
     alone: bool,
-) -> None:
+) -> tuple[int, ...]:
     """Draw the first tasks, see that their prompts fit the model, and put them back.
+
+    Returns the first prompt's ids.
 
     With opponents in the games (not `alone`) others than the policy would have to move, which takes
     samplers: the same tasks are then drawn without them.
@@ -118,9 +123,11 @@ def _ask_once(
         tasks = source.next_tasks(len(domains))
         if not tasks:
             raise InputError("the sources of tasks are empty: give another file or another share")
-        for task in tasks:
-            prompt_ids(tokenizer, domains[domain_of(task)].render(task), context)
+        asked = [
+            prompt_ids(tokenizer, domains[domain_of(task)].render(task), context) for task in tasks
+        ]
         source.restore(json.loads(before))
+        return asked[0]
 
 
 __all__ = ["Ready", "prepare"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from envs import Task
 from rewards import RewardResult
+from selfplay.engines.base import Sample, SampleRequest
 
 FORCED = "forced"
 """`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""
@@ -67,3 +69,22 @@ class Group:
         """Whether at least two rewards differ: without that the group teaches nothing."""
         rewards = self.rewards
         return bool(rewards) and max(rewards) != min(rewards)
+
+
+def drawn_group(request: SampleRequest, samples: Sequence[Sample]) -> Group:
+    """Return unscored samples of one prompt as a group, of no task in particular."""
+    rollouts = [
+        Rollout(
+            task_id="comparison",
+            policy_version=0,
+            seed=request.seed,
+            index=index,
+            prompt_ids=list(request.prompt_ids),
+            completion_ids=list(sample.ids),
+            logprobs=list(sample.logprobs),
+            text="",
+            finish=sample.finish,
+        )
+        for index, sample in enumerate(samples)
+    ]
+    return Group(Task("comparison", "comparison", {}), rollouts)

@@ -30,6 +30,8 @@ BASE = "base"
 SPREAD_ALARM = 0.05
 """Below this share of groups with spread, over ten steps, the run has stopped learning."""
 
+MISMATCH_ALARM = 0.2
+"""Nats per token between sampler and learner on one version; a few hundredths are rounding."""
 _TRL_FIGURES = {
     "entropy": "entropy",
     "entropy_coef": "entropy_coef",
@@ -43,6 +45,18 @@ _TRL_FIGURES = {
     "importance_mean": "importance_mean",
 }
 """Our names of what the learner reports."""
+
+
+def apart_warning(row: Mapping[str, Any]) -> str | None:
+    """Return what to say where sampler and learner disagree though they hold the same version."""
+    apart = row["mismatch_mean"]
+    if row["staleness"] or apart is None or apart <= MISMATCH_ALARM:
+        return None
+    return (
+        f"step {row['step']}: sampler and learner hold the same version and their log-probs "
+        f"differ by {apart:.2f} nats per token (mismatch_mean); set learner.dtype=float32 and "
+        "sampler.dtype=float32"
+    )
 
 
 class State:
@@ -134,6 +148,9 @@ class State:
         self._board.add(row)
         self.console.step(row)
         self._warn_when_dead()
+        apart = apart_warning(row)
+        if apart:
+            self.console.warn(apart)
 
     def finish_rollback(self, update: Update, dropped: list[Batch], *, wall_s: float) -> None:
         """Record that the learner went back to the champion, which was a step without a batch.

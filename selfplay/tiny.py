@@ -38,7 +38,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        tokenizer = _tokenizer()
+        tokenizer = tiny_tokenizer()
         tokenizer.save_pretrained(temporary)
         _model(tokenizer, seed).save_pretrained(temporary, safe_serialization=True)
         temporary.chmod(0o755)
@@ -69,7 +69,7 @@ def chess_texts(count: int = 300, seed: int = 0) -> list[str]:
     return texts
 
 
-def _tokenizer() -> Any:
+def tiny_tokenizer() -> Any:
     """Return a byte-level BPE tokenizer: every string has an encoding and comes back unchanged."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -16,10 +16,12 @@ from typing import Any
 
 import torch
 from trl import GRPOTrainer
+from trl.trainer.grpo_trainer import is_peft_model
 
 from selfplay.optim import MasterAdamW
-from selfplay.packing import pack_groups, token_logprobs
+from selfplay.packing import pack_groups, packed_logits, token_logprobs
 from selfplay.prior import with_prior
+from selfplay.windows import Windows
 
 MicroBatch = dict[str, torch.Tensor]
 BatchSource = Callable[[int], list[MicroBatch]]
@@ -47,6 +49,8 @@ class PackedGRPOTrainer(GRPOTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        plain = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        self._windows = Windows.of(plain)
         self._batch_source = batch_source
         self._importance_cap = importance_cap
         self._target_prior = target_prior
@@ -144,13 +148,7 @@ class PackedGRPOTrainer(GRPOTrainer):
         group = self.num_generations
         packed = pack_groups(input_ids, attention_mask, logits_to_keep, group)
         with self.accelerator.autocast():
-            logits = model(
-                input_ids=packed.input_ids,
-                attention_mask=packed.attention_mask,
-                position_ids=packed.position_ids,
-                logits_to_keep=packed.keep,
-                use_cache=False,
-            ).logits
+            logits = packed_logits(model, packed, self._windows)
         logps, entropies = token_logprobs(logits, packed, self.temperature)
         mask = attention_mask[:, -logits_to_keep:]
         # TRL reads the advantages behind this call, so they may depend on the log-probs.

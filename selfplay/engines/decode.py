@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.engines.stopping import TEXT_STOPS, StopTables
+from selfplay.windows import Masks, Windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,8 +34,10 @@ class Prefiller(Protocol):
     def device(self) -> torch.device:
         """The device that the model is on."""
 
+    windows: Windows
+
     def prefill(self, prompts: list[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor]:
-        """Return the prompts' cache and last hidden states."""
+        """Return the prompts' cache and the logits behind their last tokens."""
 
 
 class Decode:
@@ -76,11 +79,10 @@ class Decode:
     def run(self) -> list[list[Sample]]:
         """Return the samples of each request, in order."""
         device = self.engine.device
-        cache, hidden = self.engine.prefill(
+        cache, first = self.engine.prefill(
             [torch.tensor(r.prompt_ids, device=device) for r in self.requests]
         )
-        head = self.engine.model.get_output_embeddings()
-        logits = head(hidden)[:, None, :].expand(self.P, self.G, -1)
+        logits = first[:, None, :].expand(self.P, self.G, -1)
         longest = int(self.lengths[-1])
         for t in range(self.T):
             tokens = self._step(t, logits)
@@ -88,23 +90,31 @@ class Decode:
                 break
             tokens = self._move_together(tokens, cache, longest, t)
             lengths = self.lengths[self.prompts.to(device)]
-            out = self.engine.model.base_model(
+            positions = (lengths[:, None] + t).expand(tokens.shape)
+            # The whole model, not its trunk: families scale or cap the logits behind the head.
+            logits = self.engine.model(
                 input_ids=tokens.to(device),
-                position_ids=(lengths[:, None] + t).expand(tokens.shape),
-                attention_mask=self._mask(lengths, longest, t),
+                position_ids=positions,
+                attention_mask=self._masks(lengths, positions, longest, t),
                 cache=cache,
                 use_cache=True,
-            )
-            logits = head(out.last_hidden_state)
+                **self.engine.windows.arguments,
+            ).logits
         return self._samples()
 
-    def _mask(self, lengths: torch.Tensor, longest: int, t: int) -> torch.Tensor:
-        """Return the bool mask (p, 1, g, longest + (t+1)g) of the tokens of step `t`."""
+    def _masks(self, lengths: torch.Tensor, positions: torch.Tensor, longest: int, t: int) -> Masks:
+        """Return the masks (p, 1, g, longest + (t+1)g) of the tokens of step `t`."""
         count, rows = self.rows.shape
         device = lengths.device
-        prompt = torch.arange(longest, device=device) < lengths[:, None]
+        columns = torch.arange(longest, device=device)
+        prompt = columns < lengths[:, None]
         own = torch.eye(rows, dtype=torch.bool, device=device).expand(count, -1, -1)
-        return torch.cat([prompt[:, None].expand(-1, rows, -1), *([own] * (t + 1))], dim=2)[:, None]
+        mask = torch.cat([prompt[:, None].expand(-1, rows, -1), *([own] * (t + 1))], dim=2)
+        if self.engine.windows.width is None:
+            return mask[:, None]
+        steps = torch.arange(t + 1, device=device).repeat_interleave(rows)
+        keys = torch.cat([columns.expand(count, -1), lengths[:, None] + steps], dim=1)
+        return self.engine.windows.masks(mask[:, None], positions, keys)
 
     def _move_together(
         self, tokens: torch.Tensor, cache: DynamicCache, longest: int, t: int

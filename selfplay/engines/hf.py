@@ -8,16 +8,17 @@ buckets of like length, and the samples of a prompt are the query rows of one ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import DynamicCache
 
-from envs.errors import InputError
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.engines.decode import Decode
 from selfplay.engines.stopping import StopTables
+from selfplay.windows import Windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,8 +28,8 @@ class HFEngine:
     """Packed sampling with a plain transformers causal language model.
 
     Args:
-        model: in evaluation mode, every layer with full attention.
-        tokenizer: for the stop rules.
+        model: in evaluation mode, every layer with full or sliding attention.
+        tokenizer: for the stop rules; None with `stops`.
         prefill_tokens: padded prompt tokens per prefill forward.
         cache_tokens: padded KV positions per decoded batch; more requests go in several batches.
         stops: tables of an engine with the same tokenizer; making them reads the whole vocabulary.
@@ -37,23 +38,19 @@ class HFEngine:
     def __init__(
         self,
         model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: PreTrainedTokenizerBase | None,
         *,
         version: int = 0,
         prefill_tokens: int = 1024,
         cache_tokens: int = 12_288,
         stops: StopTables | None = None,
     ) -> None:
-        kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
-        if kinds != {"full_attention"}:
-            raise InputError(f"model: attention of kind {sorted(kinds)} cannot be packed")
         self.model = model
         self.version = version
         self._prefill_tokens = prefill_tokens
         self._cache_tokens = cache_tokens
-        eos = model.generation_config.eos_token_id if model.generation_config else None
-        ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
-        self.stops = stops or StopTables(tokenizer, ids, model.config.vocab_size)
+        self.windows = Windows.of(model)
+        self.stops = stops or _stop_tables(model, tokenizer)
 
     @property
     def device(self) -> torch.device:
@@ -111,7 +108,7 @@ class HFEngine:
         """Forward prompts (ascending in length) once.
 
         Returns the KV cache of shape (P, heads, longest, dim) per layer, padded on the right, and
-        the last hidden states (P, H).
+        the logits (P, V) behind each prompt's last token.
         """
         longest = len(prompts[-1])
         buckets: list[list[torch.Tensor]] = []
@@ -120,21 +117,54 @@ class HFEngine:
                 buckets.append([])
             buckets[-1].append(ids)
         merged = DynamicCache()
-        hidden = []
+        logits = []
         start = 0
         for bucket in buckets:
             padded = torch.nn.utils.rnn.pad_sequence(bucket, batch_first=True)
             cache = DynamicCache()
             # Padding is on the right and the mask causal: no real token ever sees a pad.
-            out = self.model.base_model(input_ids=padded, cache=cache, use_cache=True)
-            ends = torch.tensor([len(ids) - 1 for ids in bucket], device=self.device)
-            hidden.append(out.last_hidden_state[torch.arange(len(bucket)), ends])
+            with _only_last(self.model, [len(ids) - 1 for ids in bucket]):
+                out = self.model(
+                    input_ids=padded, cache=cache, use_cache=True, **self.windows.arguments
+                )
+            logits.append(out.logits[:, 0])
             rows = slice(start, start + len(bucket))
             for i, layer in enumerate(cache.layers):
                 if start == 0:
-                    shape = (len(prompts), layer.keys.shape[1], longest, layer.keys.shape[3])
-                    merged.update(layer.keys.new_zeros(shape), layer.values.new_zeros(shape), i)
+                    room = (
+                        _room(kept, len(prompts), longest) for kept in (layer.keys, layer.values)
+                    )
+                    merged.update(*room, i)
                 merged.layers[i].keys[rows, :, : padded.shape[1]] = layer.keys
                 merged.layers[i].values[rows, :, : padded.shape[1]] = layer.values
             start += len(bucket)
-        return merged, torch.cat(hidden)
+        return merged, torch.cat(logits)
+
+
+def _room(kept: torch.Tensor, prompts: int, longest: int) -> torch.Tensor:
+    """Return zeros like keys or values (B, heads, S, D), for all prompts at their full length."""
+    return kept.new_zeros(prompts, kept.shape[1], longest, kept.shape[3])
+
+
+@contextmanager
+def _only_last(model: PreTrainedModel, ends: list[int]) -> Iterator[None]:
+    """Let the model's head see one place per row; what comes behind the head still happens."""
+
+    def pick(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden = given[0]
+        columns = torch.tensor(ends, device=hidden.device)
+        return hidden[torch.arange(len(ends), device=hidden.device), columns][:, None], *given[1:]
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _stop_tables(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> StopTables:
+    if tokenizer is None:
+        raise ValueError("an engine needs a tokenizer or the stop tables of one")
+    eos = model.generation_config.eos_token_id if model.generation_config else None
+    ids = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
+    return StopTables(tokenizer, ids, model.get_output_embeddings().weight.shape[0])

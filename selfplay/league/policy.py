@@ -179,8 +179,9 @@ class PolicyPlayer:
 
         from selfplay.attention import attention_for
         from selfplay.engines.hf import HFEngine
-        from selfplay.models import auto_dtype, load_model, load_tokenizer
+        from selfplay.models import auto_dtype, load_model, load_tokenizer, refuse_unfit
 
+        refuse_unfit(self.model, learns=False)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load_model(
             self.model,

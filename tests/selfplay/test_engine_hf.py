@@ -234,10 +234,10 @@ def test_misshapen_weights_leave_the_engine_as_it_was(
     assert engine.version == 0 and engine.sample(asked) == before
 
 
-def test_sliding_attention_is_refused(tiny_model: Path) -> None:
+def test_layers_without_keys_and_values_are_refused(tiny_model: Path) -> None:
     model = load_model(str(tiny_model), dtype=torch.float32)
-    model.config.layer_types = ["full_attention", "sliding_attention"]
-    with pytest.raises(InputError, match="sliding_attention"):
+    model.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(InputError, match="linear_attention"):
         HFEngine(model, load_tokenizer(str(tiny_model)))
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from selfplay.config_io import parse_config
 from selfplay.engines import SampleRequest
-from selfplay.evaluate import Evaluator, model_context
+from selfplay.evaluate import Evaluator
 from selfplay.gate import Gate
-from selfplay.models import load_tokenizer
+from selfplay.models import load_tokenizer, model_context
 from selfplay.promotion import items_of
 from selfplay.ratings.pgn import read_games
 from selfplay.rundir import RunDir

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ import pytest
 import ray
 import torch
 
+from selfplay.engines import SampleRequest
+from selfplay.engines.hf import HFEngine
 from selfplay.learner import Learner, LearnerError, Update
-from selfplay.models import load_model
+from selfplay.models import load_model, load_tokenizer
 from selfplay.records import Group
 from selfplay.weights import unpack_weights
 from tests.selfplay.batches import PAD, Weights, distance, learner_config, step_groups
@@ -134,9 +136,20 @@ def test_the_saved_folder_is_a_plain_model_with_the_published_weights(one: Run) 
     assert distance(saved, one.weights[SAVED_AFTER - 1]) == 0.0
 
 
-def test_stopping_before_the_first_update_is_no_error(tiny_model: Path, tmp_path: Path) -> None:
+def test_it_is_compared_with_the_sampler_and_may_stop_before_the_first_update(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    request = SampleRequest((5, 6, 7), 3, 6, "eos", 1.0, 0)
+    engine = HFEngine(
+        load_model(str(tiny_model), dtype=torch.float32), load_tokenizer(str(tiny_model))
+    )
+    [samples] = engine.sample([request])
+    off = [replace(s, logprobs=tuple(x - 0.5 for x in s.logprobs)) for s in samples]
     with learner(learner_config(tiny_model), tmp_path) as made:
         made.wait_ready()
+        assert max(made.compare(request, samples, PAD).values()) < 1e-4
+        apart = made.compare(request, off, PAD)
+        assert apart == pytest.approx({"learner": 0.5, "plain forward": 0.5}, abs=1e-4)
         start = time.monotonic()
     assert time.monotonic() - start < 20
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from envs.errors import InputError
 from selfplay.launch import launch
+from selfplay.tiny_families import build_family
 from tests.selfplay.made_up import filled_run
 
 CODE = ("domain=code", "eval.suites=[code/families]")
@@ -24,6 +26,7 @@ TABLE = {
     "puzzles that are not there": (("eval.puzzles=gone.csv",), "gone.csv: cannot be read"),
     "no engine": (("engine.path=/bin/true",), "no UCI engine"),
     "no model": (("model=./gone",), "model: ./gone: no such folder"),
+    "a family that cannot be packed": (("model={mpt}",), "MptForCausalLM cannot be trained here"),
     "no chat template": (("chess.style=chat", "model={bare}"), "no chat template"),
     "no room for the answer": (("chess.max_tokens=4096",), "exceed the model's context"),
     "no such anchor": (
@@ -60,7 +63,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
-    """A working folder with a finished run, an empty file, a book and a model without template."""
+    """A working folder with a finished run, an empty file, a book, and models that do not fit."""
     import json
     import shutil
 
@@ -68,6 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     (folder / "empty").write_text("")
     (folder / "one.epd").write_text("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq -\n")
     filled_run(folder / "runs").close()
+    build_family(folder / "mpt", "MPT")
     shutil.copytree(tiny_model, folder / "bare")
     (folder / "bare" / "chat_template.jinja").unlink(missing_ok=True)
     settings = folder / "bare" / "tokenizer_config.json"
@@ -87,7 +91,7 @@ def test_a_dry_run_refuses_what_the_run_refuses(
     monkeypatch.chdir(place)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     given, message = TABLE[case]
-    overrides = ["model=tiny-random", *(text.replace("{bare}", "./bare") for text in given)]
+    overrides = ["model=tiny-random", *(re.sub(r"{(\w+)}", r"./\1", t) for t in given)]
     before = sorted(map(str, place.rglob("*")))
     told = []
     for dry in (True, False):
