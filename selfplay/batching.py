@@ -25,8 +25,9 @@ def micro_batches(
 
     Each micro-batch has prompt_ids and prompt_mask (B, L), padded on the left; completion_ids,
     completion_mask and sampler_logps (B, T), padded on the right, NaN where the policy was not
-    asked; advantages (B,); and num_items_in_batch, the completion tokens of the whole batch over
-    all workers.
+    asked; advantages (B,); versions (B,) of the policy that was asked; and for the whole batch over
+    all workers num_items_in_batch, its completion tokens, and num_rows_in_batch, its rows without
+    the copies.
     """
     if not groups:
         raise ValueError("a batch needs at least one group")
@@ -42,6 +43,7 @@ def micro_batches(
         batch["completion_mask"][len(chosen) * group_size :] = 0
         batch["advantages"][len(chosen) * group_size :] = 0
         batch["num_items_in_batch"] = np.array(total, dtype=np.int64)
+        batch["num_rows_in_batch"] = np.array(len(ordered) * group_size, dtype=np.int64)
         arrays.append(batch)
     # Runs that follow each other are alike in length: give one to each worker in the same step.
     return [arrays[worker::workers] for worker in range(workers)]
@@ -58,6 +60,7 @@ def _arrays(groups: Sequence[Group], group_size: int, pad_id: int) -> Arrays:
         "completion_mask": np.zeros((rows, longest), dtype=np.int64),
         "sampler_logps": np.zeros((rows, longest), dtype=np.float32),
         "advantages": np.zeros(rows, dtype=np.float32),
+        "versions": np.zeros(rows, dtype=np.int64),
     }
     for i, group in enumerate(groups):
         if len(group.learnt) > group_size:
@@ -72,4 +75,5 @@ def _arrays(groups: Sequence[Group], group_size: int, pad_id: int) -> Arrays:
             batch["completion_mask"][j, :count] = 1
             batch["sampler_logps"][j, :count] = rollout.logprobs or np.nan
             batch["advantages"][j] = rollout.advantage
+            batch["versions"][j] = rollout.policy_version
     return batch

@@ -81,6 +81,9 @@ class LearnerConfig(Section):
     max_grad_norm: float = Field(1.0, gt=0)
     loss: Literal["dapo", "dr_grpo", "grpo", "bnpo", "cispo"] = "dapo"
     clip_low: float = Field(0.2, gt=0)
+    """With `clip_high` the bounds 1 - low and 1 + high of the ratio of the policy to the one that
+    sampled, as in DAPO (cispo: 1 + high alone). They act on rollouts of an older version
+    (`max_staleness`); on the policy's own the ratio is 1."""
     clip_high: float = Field(0.28, gt=0)
     advantage: Literal["dr_grpo", "grpo", "target"] = "dr_grpo"
     """`dr_grpo`: r - mean; `grpo`: divided by the deviation too; `target`: see advantages.py."""
@@ -94,7 +97,8 @@ class LearnerConfig(Section):
     """`target`: exponent of the policy's own probability in the improved policy: 0 spreads it over
     all good actions, 1 keeps to those that the policy believes in. See prior.py."""
     importance_cap: float = Field(2.0, gt=0)
-    """Truncated importance sampling: per-token cap of learner / sampler."""
+    """Truncated importance sampling: per-token cap of learner / sampler on one version. On older
+    versions, with a negative advantage, the ratio above which a token no longer trains."""
     adaptive_entropy: bool = True
     entropy_target: float = Field(0.2, ge=0)
     """Mean nats per token below which the entropy bonus acts."""

@@ -210,7 +210,9 @@ def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
         beta=0.0,
         loss_type=learner.loss,
         epsilon=learner.clip_low,
-        epsilon_high=learner.clip_high,
+        # TRL takes cispo's bound as the ratio itself, the others' as its distance from 1.
+        epsilon_high=learner.clip_high + (1.0 if learner.loss == "cispo" else 0.0),
+        delta=max(learner.importance_cap, 1.0 + learner.clip_high),
         use_adaptive_entropy=learner.adaptive_entropy,
         entropy_coef=learner.entropy_coef,
         entropy_coef_delta=learner.entropy_coef_delta,

@@ -18,6 +18,8 @@ import torch
 from trl import GRPOTrainer
 from trl.trainer.grpo_trainer import is_peft_model
 
+from selfplay.normalise import Shares, shares_of
+from selfplay.off_policy import corrected
 from selfplay.optim import MasterAdamW
 from selfplay.packing import pack_groups, packed_logits, token_logprobs
 from selfplay.prior import with_prior
@@ -34,7 +36,7 @@ class PackedGRPOTrainer(GRPOTrainer):
     Each micro-batch holds whole groups of `group_size` rows, with the keys that TRL's
     `_compute_loss` reads: prompt_ids, prompt_mask, completion_ids, completion_mask, advantages
     ((B,) or (B, T)), num_items_in_batch, and old_per_token_logps unless strictly on-policy; and
-    `sampler_logps` and `sampler_weights`, which the importance correction reads.
+    what off_policy.py and normalise.py read: sampler_logps, versions and num_rows_in_batch.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -61,6 +63,8 @@ class PackedGRPOTrainer(GRPOTrainer):
         self.last_rate: float | None = None
         """Learning rate of the update under way, or of the last one."""
         self._micro_batches: list[MicroBatch] = []
+        self._inputs: MicroBatch = {}
+        self._shares = Shares()
         self.mismatch: list[tuple[float, float, float, float]] = []
         self.last_loss: float | None = None
         self.last_grad_norm: float | None = None
@@ -131,9 +135,15 @@ class PackedGRPOTrainer(GRPOTrainer):
             (folder / "entropy_ctrl_state.json").write_text(json.dumps(state))
 
     def _compute_loss(self, model: Any, inputs: MicroBatch) -> torch.Tensor:
-        """TRL's loss; with sampler log-probs in the batch, advantages are corrected first."""
-        self._sampler_logps = inputs.get("sampler_logps")
+        """TRL's loss, so weighted that micro-batches add up to what the whole batch would give."""
         self._inputs = inputs
+        self._shares = shares_of(
+            inputs,
+            self.loss_type,
+            steps=self.current_gradient_accumulation_steps,
+            workers=self.accelerator.num_processes,
+        )
+        inputs["advantages"] = inputs["advantages"] * self._shares.policy
         return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
 
     def _get_per_token_logps_and_entropies(
@@ -159,34 +169,33 @@ class PackedGRPOTrainer(GRPOTrainer):
                 group,
                 self._target_prior,
             )
-        self._correct_importance(logps.detach(), mask)
-        return logps, entropies, None
+        self._correct(logps.detach(), mask)
+        return logps, self._shares.weigh(entropies), None
 
-    def _correct_importance(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
-        """Multiply the advantages by min(learner / sampler, cap) per token (truncated IS).
-
-        TRL accepts advantages of shape (B, T) and reads them behind this call. Rows that the
-        policy did not draw (NaN) keep their advantages. The mismatch is kept as it was before
-        truncation.
-        """
-        sampler = self._sampler_logps
+    def _correct(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
+        """Bring the sampler's log-probs in; the mismatch is kept as it was before truncation."""
+        inputs, sampler = self._inputs, self._inputs.get("sampler_logps")
         if sampler is None:
             return
         real = mask.bool() & ~sampler.isnan()
         if not bool(real.any()):
             return
-        gap = torch.where(real, logps - sampler, 0.0)
-        weights = gap.exp().clamp(max=self._importance_cap)
-        advantages = self._inputs["advantages"]
+        versions = inputs.get("versions")
+        stale = None if versions is None else versions < self.state.global_step
+        weights, old = corrected(logps, sampler, real, stale, self._importance_cap)
+        if old is not None:
+            inputs["old_per_token_logps"] = old
+        advantages = inputs["advantages"]
         if advantages.dim() == 1:
             advantages = advantages[:, None]
-        self._inputs["advantages"] = advantages * weights
-        count = float(real.sum())
+        inputs["advantages"] = advantages * weights
+        gap = torch.where(real, logps - sampler, 0.0)
+        capped = gap.exp().clamp(max=self._importance_cap)
         self.mismatch.append(
             (
                 float(gap.abs().sum()),
                 float(gap.abs().max()),
-                float((weights * real).sum()),
-                count,
+                float((capped * real).sum()),
+                float(real.sum()),
             )
         )

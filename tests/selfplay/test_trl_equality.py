@@ -14,9 +14,10 @@ from trl import GRPOConfig, GRPOTrainer
 
 from selfplay.attention import GROUPED
 from selfplay.batching import micro_batches
+from selfplay.learner_worker import grpo_config
 from selfplay.models import load_model, load_tokenizer
 from selfplay.trl_trainer import PackedGRPOTrainer
-from tests.selfplay.batches import Batch, random_groups, tensors
+from tests.selfplay.batches import Batch, learner_config, random_groups, tensors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 GROUPS, SIZE, LONGEST = 4, 4, 6
@@ -30,6 +31,8 @@ def ragged_batch(per_token: bool, off_policy: bool = False) -> Batch:
     [[arrays]] = micro_batches(groups, workers=1, steps=1, group_size=SIZE, pad_id=2)
     batch = tensors(arrays)
     sampler = batch.pop("sampler_logps")
+    for ours_alone in ("versions", "num_rows_in_batch"):
+        batch.pop(ours_alone)
     if per_token:
         noise = torch.rand(sampler.shape, generator=torch.Generator().manual_seed(1))
         batch["advantages"] = batch["advantages"][:, None] * (0.5 + noise)
@@ -185,7 +188,6 @@ def test_logps_and_entropies_equal_trl(
     both = []
     for cls in (PackedGRPOTrainer, GRPOTrainer):
         made = trainer(cls, tiny_model, tmp_path, temperature=temperature)
-        made._sampler_logps = None
         with torch.no_grad():
             logps, entropies, _ = made._get_per_token_logps_and_entropies(
                 made.model, ids, mask, steps, compute_entropy=True
@@ -204,7 +206,6 @@ def test_importance_weights_are_truncated_and_the_mismatch_is_not(
     made = trainer(PackedGRPOTrainer, tiny_model, tmp_path, loss_type="dapo")
     ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
     mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
-    made._sampler_logps = None
     with torch.no_grad():
         logps, _, _ = made._get_per_token_logps_and_entropies(made.model, ids, mask, real.shape[1])
     assert made.mismatch == []
@@ -262,3 +263,90 @@ def test_rows_of_different_prompts_are_refused(tiny_model: Path, tmp_path: Path)
     made = trainer(PackedGRPOTrainer, tiny_model, tmp_path)
     with pytest.raises(ValueError, match="share one prompt"):
         made._compute_loss(made.model, batch)
+
+
+def summed(made: Any, batches: list[Batch]) -> dict[str, torch.Tensor]:
+    """Gradients of an update, accumulated over its micro-batches."""
+    made.model.zero_grad()
+    made.current_gradient_accumulation_steps = len(batches)
+    made.args.steps_per_generation = len(batches)
+    for batch in batches:
+        made._compute_loss(made.model, dict(batch)).backward()
+    return {name: p.grad.clone() for name, p in made.model.named_parameters()}
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_dropped_groups_and_micro_batches_leave_the_gradient_alone(
+    tiny_model: Path, tmp_path: Path, loss: str, kept: int
+) -> None:
+    """Of 4 groups some were dropped: cut in 1, 2 or 4, TRL's own gradient of the whole batch."""
+    settings = {"loss_type": loss, "entropy_coef": 0.05, "epsilon_high": 1.28}
+    groups = random_groups(5, GROUPS, SIZE, LONGEST)[:kept]
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **settings)
+    [[whole]] = micro_batches(groups, workers=1, steps=1, group_size=SIZE, pad_id=2)
+    wanted = summed(theirs, [tensors(whole)])
+    norm = torch.stack([g.norm() for g in wanted.values()]).norm()
+    assert norm > 1e-3
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **settings)
+    for steps in (1, 2, 4):
+        [cut] = micro_batches(groups, workers=1, steps=steps, group_size=SIZE, pad_id=2)
+        batches = [tensors(arrays) for arrays in cut]
+        for batch in batches:
+            batch.pop("sampler_logps")
+        grads = summed(ours, batches)
+        for name, gradient in wanted.items():
+            assert float((grads[name] - gradient).norm() / norm) < 1e-5, (steps, name)
+
+
+def stale_batch(version: int) -> Batch:
+    groups = random_groups(3, GROUPS, SIZE, LONGEST)
+    for group in groups:
+        for rollout in group.rollouts:
+            rollout.policy_version = version
+    [[arrays]] = micro_batches(groups, workers=1, steps=1, group_size=SIZE, pad_id=2)
+    return tensors(arrays)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_an_older_version_drew_is_clipped_as_trl_clips(
+    tiny_model: Path, tmp_path: Path, loss: str
+) -> None:
+    config = learner_config(tiny_model, loss=loss, adaptive_entropy=False)
+    args = grpo_config(config, str(tmp_path))
+    settings = {
+        "loss_type": loss,
+        "epsilon": args.epsilon,
+        "epsilon_high": args.epsilon_high,
+        "delta": args.delta,
+    }
+    ours = trainer(PackedGRPOTrainer, tiny_model, tmp_path, **settings)
+    ours.state.global_step = 3
+    theirs = trainer(GRPOTrainer, tiny_model, tmp_path, **settings)
+    batch = stale_batch(version=2)
+    by_hand = dict(batch) | {"old_per_token_logps": batch["sampler_logps"]}
+    _, wanted = loss_and_gradients(theirs, by_hand)
+    _, grads = loss_and_gradients(ours, batch)
+    _, unclipped = loss_and_gradients(ours, stale_batch(version=3))
+    norm = torch.stack([g.norm() for g in wanted.values()]).norm()
+    for name, gradient in wanted.items():
+        assert float((grads[name] - gradient).norm() / norm) < 1e-5, name
+    assert any(float((grads[n] - unclipped[n]).norm() / norm) > 1e-2 for n in wanted)
+
+
+def test_on_policy_cispo_is_the_policy_gradient(tiny_model: Path, tmp_path: Path) -> None:
+    """The ratio is 1, which no bound of `clip_high` may scale: the same gradient as dapo's."""
+    both = []
+    for loss in ("cispo", "dapo"):
+        args = grpo_config(learner_config(tiny_model, loss=loss), str(tmp_path))
+        made = trainer(
+            PackedGRPOTrainer,
+            tiny_model,
+            tmp_path,
+            loss_type=loss,
+            epsilon_high=args.epsilon_high,
+            delta=args.delta,
+        )
+        both.append(loss_and_gradients(made, ragged_batch(False))[1])
+    for name, gradient in both[1].items():
+        torch.testing.assert_close(both[0][name], gradient, rtol=1e-5, atol=1e-7)
