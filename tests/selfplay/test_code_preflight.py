@@ -145,15 +145,17 @@ def test_files_that_are_broken(config: RunConfig, capsys: pytest.CaptureFixture[
 
 
 def mbpp_row(number: int, code: str) -> dict[str, Any]:
-    tests = ["assert f(1) == 2", "assert f(4) == 8"]
-    return {"task_id": number, "text": f"Double {number}.", "code": code, "test_list": tests}
+    factor = 2 if number < 601 else number  # what is evaluated never trains
+    tests = [f"assert f({n}) == {factor * n}" for n in (1, 4)]
+    return {"task_id": number, "text": f"Multiply {number}.", "code": code, "test_list": tests}
 
 
 def test_a_run_leaves_out_training_tasks_and_reports_those_of_its_suites(
     config: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     right, wrong = "def f(x):\n    return x + x", "def f(x):\n    return x"
-    rows = [mbpp_row(n, wrong if n % 2 else right) for n in (511, 512, 601, 602)]
+    rows = [mbpp_row(n, wrong if n % 2 else right) for n in (511, 512)]
+    rows += [mbpp_row(601, wrong), mbpp_row(602, "def f(x): return 602 * x")]
     path = tmp_path / "mbpp.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     code = {"mbpp": path, "sources": {"mbpp": 1.0}}
