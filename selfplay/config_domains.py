@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.chess.prompts import Notation, Style
+from rewards.chess.handshake import Deadlines
 
 Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move", "rank"]
 
@@ -118,10 +119,21 @@ class EngineConfig(Section):
     """None: `stockfish` on PATH, then /usr/games/stockfish."""
     nodes: int = Field(5000, ge=1)
     hash_mb: int = Field(16, ge=1, le=1024)
+    start_s: float = Field(20.0, gt=0)
+    """Wall-clock limit from starting the engine to `uciok`; what is silent for longer is none."""
+    ready_s: float = Field(120.0, gt=0)
+    """From its options to `readyok`: engines with large nets load them then."""
+    newgame_s: float = Field(60.0, gt=0)
+    """From `ucinewgame` to `readyok`."""
     deadline_s: float = Field(20.0, gt=0)
-    """Wall-clock limit of one engine call; then the process is killed and replaced."""
+    """For one position or move; then the process is killed and replaced."""
     cache: Path | None = None
     """SQLite file of position scores; None: the user's cache folder."""
+
+    @property
+    def limits(self) -> Deadlines:
+        """The time for each phase before a search."""
+        return Deadlines(self.start_s, self.ready_s, self.newgame_s)
 
 
 class RewardConfig(Section):

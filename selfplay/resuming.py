@@ -67,7 +67,8 @@ TAKEN = frozenset(
     proposer.share proposer.samples proposer.max_tokens proposer.aim
     sandbox.cpu_s sandbox.wall_s sandbox.task_s sandbox.memory_mb sandbox.output_bytes sandbox.numpy
     sandbox.bubblewrap sandbox.allow_weak
-    engine.path engine.nodes engine.deadline_s engine.cache
+    engine.path engine.nodes engine.start_s engine.ready_s engine.newgame_s engine.deadline_s
+    engine.cache
     reward.shape reward.floor reward.slope reward.beyond
     match.boards match.tries match.temperature match.retry_temperature match.openings
     match.book_plies match.opening_plies match.opening_max_win_gap match.max_plies match.limit_win

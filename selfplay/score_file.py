@@ -39,6 +39,7 @@ def chess_scorer(config: RunConfig) -> ChessScorer:
         floor=config.reward.floor,
         slope=config.reward.slope,
         beyond=config.reward.beyond,
+        limits=config.engine.limits,
     )
 
 

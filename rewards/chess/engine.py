@@ -7,13 +7,21 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import chess
 
 from envs.errors import InputError
-from rewards.chess.handshake import introduction, skip_to
+from rewards.chess.handshake import (
+    Deadlines,
+    PhaseTimeout,
+    new_game,
+    phase,
+    refusal,
+    start_engine,
+)
 from rewards.chess.process import LineProcess, ProcessEndedError, RubbishError
 from rewards.chess.scores import MoveScore, PositionScores
 from rewards.chess.uci import DepthTable, RawScore
@@ -21,8 +29,6 @@ from rewards.closing import Closes
 
 FALLBACK = Path("/usr/games/stockfish")
 """Where Debian and Ubuntu put Stockfish, which is not on everybody's PATH."""
-HANDSHAKE_S = 8.0
-"""An executable that has not introduced itself as a UCI engine by then is none."""
 _MEND = "run `apt-get install stockfish` or set `engine.path=/path/to/engine`"
 _hashes: dict[tuple[str, int, int], str] = {}
 
@@ -86,11 +92,18 @@ class Engine(Closes):
     """
 
     def __init__(
-        self, path: Path, *, nodes: int, hash_mb: int = 16, deadline_s: float = 20.0
+        self,
+        path: Path,
+        *,
+        nodes: int,
+        hash_mb: int = 16,
+        deadline_s: float = 20.0,
+        limits: Deadlines | None = None,
     ) -> None:
         """Start the engine at `path` (see `find_engine`).
 
-        `nodes` per position, `hash_mb` MiB, `deadline_s` seconds of wall clock for each call.
+        `nodes` per position, `hash_mb` MiB, `deadline_s` seconds of wall clock for each
+        search, and `limits` for what comes before it.
         Raises InputError when `path` is no UCI engine that can score several moves (MultiPV).
         """
         if nodes < 1 or hash_mb < 1 or not deadline_s > 0:
@@ -103,13 +116,13 @@ class Engine(Closes):
         self._closed = False
         self._process: LineProcess | None = None
         self._multipv = 0
-        deadline = time.monotonic() + min(HANDSHAKE_S, deadline_s)
+        self._searched_s = 0.0
+        self._limits = limits or Deadlines()
         try:
             sha256 = binary_sha256(path)
-            name, net = self._start(deadline)
+            name, net = self._start()
         except (OSError, ProcessEndedError, RubbishError) as error:
-            fault = "no answer to `uci`" if isinstance(error, TimeoutError) else str(error)
-            raise InputError(f"engine.path={path}: no UCI engine ({fault}); {_MEND}") from error
+            raise InputError(f"engine.path={path}: {refusal(error)}; {_MEND}") from error
         options = {"Threads": "1", "Hash": str(hash_mb), "MultiPV": "all", "EvalFile": net}
         self.identity = EngineIdentity(name, sha256, options)
 
@@ -135,10 +148,9 @@ class Engine(Closes):
         where they did not suffice for that.
 
         Raises InputError for a board that is invalid, finished or Chess960, and EngineError when
-        no answer came within `deadline_s` or the engine died; the process is gone by then.
+        no answer came in a phase's time or the engine died; the process is gone by then.
         """
         fen, legal = _checked(board)
-        deadline = time.monotonic() + self.deadline_s
         with self._lock:
             if self._closed:
                 raise EngineError(f"engine {self.path} is closed; asked for FEN {fen}")
@@ -146,11 +158,11 @@ class Engine(Closes):
                 if self._process is not None and not self._process.alive:
                     self._drop()
                 if self._process is None:
-                    self._start(deadline)
-                return self._score(fen, legal, deadline)
-            except TimeoutError as error:
+                    self._start()
+                return self._score(fen, legal)
+            except PhaseTimeout as error:
                 self._drop()
-                raise self._failure(fen, "gave no answer in time") from error
+                raise self._failure(fen, f"gave no answer in time: {error};") from error
             except (OSError, ProcessEndedError, RubbishError) as error:
                 self._drop()
                 raise self._failure(fen, str(error)) from error
@@ -169,32 +181,34 @@ class Engine(Closes):
         if process is not None:
             process.kill()
 
-    def _start(self, deadline: float) -> tuple[str, str]:
+    def _start(self) -> tuple[str, str]:
         """Start a process and introduce ourselves; return its name and its net's."""
-        process = self._process = LineProcess(self.path, deadline)
         self._multipv = 0
         try:
-            if self._closed:
-                raise ProcessEndedError("was closed")
-            process.send("uci\n")
-            name, options = introduction(process, deadline)
-            if "MultiPV" not in options:
-                raise RubbishError("it has no MultiPV option")
-            fixed = {"Threads": 1, "Hash": self.hash_mb}
-            lines = [f"setoption name {k} value {v}\n" for k, v in fixed.items() if k in options]
-            process.send("".join(lines) + "isready\n")
-            skip_to(b"readyok", process, deadline)
+            name, options = start_engine(self.path, self._limits, self._begun, self._settings)
         except BaseException:
             self._drop()
             raise
         return name, options.get("EvalFile", "")
 
-    def _score(self, fen: str, legal: list[str], deadline: float) -> PositionScores:
-        table = self._search(fen, legal, f"nodes {self.nodes}", deadline)
+    def _begun(self, process: LineProcess) -> None:
+        self._process = process
+        if self._closed:
+            raise ProcessEndedError("was closed")
+
+    def _settings(self, have: Mapping[str, str]) -> dict[str, str]:
+        if "MultiPV" not in have:
+            raise RubbishError("it has no MultiPV option")
+        fixed = {"Threads": "1", "Hash": str(self.hash_mb)}
+        return {name: value for name, value in fixed.items() if name in have}
+
+    def _score(self, fen: str, legal: list[str]) -> PositionScores:
+        self._searched_s = 0.0
+        table = self._search(fen, legal, f"nodes {self.nodes}")
         if not table.depth:
             # Scores of unlike depths do not compare, so a depth 1 that the nodes did not suffice
             # for is finished: in wild positions it takes a few thousand.
-            table = self._search(fen, legal, "depth 1", deadline)
+            table = self._search(fen, legal, "depth 1")
         if table.depth:
             return _position(legal, table.scores, table.depth, table.nodes)
         # An engine that cannot show all lines at one depth searches each move by itself.
@@ -202,26 +216,29 @@ class Engine(Closes):
         nodes = 0
         for uci in legal:
             limit = f"nodes {self.nodes} searchmoves {uci}"
-            alone = self._search(fen, [uci], limit, deadline)
+            alone = self._search(fen, [uci], limit)
             if not alone.depth:
                 raise RubbishError(f"gave no score for {uci}")
             scores[uci] = alone.scores[uci]
             nodes += alone.nodes
         return _position(legal, scores, 0, nodes)
 
-    def _search(self, fen: str, moves: list[str], limit: str, deadline: float) -> DepthTable:
+    def _search(self, fen: str, moves: list[str], limit: str) -> DepthTable:
+        """Search once; all searches of a position share its `deadline_s`."""
         process = self._process
         assert process is not None
         multipv = ""
         if self._multipv != len(moves):
             multipv = f"setoption name MultiPV value {len(moves)}\n"
             self._multipv = len(moves)
-        process.send(f"{multipv}ucinewgame\nisready\n")
-        skip_to(b"readyok", process, deadline)
-        process.send(f"position fen {fen}\ngo {limit}\n")
+        new_game(process, self._limits, multipv)
         table = DepthTable(moves)
-        while not (line := process.read_line(deadline)).startswith(b"bestmove"):
-            table.add(line)
+        with phase("move", self.deadline_s) as until:
+            deadline, start = until - self._searched_s, time.monotonic()
+            process.send(f"position fen {fen}\ngo {limit}\n")
+            while not (line := process.read_line(deadline)).startswith(b"bestmove"):
+                table.add(line)
+            self._searched_s += time.monotonic() - start
         return table
 
 

@@ -14,6 +14,7 @@ from envs.errors import InputError
 from envs.task import Parsed, Task
 from rewards.chess.cache import ScoreCache, setting_key
 from rewards.chess.engine import Engine, EngineError, EngineIdentity, find_engine
+from rewards.chess.handshake import Deadlines
 from rewards.chess.scores import BEYOND, Beyond, PositionScores
 from rewards.chess.shaping import check_shape, shape_value
 from rewards.closing import Closes
@@ -55,6 +56,7 @@ class ChessScorer(Closes):
         floor: float = 0.1,
         slope: float = 3.0,
         beyond: Beyond = "ordered",
+        limits: Deadlines | None = None,
     ) -> None:
         """Start the engine and open the cache; the arguments are those of the configuration.
 
@@ -70,7 +72,11 @@ class ChessScorer(Closes):
         self.cache = ScoreCache(cache_path)
         try:
             self._engine = Engine(
-                find_engine(engine_path), nodes=nodes, hash_mb=hash_mb, deadline_s=deadline_s
+                find_engine(engine_path),
+                nodes=nodes,
+                hash_mb=hash_mb,
+                deadline_s=deadline_s,
+                limits=limits,
             )
         except BaseException:
             self.cache.close()

@@ -172,6 +172,7 @@ class ChessDomain:
             config.reward.floor,
             config.reward.slope,
             config.reward.beyond,
+            config.engine.limits,
         )
 
     def score(

@@ -39,7 +39,12 @@ class EngineRoom(Closes):
         nodes = settings.nodes if nodes is None else nodes
         if nodes not in self._scorers:
             self._scorers[nodes] = ChessScorer(
-                settings.path, nodes, settings.hash_mb, settings.deadline_s, settings.cache
+                settings.path,
+                nodes,
+                settings.hash_mb,
+                settings.deadline_s,
+                settings.cache,
+                limits=settings.limits,
             )
         return self._scorers[nodes]
 
@@ -181,6 +186,7 @@ def _nodes(spec: Spec, room: EngineRoom) -> Player:
         options={},
         usual={"Threads": "1", "Hash": str(engine.hash_mb)},
         deadline_s=engine.deadline_s,
+        limits=engine.limits,
     )
     settings = f"nodes={spec.argument} hash={engine.hash_mb}"
     return UciPlayer(
@@ -221,6 +227,7 @@ def _engine(
         options=options | own,
         usual={"Threads": "1", "Hash": str(engine.hash_mb)},
         deadline_s=engine.deadline_s + seconds,
+        limits=engine.limits,
     )
     return made, " ".join([f"{key}={value}", *(f"{k}={v}" for k, v in own.items())])
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import chess
 
 from envs.errors import InputError
-from rewards.chess.engine import HANDSHAKE_S, EngineError, binary_sha256
-from rewards.chess.handshake import introduction, skip_to
+from rewards.chess.engine import EngineError, binary_sha256
+from rewards.chess.handshake import Deadlines, new_game, phase, refusal, start_engine
 from rewards.chess.process import LineProcess, ProcessEndedError, RubbishError
 from selfplay.league.player import Choice, Turn
 
@@ -34,6 +33,7 @@ class MoveEngine:
         options: Mapping[str, str],
         usual: Mapping[str, str],
         deadline_s: float,
+        limits: Deadlines,
     ) -> None:
         """Start the engine at `path`.
 
@@ -43,42 +43,43 @@ class MoveEngine:
             options: UCI options that it must have.
             usual: options that are set where it has them.
             deadline_s: seconds of wall clock for one move.
+            limits: seconds for each phase before it.
 
         Raises:
             InputError: it is no UCI engine, or has none of that option.
         """
         self.path, self.limit = path, limit
         self._deadline_s = deadline_s
+        self._limits = limits
         self._wanted = dict(options)
         self._usual = dict(usual)
         self._process: LineProcess | None = None
         try:
             self.sha256 = binary_sha256(path)
-            self._start(time.monotonic() + min(HANDSHAKE_S, deadline_s))
+            self._start()
         except _BROKEN as error:
-            fault = "no answer to `uci`" if isinstance(error, TimeoutError) else str(error)
-            raise InputError(f"{path}: no UCI engine ({fault}); give the path of one") from error
+            raise InputError(f"{path}: {refusal(error)}; give the path of one that is") from error
 
     def answer(self, board: chess.Board) -> str:
         """Return the word behind `bestmove`, whatever it is.
 
         Raises EngineError when no answer came in time or the engine died; it is gone by then.
         """
-        deadline = time.monotonic() + self._deadline_s
         try:
             if self._process is None or not self._process.alive:
                 self.close()
-                self._start(deadline)
+                self._start()
             process = self._process
             assert process is not None
-            process.send("ucinewgame\nisready\n")
-            skip_to(b"readyok", process, deadline)
-            process.send(f"{position_line(board)}\ngo {self.limit}\n")
-            while not (line := process.read_line(deadline)).startswith(b"bestmove"):
-                continue
+            new_game(process, self._limits)
+            with phase("move", self._deadline_s) as deadline:
+                process.send(f"{position_line(board)}\ngo {self.limit}\n")
+                while not (line := process.read_line(deadline)).startswith(b"bestmove"):
+                    continue
         except _BROKEN as error:
             self.close()
-            fault = "gave no answer in time" if isinstance(error, TimeoutError) else str(error)
+            late = isinstance(error, TimeoutError)
+            fault = f"gave no answer in time ({error})" if late else str(error)
             raise EngineError(f"engine {self.path} {fault} on FEN {board.fen()}") from error
         except BaseException:
             self.close()  # Interrupted in mid-search: the next answer would be this one's.
@@ -92,17 +93,16 @@ class MoveEngine:
         if process is not None:
             process.kill()
 
-    def _start(self, deadline: float) -> None:
-        process = self._process = LineProcess(self.path, deadline)
+    def _start(self) -> None:
         try:
-            process.send("uci\n")
-            self.engine_name, options = introduction(process, deadline)
-            lines = [f"setoption name {n} value {v}\n" for n, v in self._settings(options).items()]
-            process.send("".join(lines) + "isready\n")
-            skip_to(b"readyok", process, deadline)
+            name, _ = start_engine(self.path, self._limits, self._begun, self._settings)
         except BaseException:
             self.close()
             raise
+        self.engine_name = name
+
+    def _begun(self, process: LineProcess) -> None:
+        self._process = process
 
     def _settings(self, have: Mapping[str, str]) -> dict[str, str]:
         """Return the options to set, by the engine's own spelling."""

@@ -17,6 +17,7 @@ import pytest
 
 from envs.errors import InputError
 from rewards.chess.engine import Engine, EngineError
+from rewards.chess.handshake import Deadlines
 
 MakeEngine = Callable[[str, str], Path]
 DEADLINE = 1.5
@@ -134,17 +135,78 @@ def test_what_is_no_engine_is_refused_soon(script: MakeEngine, body: str, told: 
     path = script("rubbish", body)
     before, start = children(), time.monotonic()
     with pytest.raises(InputError, match=told) as caught:
-        Engine(path, nodes=100, deadline_s=DEADLINE)
+        Engine(path, nodes=100, limits=Deadlines(start_s=DEADLINE, ready_s=DEADLINE))
     assert time.monotonic() - start < DEADLINE + 1
     assert f"engine.path={path}" in str(caught.value) and "\n" not in str(caught.value)
     assert "apt-get install stockfish" in str(caught.value)
     assert children() <= before
 
 
+SLOW = """
+loaded = False
+for line in sys.stdin:
+    word = line.split()[0] if line.split() else ""
+    if word == "uci":
+        say("id name Large 1.0")
+        say("option name MultiPV type spin default 1 min 1 max 500")
+        START
+        say("uciok")
+    elif word == "ucinewgame":
+        NEWGAME
+    elif word == "isready":
+        if not loaded: READY
+        loaded = True
+        say("readyok")
+    elif word == "go":
+        GO
+"""
+
+
+def slow_engine(script: MakeEngine, **slow: str) -> Path:
+    """An engine that takes its time in one phase; its answers are those of ANSWER."""
+    rows = slow.get("go", ANSWER).splitlines()
+    body = SLOW.replace("        GO\n", "".join(f"        {row}\n" for row in rows))
+    for name in ("start", "newgame", "ready"):
+        body = body.replace(name.upper(), slow.get(name, "pass"))
+    return script("slow", body)
+
+
+@pytest.mark.parametrize("name", ["start", "ready", "newgame"])
+def test_each_phase_has_its_own_time_however_short_a_search_is(
+    script: MakeEngine, name: str
+) -> None:
+    """As an engine that loads a large net: slow once, and quick at its moves."""
+    path = slow_engine(script, **{name: "time.sleep(0.7)"})
+    with Engine(path, nodes=1, deadline_s=0.4) as engine:
+        assert len(engine.score_moves(chess.Board()).moves) == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("start", r"no UCI engine \(no answer to `uci` within 0\.5 s.*engine\.start_s"),
+        ("ready", r"not ready \(it answers `uci`, but no `readyok`.*engine\.ready_s"),
+        ("newgame", r"no `readyok` behind `ucinewgame` within 0\.5 s.*engine\.newgame_s"),
+        ("go", r"no `bestmove` behind `go` within 0\.5 s.*engine\.deadline_s"),
+    ],
+)
+def test_what_takes_too_long_names_the_phase_and_its_key(
+    script: MakeEngine, name: str, told: str
+) -> None:
+    path = slow_engine(script, **{name: "signal.pause()"})
+    limits = Deadlines(0.5, 0.5, 0.5)
+    kind = InputError if name in ("start", "ready") else EngineError
+    with (
+        pytest.raises(kind, match=told),
+        Engine(path, nodes=1, deadline_s=0.5, limits=limits) as engine,
+    ):
+        engine.score_moves(chess.Board())
+
+
 @pytest.mark.parametrize("path", ["/bin/cat", "/bin/true", "/bin/echo", "/bin/sh"])
 def test_programs_of_the_system_are_no_engines(path: str) -> None:
     with pytest.raises(InputError, match="no UCI engine"):
-        Engine(Path(path), nodes=100, deadline_s=3)
+        Engine(Path(path), nodes=100, limits=Deadlines(start_s=3.0))
 
 
 def test_a_file_that_cannot_run_is_no_engine(tmp_path: Path) -> None:
