@@ -19,7 +19,7 @@ from selfplay.engines import Sample, SampleRequest
 from selfplay.records import FORCED, Group, Rollout
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
-from selfplay.tokenise import prompt_ids
+from selfplay.tokenise import answer_ids, answer_text, prompt_ids
 
 SPARE_ROUNDS = 2
 """Further rounds for a step all of whose groups met infrastructure errors."""
@@ -145,7 +145,7 @@ class Collector:
                 seed=request.seed,
                 index=index,
                 prompt_ids=list(request.prompt_ids),
-                completion_ids=self._tokenizer(text, add_special_tokens=False).input_ids,
+                completion_ids=answer_ids(self._tokenizer, text),
                 logprobs=[],
                 text=text,
                 finish=FORCED,
@@ -162,7 +162,7 @@ class Collector:
             prompt_ids=list(request.prompt_ids),
             completion_ids=list(sample.ids),
             logprobs=list(sample.logprobs),
-            text=clean_text(self._tokenizer.decode(sample.ids, skip_special_tokens=True)),
+            text=clean_text(answer_text(self._tokenizer, sample.ids)),
             finish=sample.finish,
         )
 

@@ -26,7 +26,7 @@ from selfplay.models import load_tokenizer, model_context, refuse_unfit
 from selfplay.rundir import RunDir
 from selfplay.sampling import SamplerPool
 from selfplay.scoring import ScorerPool
-from selfplay.tokenise import prompt_ids
+from selfplay.tokenise import answer_text, prompt_ids
 
 
 class Evaluator:
@@ -130,10 +130,7 @@ class Evaluator:
             for number, prompt in enumerate(prompts)
         ]
         answers = (sample or self._samplers.sample)(requests)
-        return [
-            [clean_text(self._tokenizer.decode(s.ids, skip_special_tokens=True)) for s in row]
-            for row in answers
-        ]
+        return [[clean_text(answer_text(self._tokenizer, s.ids)) for s in row] for row in answers]
 
 
 def suites_of(given: Sequence[str] | None, *, test: bool = False) -> list[str] | None:

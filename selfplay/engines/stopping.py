@@ -9,6 +9,7 @@ import torch
 
 from envs import Stop
 from envs.code.body import body_end, calls_end
+from selfplay.tokenise import answer_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,7 +30,8 @@ class StopTables:
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, eos_ids: set[int], vocab_size: int
     ) -> None:
-        pieces = [tokenizer.decode([i]) for i in range(min(len(tokenizer), vocab_size))]
+        count = min(len(tokenizer), vocab_size)
+        pieces = [answer_text(tokenizer, [i], skip_special=False) for i in range(count)]
         pieces += [""] * (vocab_size - len(pieces))
         self._tokenizer = tokenizer
         self._breaks = [piece.endswith(("\n", "\r")) for piece in pieces]
@@ -66,7 +68,7 @@ class StopTables:
         begins_line = self._inner[ids[-1]] or (len(ids) > 1 and self._breaks[ids[-2]])
         if not begins_line and stop != "calls":
             return False
-        return TEXT_STOPS[stop](self._tokenizer.decode(ids)) is not None
+        return TEXT_STOPS[stop](answer_text(self._tokenizer, ids, skip_special=False)) is not None
 
 
 def _has_inner_break(piece: str) -> bool:

@@ -16,7 +16,7 @@ from envs.text import clean_text
 from selfplay.config_domains import ChessConfig, MatchConfig
 from selfplay.engines.base import Sample, SampleRequest
 from selfplay.league.player import Choice, Fault, Turn
-from selfplay.tokenise import PromptTooLong, prompt_ids
+from selfplay.tokenise import PromptTooLong, answer_text, prompt_ids
 
 MAX_DETAIL = 200
 
@@ -153,7 +153,7 @@ class PolicyPlayer:
         if not requests:
             return choices
         for i, samples in zip(fitting, engine.sample(requests), strict=True):
-            texts = [clean_text(tokenizer.decode(s.ids, skip_special_tokens=True)) for s in samples]
+            texts = [clean_text(answer_text(tokenizer, s.ids)) for s in samples]
             choices[i] = first_legal(texts, turns[i].board, only)
         self._trim()
         return choices

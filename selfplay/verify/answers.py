@@ -13,7 +13,7 @@ from selfplay.domains.base import Domain
 from selfplay.models import load_tokenizer
 from selfplay.records import FORCED
 from selfplay.rundir import RunDir
-from selfplay.tokenise import prompt_ids
+from selfplay.tokenise import answer_ids, answer_text, prompt_ids
 from selfplay.verify.finding import Difference
 from selfplay.verify.groups import StoredGroup, file_of
 
@@ -55,7 +55,7 @@ def check_answers(
     except InputError as error:
         yield Difference.words(file, f"row {number}, payload", "no task", str(error))
         return
-    if list(due) != list(group.rows[0]["prompt_ids"]):
+    if list(group.rows[0]["prompt_ids"]) not in _ways(tokenizer, due):
         told = tokenizer.decode(group.rows[0]["prompt_ids"]), tokenizer.decode(due)
         yield Difference(file, f"row {number}, prompt_ids", *told)
     listed = domain.actions(task, config.group_size, group.rows[0]["seed"]) or []
@@ -67,10 +67,15 @@ def check_answers(
         row, place = group.rows[k], f"row {group.numbers[k]}"
         if row["finish"] == FORCED:
             text = listed[k - group.drawn]
-            ids = tokenizer(row["text"], add_special_tokens=False).input_ids
+            ids = answer_ids(tokenizer, row["text"])
             if list(ids) != list(row["completion_ids"]):
                 yield Difference(file, f"{place}, completion_ids", row["completion_ids"], ids)
         else:
-            text = clean_text(tokenizer.decode(row["completion_ids"], skip_special_tokens=True))
+            text = clean_text(answer_text(tokenizer, row["completion_ids"]))
         if text != row["text"]:
             yield Difference(file, f"{place}, text", row["text"], text)
+
+
+def _ways(tokenizer: Any, due: Sequence[int]) -> list[list[int]]:
+    """Return the prompt, and as older runs had it: without the token of beginning."""
+    return [list(due), *([list(due[1:])] if due[0] == tokenizer.bos_token_id else [])]
