@@ -74,7 +74,7 @@ def evaluate(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="chess/games, chess/heldout, families, humaneval, mbpp; repeated or with commas."
+            help="chess/games, chess/heldout, families, far, humaneval, mbpp; repeated or by commas."
         ),
     ] = None,
     samples: Annotated[

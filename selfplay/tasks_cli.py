@@ -46,11 +46,13 @@ def list_tasks(overrides: Overrides = None, which: Which = "families") -> None:
 
     table = Table(show_edge=False)
     if which == "families":
-        for heading in ("family", "split", "level 1 asks"):
+        for heading in ("family", "split", "suite", "level 1 asks"):
             table.add_column(heading, overflow="fold")
         for name in families.FAMILIES:
             asked = families.make(name, 1, 0).instruction
-            table.add_row(name, families.split_of(name), Text(asked.splitlines()[0]))
+            core = families.FAMILIES[name]
+            suite = f"code/{core.suite}" if core.heldout else ""
+            table.add_row(name, families.split_of(name), suite, Text(asked.splitlines()[0]))
     else:
         for heading in ("task", "split", "kind", "asks"):
             table.add_column(heading, overflow="fold")
