@@ -74,7 +74,7 @@ def evaluate(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="chess/games, chess/heldout, families, far, humaneval, mbpp; repeated or by commas."
+            help="chess/games, chess/heldout, families, far, humaneval, mbpp; also with commas."
         ),
     ] = None,
     samples: Annotated[

@@ -191,11 +191,7 @@ class CodeScorer(Closes):
 
     def _fault(self, task: CodeTask) -> str | None:
         """Return why the task that a proposal became does not hold, or None."""
-        once = _Once(self._judge)
-        if task.answer == "literal":  # a constant is what it asks for
-            grade = once.grade(task, task.reference or "")
-            return None if grade.verdict == "pass" else f"its own answer: {grade.status}"
-        return next(iter(faults(task, once)), None)
+        return next(iter(faults(task, _Once(self._judge))), None)
 
     def score_completion(self, task: CodeTask, completion: str) -> RewardResult:
         """Return the result of one completion; see `score`."""
