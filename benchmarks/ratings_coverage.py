@@ -92,6 +92,34 @@ def rating_coverage(
     return float(held.mean() / tournaments), float(held.min() / tournaments)
 
 
+def partings(
+    elos: list[float], pairs: int, tournaments: int, bootstraps: int
+) -> tuple[float, float, float]:
+    """Return how often rank groups part players that are equal, and neighbours that are not.
+
+    The first is the share of tournaments in which any two equal ones have different ranks; the
+    second the share of neighbours with different ratings that have different ranks; the third the
+    same for intervals that do not meet, which once made the ranks. As in a league, a weak anchor is
+    held, 400 Elo below the weakest: what is not known of it widens every interval.
+    """
+    truth = np.array(elos)
+    met = np.append(truth, truth.min() - 400)
+    held = f"p{len(truth):03}"
+    equal = [(a, b) for a in range(len(truth)) for b in range(a) if truth[a] == truth[b]]
+    near = [(a, a + 1) for a in range(len(truth) - 1) if truth[a] != truth[a + 1]]
+    wrong = right = apart = 0
+    for number in range(tournaments):
+        rng = np.random.default_rng([number, pairs, len(elos), 3])
+        games = tournament(rng, met, pairs)
+        rated = rate(games, anchor=held, bootstraps=bootstraps, seed=number)
+        lines = [rated.of(f"p{i:03}") for i in range(len(truth))]
+        wrong += any(lines[a].rank != lines[b].rank for a, b in equal)
+        right += sum(lines[a].rank < lines[b].rank for a, b in near)  # type: ignore[operator]
+        apart += sum(lines[a].low > lines[b].high for a, b in near)
+    every = max(1, tournaments * len(near))
+    return wrong / tournaments, right / every, apart / every
+
+
 def sprt_outcomes(
     test: Sprt, elo: float, tests: int, most_pairs: int, seed: int = 0
 ) -> tuple[float, float, float]:
@@ -158,8 +186,17 @@ def tables(tournaments: int, tests: int, bootstraps: int) -> dict[str, Table]:
             held = "anchor" if anchored else "mean"
             row = [f"{count}", f"{spread}", f"{pairs}", held]
             ratings.append([*row, *(f"{share:.1%}" for share in shares)])
+    ranks: Table = [["players", "pairs per meeting", "step", "equal parted", "parted"]]
+    ranks[0].append("by intervals")
+    for count, pairs, step in ((6, 40, 0), (12, 20, 0), (2, 200, 40), (6, 100, 40), (12, 40, 40)):
+        # Steps downwards, best first; without steps all are equal.
+        elos = [-float(step * i) for i in range(count)]
+        wrong, right, apart = partings(elos, pairs, max(1, tournaments // 4), bootstraps)
+        shares = [f"{wrong:.1%}", "-", "-"] if not step else ["-", f"{right:.1%}", f"{apart:.1%}"]
+        ranks.append([f"{count}", f"{pairs}", f"{step}", *shares])
     return {
         "Elo of a match: coverage of 95% intervals": matches,
+        "Rank groups: equal players parted (any), and neighbours some Elo apart": ranks,
         "Bradley-Terry ratings: coverage of 95% intervals": ratings,
         "Puzzle rating: coverage of 95% intervals": [
             ["rating", "puzzles", "covered"],

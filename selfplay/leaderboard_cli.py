@@ -34,7 +34,10 @@ def leaderboard(
     engine: Annotated[
         Path | None, typer.Option(help="The engine for --analyse; default: Stockfish.")
     ] = None,
-    bootstraps: Annotated[int, typer.Option(min=100, help="Resamples for the intervals.")] = 1000,
+    bootstraps: Annotated[
+        int | None,
+        typer.Option(min=100, help="Resamples for the intervals; 1000, or fewer of large lists."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Gather runs and games into one table: a page, Markdown, CSV and JSON.

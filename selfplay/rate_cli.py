@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +30,8 @@ JsonFile = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the JSON file.")]
 
+PROGRESS_S = 5.0
+
 _NO_ELO = {"below": "below the floor", "above": "above the ceiling", "unconnected": "unconnected"}
 
 
@@ -36,7 +41,10 @@ def rate(
         str | None,
         typer.Option(metavar="NAME=ELO", help="Hold this player at ELO; default: the mean at 0."),
     ] = None,
-    bootstraps: Annotated[int, typer.Option(min=100, help="Resamples for the intervals.")] = 1000,
+    bootstraps: Annotated[
+        int | None,
+        typer.Option(min=100, help="Resamples for the intervals; 1000, or fewer of large lists."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
     json_file: JsonFile = None,
     force: Force = False,
@@ -44,7 +52,8 @@ def rate(
     """Rate all players of PGN files together: Elo, 95% interval, rank group.
 
     One Bradley-Terry fit over every game; the intervals come from drawing whole pairs (an opening
-    played twice with colours swapped) again. Players of one rank overlap each other.
+    played twice with colours swapped) again. Whoever is certainly above another has the
+    smaller rank: differences are tested, with Holm's correction over all pairs of players.
 
     Examples:
 
@@ -58,7 +67,16 @@ def rate(
     name, elo = anchor_of(anchor)
     _refuse(json_file, force)
     read, left_out = _read(games)
-    found = rate_pairs(pair_up(read), anchor=name, anchor_elo=elo, bootstraps=bootstraps, seed=seed)
+    with progress() as told:
+        told(f"rating {len(read)} games")
+        found = rate_pairs(
+            pair_up(read),
+            anchor=name,
+            anchor_elo=elo,
+            bootstraps=bootstraps,
+            seed=seed,
+            told=told,
+        )
     whole = {**found.as_dict(), "left_out": left_out}
     if _print_json(json_file, whole):
         return
@@ -131,6 +149,30 @@ def sprt(
     _tell(console, [f"{alone} games without partner left out"] if alone else [])
     _tell(console, _left_out_lines(left_out))
     _write(console, json_file, whole, force)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Yield what shows, on stderr, how far a long work is: one line that changes on a terminal.
+
+    Elsewhere a line every PROGRESS_S seconds, so that short works say nothing.
+    """
+    terminal = sys.stderr.isatty()
+    last = time.monotonic()
+
+    def told(text: str) -> None:
+        nonlocal last
+        if terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - last >= PROGRESS_S:
+            last = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
+
+    try:
+        yield told
+    finally:
+        if terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _verdict_lines(

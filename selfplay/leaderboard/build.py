@@ -36,7 +36,7 @@ class Options:
     Attributes:
         title: of the page.
         anchor, anchor_elo: the player that is held; None: `random` at 0 if it played.
-        bootstraps, seed: of the ratings' intervals.
+        bootstraps, seed: of the ratings' intervals; None: 1000 resamples, or fewer of large lists.
         games_shown: games in the viewer, at most.
         analyse: nodes per position for the shown games; None: no engine is started.
         engine: its path; None: Stockfish.
@@ -45,7 +45,7 @@ class Options:
     title: str = "Leaderboard"
     anchor: str | None = None
     anchor_elo: float = 0.0
-    bootstraps: int = 1000
+    bootstraps: int | None = None
     seed: int = 0
     games_shown: int = 100
     analyse: int | None = None
@@ -86,7 +86,7 @@ def gather(
     _check_names(runs)
     games = read_all(_all_files(runs, files))
     told(f"rating {len(games.players)} players over {len(games.rated)} games")
-    ratings = _ratings(games, options)
+    ratings = _ratings(games, options, told)
     entries = make_entries(runs, ratings, games.players)
     with _analyst(options, told) as analyst:
         shown = _shown_games(runs, games, options, analyst)
@@ -141,7 +141,7 @@ def _all_files(runs: Sequence[Run], files: Sequence[Path]) -> list[Path]:
     return [*files, *own]
 
 
-def _ratings(games: Games, options: Options) -> Ratings | None:
+def _ratings(games: Games, options: Options, told: Told) -> Ratings | None:
     if not games.rated:
         if options.anchor is not None:
             raise InputError(f"--anchor {options.anchor}: there are no games; give --games")
@@ -155,6 +155,7 @@ def _ratings(games: Games, options: Options) -> Ratings | None:
         anchor_elo=elo,
         bootstraps=options.bootstraps,
         seed=options.seed,
+        told=told,
     )
 
 

@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 from selfplay.clustered import share_of_counts
 from selfplay.leaderboard.games import PlayerFacts
-from selfplay.leaderboard.runs import Run
+from selfplay.leaderboard.runs import RANKED_BY, Run
+from selfplay.leaderboard.suite_ranks import Passes, suite_ranks
 from selfplay.leaderboard.values import number, section, whole, words
-from selfplay.ratings import Ratings, rank_groups
+from selfplay.ratings import Ratings
 
 Kind = Literal["run", "anchor", "player"]
-RANKED_BY = "pass_rate"
-"""Suites that have this metric are ranked by it."""
 
 _ANCHOR = re.compile(r"random|(?:rule|engine-eps|softmax|nodes|uci-elo):.+", re.DOTALL)
 _VERSION = re.compile(r"@(?:v(\d{1,9})|base)(,.*)?", re.DOTALL)
@@ -30,7 +29,7 @@ class Entry:
     """One line. Times are seconds, rates fractions of 1, `suites` suite -> metric -> interval.
 
     `roles` are base, champion, final, latest; a version that only was rated has none. `rating` is
-    PlayerRating.as_dict, `ranks` the rank group by suite.
+    PlayerRating.as_dict, `ranks` the rank group by suite. `passes` is not published.
     """
 
     name: str
@@ -40,6 +39,7 @@ class Entry:
     roles: tuple[str, ...] = ()
     rating: dict[str, Any] | None = None
     suites: Mapping[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
+    passes: Mapping[str, Passes] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
     first_try: dict[str, Any] | None = None
     acpl: dict[str, Any] | None = None
@@ -59,7 +59,8 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"roles": list(self.roles)}
+        names = [name for name in self.__slots__ if name != "passes"]
+        return {name: getattr(self, name) for name in names} | {"roles": list(self.roles)}
 
 
 def make_entries(
@@ -153,6 +154,7 @@ def _entry(run: Run, name: str, version: int, roles: tuple[str, ...]) -> Entry:
         # Measured with the run's own settings, not with those of a player with options.
         suites=evaluation.suites if evaluation and not options else {},
         puzzle=evaluation.puzzle if evaluation and not options else None,
+        passes=evaluation.passes if evaluation and not options else {},
         samples=run.samples(version),
         wall_s=wall,
         device_s=None if wall is None or count is None else wall * count,
@@ -233,10 +235,12 @@ def _rank_suites(entries: Sequence[Entry]) -> None:
             (entry, found)
             for entry in entries
             if (found := entry.suites.get(suite, {}).get(RANKED_BY)) is not None
+            and found["value"] is not None
             and found["low"] is not None
             and found["high"] is not None
         ]
-        ranks = rank_groups([(found["low"], found["high"]) for _, found in measured])
-        for (entry, _), rank in zip(measured, ranks, strict=True):
+        passes = [entry.passes.get(suite) for entry, _ in measured]
+        found_ranks = suite_ranks([found for _, found in measured], passes)
+        for (entry, _), rank in zip(measured, found_ranks, strict=True):
             if rank is not None:
                 entry.ranks[suite] = rank

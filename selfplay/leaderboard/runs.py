@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from envs.errors import InputError
+from selfplay.leaderboard.suite_ranks import Passes, passes_of
 from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
 from selfplay.metrics_log import MetricsLog
 from selfplay.ratings import puzzle_rating
@@ -23,6 +24,8 @@ from selfplay.rundir import RunDir
 from selfplay.weight_shapes import parameters_of
 
 BASE = "base"
+RANKED_BY = "pass_rate"
+"""Suites that have this metric are ranked by it."""
 _CURVES = (
     *("reward_mean", "chess/reward_mean", "code/reward_mean", "legal_rate", "regret_mean"),
     *("pass_rate", "hack_gap"),
@@ -39,13 +42,15 @@ class Evaluation:
     """One evaluation's figures: suite -> metric -> interval, and the puzzle rating if there is.
 
     `others` are those measured on the same items, by the name that they have in a league: the
-    random mover, the rules, the model under other prompts (`@base,style=fen_legal`).
+    random mover, the rules, the model under other prompts (`@base,style=fen_legal`). `passes` has
+    suite -> what was passed, of suites that are ranked.
     """
 
     name: str
     version: int
     suites: Mapping[str, Suites]
     puzzle: dict[str, Any] | None
+    passes: Mapping[str, Passes] = field(default_factory=dict)
     others: Mapping[str, Mapping[str, Suites]] = field(default_factory=dict)
 
 
@@ -206,13 +211,16 @@ def _evaluations(folder: Path) -> tuple[tuple[Evaluation, ...], tuple[dict[str, 
 def _evaluation(name: str, record: Mapping[str, Any]) -> Evaluation:
     suites: dict[str, Suites] = {}
     others: dict[str, dict[str, Suites]] = {}
+    passes: dict[str, Passes] = {}
     puzzle = None
     for suite, numbers in section(record, "suites").items():
         suites[str(suite)] = _figures(section(numbers, "policy"))
         puzzle = puzzle or _puzzle(section(numbers).get("rows"))
         for other, figures in _measured_beside(numbers):
             others.setdefault(other, {})[str(suite)] = _figures(figures)
-    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, others)
+        if RANKED_BY in suites[str(suite)] and numbers.get("rows"):
+            passes[str(suite)] = passes_of(numbers["rows"])
+    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, passes, others)
 
 
 def _figures(metrics: Mapping[str, Any]) -> Suites:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selfplay.figures import METRIC_NAMES, duration, estimate, number, percent
-from selfplay.leaderboard.entries import RANKED_BY
+from selfplay.leaderboard.runs import RANKED_BY
 from selfplay.text import visible
 
 Data = Mapping[str, Any]
@@ -30,8 +30,8 @@ def markdown(data: Data) -> str:
     for suite in _suites(entries, ranked=True):
         parts += [f"## {_cell(suite)}", _table(*_code(entries, suite))]
     parts.append(
-        "Value [95% interval]. Players of one rank group overlap each other, every one with every "
-        "other. What is unknown is empty."
+        "Value [95% interval]. Who is certainly above another has the smaller rank; those of one "
+        "rank are not told apart. What is unknown is empty."
     )
     parts += ["\n".join(f"- {_cell(note)}" for note in data["notes"])] if data["notes"] else []
     return "\n\n".join(parts) + "\n"

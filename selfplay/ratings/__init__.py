@@ -20,7 +20,7 @@ from selfplay.ratings.games import Game, Pair, pair_up, pentanomial
 from selfplay.ratings.puzzles import PuzzleRating, puzzle_rating
 from selfplay.ratings.sequential import Finding, TwoSidedSprt
 from selfplay.ratings.sprt import Sprt, SprtResult, llr_approximate, llr_exact
-from selfplay.ratings.table import PlayerRating, Ratings, rank_groups, rate
+from selfplay.ratings.table import PlayerRating, Ratings, rate
 
 __all__ = [
     "Finding",
@@ -42,6 +42,5 @@ __all__ = [
     "pair_up",
     "pentanomial",
     "puzzle_rating",
-    "rank_groups",
     "rate",
 ]

@@ -100,13 +100,16 @@ def pair_elo(counts: Sequence[float], method: Literal["wilson", "normal"] = "wil
     return Interval(elo_of_score(mean), ends[0], ends[1], round(n))
 
 
-def bound_when_all_lost(opponents: ArrayLike, weights: ArrayLike) -> float:
+def bound_when_all_lost(
+    opponents: ArrayLike, weights: ArrayLike, chance: float = _ONE_END
+) -> float:
     """Return the highest rating in Elo at which losing everything is not yet improbable.
 
-    The R with prod (1 - E(R - opponent))^weight = 2.5%. A draw only makes a lost game rarer than
-    1 - E, and both games of a pair are lost more rarely than one, so with one weight per pair the
-    true rating lies above R in at most 2.5% of such results. The other way round, the lowest
-    rating at which winning everything is not improbable is minus the bound of minus the opponents.
+    The R with prod (1 - E(R - opponent))^weight = `chance`, 2.5% unless said otherwise. A draw only
+    makes a lost game rarer than 1 - E, and both games of a pair are lost more rarely than one, so
+    with one weight per pair the true rating lies above R in at most so many of such results. The
+    other way round, the lowest rating at which winning everything is not improbable is minus the
+    bound of minus the opponents.
 
     Args:
         opponents: their ratings in Elo, taken as certain.
@@ -120,12 +123,12 @@ def bound_when_all_lost(opponents: ArrayLike, weights: ArrayLike) -> float:
     if lost.shape != ratings.shape or not lost.sum() > 0:
         raise ValueError(f"{ratings.size} opponents and {lost.size} weights bound nothing")
     # All against the strongest and all against the weakest opponent bracket the answer.
-    middle = elo_of_score(1 - _ONE_END ** (1 / float(lost.sum())))
+    middle = elo_of_score(1 - chance ** (1 / float(lost.sum())))
     low, high = float(ratings.min()) + middle, float(ratings.max()) + middle
     for _ in range(100):
         centre = (low + high) / 2
-        chance = float(lost @ np.logaddexp(0, (centre - ratings) / NAT))
-        low, high = (centre, high) if chance < -math.log(_ONE_END) else (low, centre)
+        rarity = float(lost @ np.logaddexp(0, (centre - ratings) / NAT))
+        low, high = (centre, high) if rarity < -math.log(chance) else (low, centre)
     return (low + high) / 2
 
 

@@ -3,6 +3,10 @@
 P(i beats j) = 1 / (1 + exp(r_j - r_i)); a draw counts as half a win of either. The ratings r, here
 in nats (natural log odds), maximise the likelihood of every game together. Of each version, a
 row of the arrays, one player is the root with r = 0.
+
+Few players are fitted by solving Newton's equations outright. For many that takes the cube of
+their number; then the equations, which join only players that met, are solved by conjugate
+gradients, and time and memory are linear in the meetings.
 """
 
 from __future__ import annotations
@@ -11,52 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.ratings.games import Crosstable
+from selfplay.ratings.reach import reach
+
+DENSE_PLAYERS = 150
+"""Up to this number Newton's equations are solved outright."""
 
 _TOLERANCE = 1e-9
 """A step that moves no difference of ratings by more nats is the last one."""
 
 _MOST_STEPS = 500
 
+_RESIDUAL = 1e-2
+"""Conjugate gradients end where the residual's norm is this small a part of the gradient's."""
 
-def reach(
-    table: Crosstable, games: NDArray[np.float64], points: NDArray[np.float64], root: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return who is not infinitely below the root, and who is not infinitely above it.
-
-    Player i scored against j when i has points from j. A chain of scores from i to the root keeps
-    i's rating from falling without end, one from the root to i keeps it from rising without end;
-    with both the maximum likelihood rating exists (Ford 1957, Am. Math. Monthly 64, 28-33).
-
-    Args:
-        table: who met whom.
-        games, points: shape (versions, meetings), games played and a's points of them.
-        root: index of the root.
-
-    Returns:
-        Two arrays of shape (versions, players).
-    """
-    size = len(table.players)
-    scored = np.zeros((len(games), size, size), dtype=np.bool_)
-    scored[:, table.a, table.b] = points > 0
-    scored[:, table.b, table.a] = points < games
-    return _reached(scored.swapaxes(1, 2), root), _reached(scored, root)
-
-
-def components(table: Crosstable) -> list[NDArray[np.intp]]:
-    """Return the groups of players with finite ratings among themselves, the largest first.
-
-    Of groups of one size the one that played more games comes first.
-    """
-    games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
-    played = table.player_sums(games, games)
-    left = set(range(len(table.players)))
-    groups = []
-    while left:
-        above, below = reach(table, games[None], points[None], min(left))
-        group = np.flatnonzero(above[0] & below[0])
-        left -= set(group.tolist())
-        groups.append(group)
-    return sorted(groups, key=lambda group: (-group.size, -played[group].sum(), group[0]))
+_MOST_ITERATIONS = 400
+"""Then an inexact step is taken, which climbs as well."""
 
 
 def fit(
@@ -65,6 +38,7 @@ def fit(
     points: NDArray[np.float64],
     root: int,
     near: NDArray[np.float64] | None = None,
+    tolerance: float = _TOLERANCE,
 ) -> NDArray[np.float64]:
     """Return the ratings of each version in nats, shape (versions, players), the root's 0.
 
@@ -72,13 +46,15 @@ def fit(
     ties it to the root; see `reach`. Newton's method, each step shortened to log(1 + d) / d of
     itself, d being the largest change of a rating difference in nats: the logistic likelihood is
     self-concordant in that sense, so every step climbs and the steps become full ones in the end
-    (Sun and Tran-Dinh 2019, Math. Program. 178, 145-213).
+    (Sun and Tran-Dinh 2019, Math. Program. 178, 145-213). Inexact steps climb too, and converge
+    (Dembo, Eisenstat and Steihaug 1982, SIAM J. Numer. Anal. 19, 400-408).
 
     Args:
         table: who met whom.
         games, points: shape (versions, meetings), games played and a's points of them.
         root: index of the root.
         near: shape (players,), where to start; infinite and NaN ones start at 0.
+        tolerance: in nats; more than DENSE_PLAYERS players are fitted no more closely than this.
 
     Raises:
         ArithmeticError: no convergence, which would be a fault of this function.
@@ -92,12 +68,15 @@ def fit(
     r -= r[:, [root]]
     r[~finite] = 0.0
     left = np.arange(len(games))
+    dense = len(table.players) <= DENSE_PLAYERS
+    tolerance = _TOLERANCE if dense else tolerance
     for _ in range(_MOST_STEPS):
-        step = _newton_step(table, r[left], games[left], points[left], finite[left], root)
+        newton = _dense_step if dense else _sparse_step
+        step = newton(table, r[left], games[left], points[left], finite[left], root)
         moved = np.abs(step[:, table.a] - step[:, table.b]).max(axis=1)
         shorter = np.where(moved > 1e-6, np.log1p(moved) / np.maximum(moved, 1e-6), 1.0)
         r[left] += shorter[:, None] * step
-        left = left[moved > _TOLERANCE]
+        left = left[moved > tolerance]
         if not left.size:
             break
     else:
@@ -109,7 +88,7 @@ def fit(
     return r
 
 
-def _newton_step(
+def _dense_step(
     table: Crosstable,
     r: NDArray[np.float64],
     games: NDArray[np.float64],
@@ -133,12 +112,51 @@ def _newton_step(
     return step
 
 
-def _reached(edges: NDArray[np.bool_], root: int) -> NDArray[np.bool_]:
-    """Return whom one can reach from the root; edges[v, i, j] leads from i to j."""
-    reached = np.zeros(edges.shape[:2], dtype=np.bool_)
-    reached[:, root] = True
-    while True:
-        wider = reached | (edges & reached[:, :, None]).any(axis=1)
-        if (wider == reached).all():
-            return reached
-        reached = wider
+def _sparse_step(
+    table: Crosstable,
+    r: NDArray[np.float64],
+    games: NDArray[np.float64],
+    points: NDArray[np.float64],
+    finite: NDArray[np.bool_],
+    root: int,
+) -> NDArray[np.float64]:
+    """Return Newton's step by conjugate gradients, scaled by the diagonal (Jacobi).
+
+    The information is the Laplacian of the meetings' weights; it does not know the common level of
+    those that are finite, and nothing about the others, whose gradient is 0.
+    """
+    sides = table.sides
+    win = 1 / (1 + np.exp(r[:, table.b] - r[:, table.a]))
+    residual = points - games * win
+    weight = (games * win * (1 - win))[:, sides.meeting]
+    signed = np.where(sides.is_a, residual[:, sides.meeting], -residual[:, sides.meeting])
+    gradient = np.add.reduceat(signed, sides.begin, axis=1)
+    diagonal = np.add.reduceat(weight, sides.begin, axis=1)
+    diagonal[~finite | (diagonal <= 0)] = 1.0
+    step = np.zeros_like(r)
+    wanted = (_RESIDUAL**2) * np.einsum("ij,ij->i", gradient, gradient)
+    left = np.flatnonzero(wanted > 0)
+    g, w, d, wanted = gradient[left], weight[left], diagonal[left], wanted[left]
+    x = np.zeros_like(g)
+    z = g / d
+    p = z.copy()
+    steepness = np.einsum("ij,ij->i", g, z)
+    for _ in range(_MOST_ITERATIONS):
+        product = d * p - np.add.reduceat(w * p[:, sides.other], sides.begin, axis=1)
+        curvature = np.einsum("ij,ij->i", p, product)
+        length = np.where(curvature > 0, steepness / np.maximum(curvature, 1e-300), 0.0)
+        x += length[:, None] * p
+        g -= length[:, None] * product
+        z = g / d
+        next_steepness = np.einsum("ij,ij->i", g, z)
+        going = (np.einsum("ij,ij->i", g, g) > wanted) & (length > 0)
+        p = z + (next_steepness / np.maximum(steepness, 1e-300))[:, None] * p
+        steepness = next_steepness
+        if not going.all():
+            step[left[~going]] = x[~going]
+            left, g, w, d, x, p = (part[going] for part in (left, g, w, d, x, p))
+            steepness, wanted = steepness[going], wanted[going]
+            if not left.size:
+                return step
+    step[left] = x
+    return step

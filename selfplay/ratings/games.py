@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,28 @@ def pentanomial(
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """Meetings seen from each of their players; shape (2 · meetings,), grouped by that player.
+
+    Attributes:
+        other: the opponent.
+        meeting: index of the meeting.
+        is_a: whether the player is the meeting's a.
+        begin: shape (players,), where each player's meetings begin; everybody has one.
+    """
+
+    other: NDArray[np.intp]
+    meeting: NDArray[np.intp]
+    is_a: NDArray[np.bool_]
+    begin: NDArray[np.intp]
+
+    def of(self, player: int) -> slice:
+        """Return where a player's meetings stand."""
+        end = self.begin[player + 1] if player + 1 < len(self.begin) else len(self.other)
+        return slice(int(self.begin[player]), int(end))
+
+
+@dataclass(frozen=True)
 class Crosstable:
     """Pairs as arrays, sorted by who met whom; a *meeting* is two players that met.
 
@@ -118,6 +141,19 @@ class Crosstable:
         met, begin = np.unique(meeting[order], return_index=True)
         a, b = np.divmod(met, len(players))
         return cls(players, a, b, begin, games[order], points[order])
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Each meeting once for either player, sorted by the player: what sums over players use."""
+        owner, other = np.concatenate([self.a, self.b]), np.concatenate([self.b, self.a])
+        order = np.argsort(owner, kind="stable")
+        begin = np.searchsorted(owner[order], np.arange(len(self.players)))
+        return Sides(other[order], order % len(self.a), order < len(self.a), begin)
+
+    @cached_property
+    def meeting_pairs(self) -> NDArray[np.float64]:
+        """Shape (meetings,): how many pairs each has."""
+        return self.meeting_sums(np.ones_like(self.games))
 
     def meeting_sums(self, per_pair: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over the pairs of each meeting, along the last axis."""

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.ratings.elo import NAT
-from selfplay.ratings.fit import fit
+from selfplay.ratings.fit import DENSE_PLAYERS, fit
 from selfplay.ratings.games import Crosstable
+from selfplay.ratings.ranks import FEW_PAIRS
 from selfplay.stats import student_t95
-
-FEW_PAIRS = 10
-"""Below this number the resamples of a player are too few different ones to rely on alone."""
 
 _NUMBERS_AT_ONCE = 2_000_000
 
+_CLOSE = 1e-4
+"""Nats to which the resamples of many players are fitted, 0.02 Elo."""
+
 
 def bootstrap(
-    table: Crosstable, root: int, near: NDArray[np.float64], bootstraps: int, seed: int
+    table: Crosstable,
+    root: int,
+    near: NDArray[np.float64],
+    bootstraps: int,
+    seed: int,
+    told: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.float64]:
     """Return ratings in nats of `bootstraps` resamples of the pairs, shape (bootstraps, players).
 
@@ -34,17 +41,21 @@ def bootstrap(
         near: shape (players,), where the fits start.
         bootstraps: number of resamples.
         seed: of the weights.
+        told: hears how many are done.
     """
     rng = np.random.default_rng(seed)
     pairs = table.games.size
     chances = np.full(pairs, 1 / pairs)
     rows = np.empty((bootstraps, len(table.players)))
-    step = max(1, _NUMBERS_AT_ONCE // max(pairs, len(table.players) ** 2))
+    size = len(table.players)
+    at_once = size**2 if size <= DENSE_PLAYERS else 2 * len(table.a)
+    step = max(1, _NUMBERS_AT_ONCE // max(pairs, at_once))
     for begin in range(0, bootstraps, step):
         drawn = rng.multinomial(pairs, chances, size=min(step, bootstraps - begin))
         games = table.meeting_sums(drawn * table.games)
         points = table.meeting_sums(drawn * table.points)
-        rows[begin : begin + step] = fit(table, games, points, root, near)
+        rows[begin : begin + step] = fit(table, games, points, root, near, _CLOSE)
+        told(min(begin + step, bootstraps))
     return rows
 
 

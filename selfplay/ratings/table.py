@@ -1,16 +1,16 @@
 """Ratings of players over every game that they played: one fit, intervals and rank groups.
 
-`rate` fits one Bradley-Terry model to all games, bootstraps whole pairs for the intervals and
-ranks. A player who only loses has no finite rating and stands "below" the floor, one who only wins
-"above" the ceiling; so does a group that only loses to (wins from) the rest, and players without a
-chain of games to the rated ones are "unconnected". The model knows no advantage for White: pairs
-cancel it out.
+`rate` fits one Bradley-Terry model to all games and bootstraps whole pairs for the intervals and
+for the tests of differences that rank. A player who only loses has no finite rating and stands
+"below" the floor, one who only wins "above" the ceiling; so does a group that only loses to (wins
+from) the rest, and players without a chain of games to the rated ones are "unconnected". The model
+knows no advantage for White: pairs cancel it out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,10 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.errors import InputError
+from selfplay.clustered import FORMULA, stated
 from selfplay.ratings.elo import NAT, bound_when_all_lost
-from selfplay.ratings.fit import components, fit
+from selfplay.ratings.fit import DENSE_PLAYERS, fit
 from selfplay.ratings.games import Crosstable, Pair
 from selfplay.ratings.intervals import bootstrap, interval
+from selfplay.ratings.ranks import Estimates, ranks
+from selfplay.ratings.reach import components, islands
+
+RESAMPLES = 1000
+FEWEST = 100
+MEETINGS_FITTED = 12_000_000
+"""Resamples times meetings that take about half a minute of one core."""
+_NAMED = 3
+"""How many of many are named in a note."""
+
+Told = Callable[[str], None]
+Opponents = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Ratings in Elo of a player's rated opponents, and the pairs played with each."""
 
 Status = Literal["rated", "below", "above", "unconnected"]
 
@@ -87,6 +101,7 @@ class Ratings:
             "pairs": self.pairs,
             "bootstraps": self.bootstraps,
             "seed": self.seed,
+            **stated(FORMULA),
             "notes": list(self.notes),
         }
 
@@ -103,8 +118,9 @@ def rate(
     *,
     anchor: str | None = None,
     anchor_elo: float = 0.0,
-    bootstraps: int = 1000,
+    bootstraps: int | None = None,
     seed: int = 0,
+    told: Told = lambda text: None,
 ) -> Ratings:
     """Return the ratings of all players in `pairs`, repeatable under `seed`.
 
@@ -113,35 +129,50 @@ def rate(
         anchor: the player held at `anchor_elo`. Without one, and where the anchor has no finite
             distance to anybody, the mean of the largest group of comparable players is held there.
         anchor_elo: in Elo.
-        bootstraps: resamples of the pairs; 0 leaves the intervals infinite.
+        bootstraps: resamples of the pairs; 0 leaves the intervals infinite. None: RESAMPLES, or
+            fewer where there are many players (see `resamples_for`).
         seed: of the resamples.
+        told: hears what is being done.
 
     Raises:
         InputError: no game, or the anchor played none.
         ValueError: bootstraps below 0.
     """
-    if bootstraps < 0:
+    if bootstraps is not None and bootstraps < 0:
         raise ValueError(f"bootstraps={bootstraps} must not be negative")
     if not pairs:
         raise InputError("no finished games: give files with results of 1-0, 0-1 or 1/2-1/2")
     table = Crosstable.of(pairs)
     group, held, notes = _reference(table, anchor)
+    if bootstraps is None:
+        bootstraps = resamples_for(table)
+        if bootstraps < RESAMPLES:
+            notes += (
+                f"{bootstraps} resamples instead of {RESAMPLES}, for {len(table.players)} players "
+                f"and {len(table.a)} meetings; --bootstraps takes more",
+            )
+    told(f"fitting {len(table.players)} players")
     games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
     played = table.player_sums(games, games)
     root = held if held is not None else int(group[np.argmax(played[group])])
     nats = fit(table, games[None], points[None], root)[0]
-    resamples = bootstrap(table, root, nats, bootstraps, seed)
+    resamples = bootstrap(
+        table, root, nats, bootstraps, seed, lambda done: told(f"resample {done}/{bootstraps}")
+    )
     if held is None:
         nats = nats - nats[group].mean()
         resamples = resamples - _means(resamples[:, group])[:, None]
-    elos = NAT * nats + anchor_elo
+    elos, resamples = NAT * nats + anchor_elo, NAT * resamples + anchor_elo
+    against = [_opponents(table, elos, player) for player in range(len(table.players))]
     ends = [
         (anchor_elo, anchor_elo)
         if player == held
-        else _ends(table, elos, NAT * resamples[:, player] + anchor_elo, player)
+        else _ends(float(elos[player]), resamples[:, player], *against[player])
         for player in range(len(table.players))
     ]
-    lines = _lines(table, elos, ends)
+    told(f"comparing {len(table.players)} players")
+    lines = _lines(table, elos, ends, _ranks(table, elos, resamples, against))
+    notes += _unconnected(table, elos)
     return Ratings(
         players=lines,
         anchor=None if held is None else anchor,
@@ -154,13 +185,54 @@ def rate(
     )
 
 
-def rank_groups(ends: Sequence[tuple[float, float]]) -> list[int | None]:
-    """Return each interval's rank: 1 and the number of intervals that lie wholly above it.
+def resamples_for(table: Crosstable) -> int:
+    """Return how many resamples are drawn unless somebody says: half a minute's worth, if fewer.
 
-    Those of equal rank overlap each other, every one with every other. NaN has no rank.
+    It depends on the games alone, so that ratings can be made again.
     """
-    lows = np.array([low for low, _ in ends])
-    return [None if math.isnan(high) else 1 + int((lows > high).sum()) for _, high in ends]
+    if len(table.players) <= DENSE_PLAYERS:
+        return RESAMPLES
+    return max(FEWEST, min(RESAMPLES, MEETINGS_FITTED // len(table.a)))
+
+
+def _ranks(
+    table: Crosstable,
+    elos: NDArray[np.float64],
+    resamples: NDArray[np.float64],
+    against: Sequence[Opponents],
+) -> list[int | None]:
+    """Return the rank groups; see ranks.py."""
+    pairs = table.player_sums(table.meeting_pairs, table.meeting_pairs)
+    # As if each pair were one decisive game, which is the most that it can vary.
+    least = [
+        NAT**2 / float(weights @ (1 / (2 + 2 * np.cosh((elo - others) / NAT))))
+        if math.isfinite(elo) and others.size
+        else 0.0
+        for elo, (others, weights) in zip(elos.tolist(), against, strict=True)
+    ]
+    if len(resamples) < 2:
+        return [None if math.isnan(elo) else 1 for elo in elos.tolist()]
+    estimates = Estimates.of_resamples(elos, resamples, pairs, np.array(least))
+    return ranks(estimates, lambda i, chance: _bounds(float(elos[i]), *against[i], chance))
+
+
+def _unconnected(table: Crosstable, elos: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return a note that names the players whom no chain of games joins to the rated ones."""
+    rated = set(np.flatnonzero(np.isfinite(elos)).tolist())
+    groups = [group for group in islands(table) if rated.isdisjoint(group.tolist())]
+    if not groups:
+        return ()
+    told = []
+    for group in groups[:_NAMED]:
+        names = ", ".join(table.players[i] for i in group[:_NAMED])
+        more = ", ..." if group.size > _NAMED else ""
+        told.append(f"{group.size} ({names}{more})")
+    more = f" and {len(groups) - _NAMED} more groups" if len(groups) > _NAMED else ""
+    return (
+        "players whom no chain of games joins to the rated ones, by group: "
+        + "; ".join(told)
+        + more,
+    )
 
 
 def _reference(
@@ -185,43 +257,51 @@ def _reference(
 
 
 def _ends(
-    table: Crosstable, elos: NDArray[np.float64], resampled: NDArray[np.float64], player: int
+    elo: float,
+    resampled: NDArray[np.float64],
+    against: NDArray[np.float64],
+    weights: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Return the ends of one player's interval in Elo."""
-    elo = float(elos[player])
     if math.isnan(elo):
         return math.nan, math.nan
-    against, weights = _opponents(table, elos, player)
     if math.isinf(elo):
-        sign = -1 if elo > 0 else 1
-        bound = math.inf
-        if weights.sum() > 0:
-            bound = bound_when_all_lost(sign * against, weights)
-        return (-math.inf, bound) if sign > 0 else (-bound, math.inf)
+        return _bounds(elo, against, weights)
     return interval(elo, resampled, against, weights)
+
+
+def _bounds(
+    elo: float, against: NDArray[np.float64], weights: NDArray[np.float64], chance: float = 0.025
+) -> tuple[float, float]:
+    """Return the ends of a rating of -inf or inf, which the true one misses with this chance."""
+    sign = -1 if elo > 0 else 1
+    bound = math.inf
+    if weights.sum() > 0:
+        bound = bound_when_all_lost(sign * against, weights, chance)
+    return (-math.inf, bound) if sign > 0 else (-bound, math.inf)
 
 
 def _opponents(
     table: Crosstable, elos: NDArray[np.float64], player: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ratings of a player's rated opponents, and the pairs with each."""
-    pairs = table.meeting_sums(np.ones_like(table.games))
-    is_a, is_b = table.a == player, table.b == player
-    against = np.concatenate([elos[table.b[is_a]], elos[table.a[is_b]]])
-    weights = np.concatenate([pairs[is_a], pairs[is_b]])
+    mine = table.sides.of(player)
+    against = elos[table.sides.other[mine]]
+    weights = table.meeting_pairs[table.sides.meeting[mine]]
     rated = np.isfinite(against)
     return against[rated], weights[rated]
 
 
 def _lines(
-    table: Crosstable, elos: NDArray[np.float64], ends: list[tuple[float, float]]
+    table: Crosstable,
+    elos: NDArray[np.float64],
+    ends: Sequence[tuple[float, float]],
+    places: Sequence[int | None],
 ) -> tuple[PlayerRating, ...]:
     games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
-    pairs = table.meeting_sums(np.ones_like(table.games))
     played = table.player_sums(games, games)
     scored = table.player_sums(points, games - points)
-    met = table.player_sums(pairs, pairs)
-    ranks = rank_groups(ends)
+    met = table.player_sums(table.meeting_pairs, table.meeting_pairs)
     lines = [
         PlayerRating(
             name=name,
@@ -229,7 +309,7 @@ def _lines(
             elo=float(elos[i]),
             low=ends[i][0],
             high=ends[i][1],
-            rank=ranks[i],
+            rank=places[i],
             games=int(played[i]),
             pairs=int(met[i]),
             points=float(scored[i]),

@@ -47,7 +47,7 @@ def answer(index: int, verdict: str, text: str = "return x") -> dict[str, Any]:
     failed = {"hidden": index % 2 == 0, "input": f"f({index})", "expected": "1", "got": text}
     return {
         "task_id": f"code/{index}",
-        "key": f"families/task/{index}",
+        "key": f"families/task{index}/1/0",
         "program": f"def f(x):\n    {text}",
         "verdict": verdict,
         "failed": None if verdict == "pass" else failed,

@@ -126,14 +126,14 @@ def test_kinds_and_ratings(tmp_path: Path) -> None:
     assert chart["id"] == "rating" and [point[0] for point in line["measured"]] == [80]
 
 
-def test_suites_are_ranked_by_intervals(tmp_path: Path) -> None:
+def test_suites_are_ranked_by_what_differs_on_the_same_tasks(tmp_path: Path) -> None:
     runs = [
         read_run(made_run(tmp_path, "a", passed=2)),
         read_run(made_run(tmp_path, "b", passed=39)),
     ]
     ranks = {e.name: e.ranks.get("code/families") for e in make_entries(runs, None, {})}
     assert ranks["b@v000020"] == 1 and ranks["b@v000010"] == 2
-    # 2.5% and 7.5% of 40 overlap: one rank, behind the two above.
+    # 2.5% and 7.5% of 40 differ in two tasks: one rank, after the two above.
     assert ranks["a@base"] == ranks["a@v000020"] == ranks["b@base"] == 3
 
 

@@ -53,6 +53,15 @@ def test_ratings_cover(bench: ModuleType, anchored: bool) -> None:
     assert worst >= 0.88  # 120 tournaments: three standard errors below 95%
 
 
+def test_equal_players_are_seldom_parted_and_neighbours_more_often_than_by_intervals(
+    bench: ModuleType,
+) -> None:
+    wrong, _, _ = bench.partings([0.0] * 6, 30, 80, 200)
+    assert wrong <= 0.1125  # 5% expected; more than 9 of 80 has a chance of 1%
+    _, right, apart = bench.partings([0.0, -40.0, -80.0], 200, 60, 200)
+    assert right >= 0.3 and apart <= right / 3
+
+
 def test_the_sprt_keeps_its_error_rates(bench: ModuleType) -> None:
     test = Sprt(0, 60)
     accepted, rejected, pairs = bench.sprt_outcomes(test, 0.0, 300, 2000, seed=1)

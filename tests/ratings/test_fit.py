@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from selfplay.ratings import Pair
-from selfplay.ratings.fit import components, fit
+from selfplay.ratings.fit import fit
 from selfplay.ratings.games import Crosstable
+from selfplay.ratings.reach import components, islands, reach
 
 # Home team, visitors, games won by each: American League East 1987 (Agresti, Categorical Data
 # Analysis, 2nd edition 2002, table 10.10; `baseball` of the R package BradleyTerry2).
@@ -173,3 +177,67 @@ def test_groups_hold_those_with_finite_distances() -> None:
         [Crosstable.of(pairs).players[i] for i in g] for g in components(Crosstable.of(pairs))
     ]
     assert groups == [["a", "b", "c"], ["x", "y"], ["d"]]
+
+
+def sparse_pairs(rng: np.random.Generator, players: int, pairs: int) -> list[Pair]:
+    """Pairs between the next few of a ring: long chains from one side to the other."""
+    elos = rng.normal(0, 150, players)
+    found = []
+    for _ in range(pairs):
+        a = int(rng.integers(players))
+        b = (a + int(rng.integers(1, 8))) % players
+        chance = 1 / (1 + 10 ** ((elos[b] - elos[a]) / 400))
+        points = float(rng.binomial(4, chance)) / 2
+        found.append(Pair(f"p{a:04}", f"p{b:04}", 2, points))
+    return found
+
+
+def test_many_players_are_fitted_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    table = Crosstable.of(sparse_pairs(rng, 160, 600))
+    drawn = rng.multinomial(600, np.full(600, 1 / 600), size=5)
+    games = table.meeting_sums(drawn * table.games)
+    points = table.meeting_sums(drawn * table.points)
+    root = int(components(table)[0][0])
+    sparse = fit(table, games, points, root)
+    monkeypatch.setattr("selfplay.ratings.fit.DENSE_PLAYERS", 1000)
+    dense = fit(table, games, points, root)
+    assert np.isfinite(dense).sum() > 300 and not np.isfinite(dense).all()
+    np.testing.assert_allclose(sparse, dense, atol=1e-7)
+
+
+@given(POINTS)
+def test_reach_and_groups_are_those_of_paths(rows: list[tuple[int, int, int]]) -> None:
+    pairs = [Pair(str(a), str(b), 2, points / 2) for a, b, points in rows]
+    table = Crosstable.of(pairs)
+    size = len(table.players)
+    games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
+    scored = np.eye(size, dtype=bool)
+    scored[table.a, table.b] |= points > 0
+    scored[table.b, table.a] |= points < games
+    met = scored | scored.T
+    for _ in range(size):
+        scored = (scored.astype(int) @ scored) > 0
+        met = (met.astype(int) @ met) > 0
+    for root in range(size):
+        above, below = reach(table, games[None], points[None], root)
+        assert (above[0] == scored[:, root]).all() and (below[0] == scored[root]).all()
+    for groups, joined in ((components(table), scored & scored.T), (islands(table), met)):
+        assert sorted(np.concatenate(groups).tolist()) == list(range(size))
+        for group in groups:
+            assert set(group.tolist()) == set(np.flatnonzero(joined[group[0]]).tolist())
+
+
+def test_time_and_memory_grow_with_the_games_not_with_the_players_squared() -> None:
+    rng = np.random.default_rng(4)
+    table = Crosstable.of(sparse_pairs(rng, 3000, 15_000))
+    games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
+    root = int(components(table)[0][0])
+    tracemalloc.start()
+    begin = time.process_time()
+    ratings = fit(table, games[None], points[None], root)
+    took, most = time.process_time() - begin, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.isfinite(ratings).sum() > 2500
+    # 3,000² numbers alone would be 72 MB, and one solution of such equations some seconds.
+    assert most < 20e6 and took < 8

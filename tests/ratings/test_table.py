@@ -7,15 +7,12 @@ import math
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from envs.errors import InputError
 from selfplay.atomic import plain
-from selfplay.ratings import Pair, elo_of_score, rank_groups, rate
+from selfplay.ratings import Pair, elo_of_score, rate
 
 EVEN = [Pair("a", "b", 2, points) for points in (0.5, 1.0, 1.0, 1.5, 2.0, 0.0) * 5]
-ENDS = st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)).map(lambda e: (min(e), max(e)))
 
 
 def lost(player: str, opponent: str, pairs: int) -> list[Pair]:
@@ -145,23 +142,27 @@ def test_without_resamples_intervals_are_infinite() -> None:
     assert (a.low, a.high) == (-math.inf, math.inf)
 
 
-@given(st.lists(ENDS, min_size=1, max_size=12))
-def test_those_of_one_rank_overlap_and_ranks_follow_the_intervals(
-    ends: list[tuple[float, float]],
-) -> None:
-    ranks = rank_groups(ends)
-    for (low, high), rank in zip(ends, ranks, strict=True):
-        assert rank == 1 + sum(other > high for other, _ in ends)
-        for (other_low, other_high), other in zip(ends, ranks, strict=True):
-            if rank == other:
-                assert low <= other_high and other_low <= high
-            if low > other_high:
-                assert rank is not None and other is not None and rank < other
+def test_the_players_without_games_to_the_others_are_named() -> None:
+    pairs = [*EVEN, *(Pair("x", "y", 2, p) for p in (0.5, 1.5)), Pair("u", "v", 2, 1.0)]
+    found = rate(pairs, bootstraps=50)
+    assert found.notes == (
+        "players whom no chain of games joins to the rated ones, by group: 2 (u, v); 2 (x, y)",
+    )
+    assert {line.name for line in found.players if line.status == "unconnected"} == set("uvxy")
 
 
-def test_ranks_at_infinity() -> None:
-    ends = [(100.0, math.inf), (-5.0, 5.0), (-math.inf, -50.0), (math.nan, math.nan)]
-    assert rank_groups(ends) == [1, 2, 3, None]
+def test_fewer_resamples_of_large_lists_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(0)
+    names = [f"p{i:03}" for i in range(200)]
+    pairs = [Pair(*rng.sample(names, 2), 2, rng.choice([0.5, 1.0, 1.5])) for _ in range(1200)]
+    monkeypatch.setattr("selfplay.ratings.table.MEETINGS_FITTED", 150_000)
+    told: list[str] = []
+    found = rate(pairs, told=told.append)
+    assert 100 <= found.bootstraps < 130
+    assert found.notes[0].startswith(f"{found.bootstraps} resamples instead of 1000, for 200 play")
+    assert told[0] == "fitting 200 players" and f"resample {found.bootstraps}/" in told[-2]
+    assert rate(pairs, bootstraps=0).notes == ()
+    assert rate(EVEN).bootstraps == 1000
 
 
 def test_the_json_is_strict() -> None:

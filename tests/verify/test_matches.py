@@ -108,6 +108,21 @@ def test_ratings_are_fitted_again(match: Match, tmp_path: Path) -> None:
     assert found.place == "players[0].high"
 
 
+def test_ratings_of_before_are_not_held_to_the_ranks_of_now(match: Match, tmp_path: Path) -> None:
+    path = tmp_path / "m.pgn"
+    path.write_text(match[0])
+    fitted = rate(pair_up(read_games([path]).games), anchor="random", bootstraps=200, seed=5)
+    left_out = {"unfinished": 0, "unnamed": 0, "against_itself": 0}
+    stored = json.loads(json.dumps(plain({**fitted.as_dict(), "left_out": left_out})))
+    stored["players"][1]["rank"] = 7
+    [found] = check_ratings("ratings.json", stored, [path])
+    assert found.place == "players[1].rank"
+    del stored["formula"]
+    assert check_ratings("ratings.json", stored, [path]) == []
+    stored["players"][1]["elo"] = 7.0
+    assert check_ratings("ratings.json", stored, [path])
+
+
 def test_the_command_takes_a_match(match: Match, tmp_path: Path) -> None:
     (tmp_path / "m.pgn").write_text(match[0])
     (tmp_path / "m.json").write_text(json.dumps({**match[1], "wins": 99}))

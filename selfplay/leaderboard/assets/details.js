@@ -72,8 +72,8 @@ function suiteFacts(entry) {
 
 function standingsNotes(data) {
   const notes = [
-    'Rank: 1 and the number of entries whose whole interval lies above this one’s. Entries of one ' +
-      'rank overlap each other; no order among them is claimed.',
+    'Rank: 1 and the number of entries that are certainly above this one: the difference of every two ' +
+      'is tested, with Holm’s correction over all pairs. Entries of one rank are not told apart.',
   ];
   if (data.ratings) {
     const { games, pairs, anchor, anchor_elo: elo, bootstraps } = data.ratings;
