@@ -117,6 +117,7 @@ class AssertProcess(Closes):
             cpu_s=math.ceil(seconds) + 1,
             memory_mb=MEMORY_MB,
             output_bytes=_MAX_MESSAGE,
+            processes=1,
             numpy=self._sandbox.limits.numpy,
         )
         self.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
@@ -27,12 +27,15 @@ class Attack:
     """A program that tries to be paid or to get out. `PARENT` and `VICTIM` become process ids.
 
     One that `hangs` by intent gets little time, the others as much as a busy machine may need.
+    `test`: a `check` in the place of the riddle's. One that it `runs` is refused, and then let in.
     """
 
     name: str
     source: str
     kinds: tuple[Kind, ...] = ("calls",)
     hangs: bool = False
+    test: str | None = None
+    runs: bool = False
 
 
 def riddle(xs: list[int]) -> int:
@@ -53,8 +56,10 @@ def _stdin(xs: list[int]) -> str:
     return " ".join(map(str, xs)) + "\n"
 
 
-def task(kind: Kind) -> CodeTask:
-    """Return the riddle as a task, its tests of one kind."""
+def task(kind: Kind, test: str | None = None) -> CodeTask:
+    """Return the riddle as a task, its tests of one kind, or with one test of its own."""
+    if test is not None:
+        return replace(task("check"), hidden=(CodeTest(test),), visible=())
     cases = (*VISIBLE, *HIDDEN)
     tests: tuple[CallTest | CodeTest | ProgramTest, ...]
     if kind == "calls":

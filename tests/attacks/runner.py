@@ -15,10 +15,11 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox, SandboxError
-from tests.attacks import on_files, on_judge, on_protocol, on_resources, on_system
+from tests.attacks import on_files, on_judge, on_protocol, on_resources, on_system, on_tests
 from tests.attacks.attack import (
     ABSTRACT,
     ANSWERS,
@@ -41,6 +42,7 @@ from tests.attacks.fence import CHECKOUT, enter
 
 ATTACKS = [
     *on_judge.ATTACKS,
+    *on_tests.ATTACKS,
     *on_protocol.ATTACKS,
     *on_system.ATTACKS,
     *on_files.ATTACKS,
@@ -56,6 +58,8 @@ GETS_THROUGH = {
     "memfd": "its deed was not refused",
 }
 """Attacks that a sandbox of rlimits alone must lose to, and what the guard says of each."""
+REFUSAL = "rewards.code.judge.refusal"
+"""What keeps tests that run an answer out; without it their process has to hold."""
 LIMITS = Limits(cpu_s=2, wall_s=6.0, memory_mb=96, output_bytes=20_000)
 TASK_S = 12.0
 HASTY_WALL_S, HASTY_TASK_S = 0.4, 1.0
@@ -164,7 +168,10 @@ def attacked(sandbox: Sandbox, judge: Judge, bait: Bait, attack: Attack, kind: K
     began = time.monotonic()
     verdict, status, passed, found = "", "", 0, []
     try:
-        grade = judge.grade(task(kind), source)
+        with mock.patch(REFUSAL, lambda _: None) if attack.runs else contextlib.nullcontext():
+            grade = judge.grade(task(kind, attack.test), source)
+        if attack.runs and judge.grade(task(kind, attack.test), source).status != "refused":
+            found.append("its test was not refused")
         verdict, status, passed = grade.verdict, grade.status, grade.hidden.passed
         for failure in (grade.hidden_failure, grade.visible_failure):
             if failure is not None and ESCAPED in (failure.trial.got or ""):

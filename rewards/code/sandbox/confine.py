@@ -76,11 +76,19 @@ class Confinement:
 
     def _limit(self, fork: dict[str, Any]) -> None:
         cpu, memory, threads = int(fork["cpu_s"]), fork["as_bytes"], fork["processes"]
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        _lower(resource.RLIMIT_CPU, cpu, cpu + 1)
+        _lower(resource.RLIMIT_AS, memory, memory)
         # Counted over all of a user's processes: an ordinary user has others besides.
         most = 0 if threads == 1 else threads + fork["tasks"]
-        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+        _lower(resource.RLIMIT_NPROC, most, most)
+
+
+def _lower(which: int, soft: int, hard: int) -> None:
+    """Set a limit, or leave the one that whoever started us has set, where that is lower."""
+    given = resource.getrlimit(which)[1]
+    if given != resource.RLIM_INFINITY:
+        soft, hard = min(soft, given), min(hard, given)
+    resource.setrlimit(which, (soft, hard))
 
 
 def arrange(program: bool) -> None:
