@@ -91,6 +91,8 @@ def _mbpp_task(row: dict[str, Any], number: int, split: Split, shown: int, where
         raise InputError(f"{where}: test_list or code is missing; give MBPP's own file")
     setup = mbpp_setup(row.get("test_setup_code"), row.get("test_imports"), where)
     tests = [{"code": test} for test in asserts]
+    more = row.get("test")  # MBPP+ as published: its inputs, results and a loop over them
+    more = [{"code": more}] if isinstance(more, str) and more.strip() else []
     return from_payload(
         {
             "dataset": "mbpp",
@@ -101,7 +103,7 @@ def _mbpp_task(row: dict[str, Any], number: int, split: Split, shown: int, where
             "kind": "asserts",
             "setup": setup,
             "visible": tests[:shown],
-            "hidden": tests,
+            "hidden": [*tests, *more],
             "reference": code.replace("\r\n", "\n"),
         },
         where,

@@ -35,8 +35,8 @@ from envs.task import Task
 from envs.text import whole
 
 DOMAIN = "code"
-MAX_TEXT = 200_000
-"""Characters in one text of a payload."""
+MAX_TEXT = 2_000_000
+"""Characters in one text of a payload; HumanEval+ has tests of several hundred thousand."""
 MAX_TESTS = 5_000
 
 Dataset = Literal["families", "mbpp", "humaneval", "jsonl", "proposals"]

@@ -6,8 +6,10 @@ import json
 import marshal
 import math
 import os
+import re
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from envs.code.values import MAX_BYTES
@@ -20,6 +22,7 @@ from rewards.code.sandbox.process import Fork, Zygote
 
 SERVER = ("rewards.code.assert_worker", "rewards.code.seeded")
 MEMORY_MB = 1024
+_NUMPY = re.compile(r"^[ \t]{0,40}(?:import|from)[ \t]{1,8}numpy\b", re.MULTILINE)
 _READY_S = 30.0
 _MAX_MESSAGE = 4 * MAX_BYTES
 _RESULTS = frozenset(
@@ -43,21 +46,22 @@ class AssertProcess(Closes):
     """A process for each test, forked from a zygote of the tests' own, which runs no test itself.
 
     They are confined as the sandbox's candidates are: no file but the standard library, no socket,
-    no other process, limits on time and memory. What a test draws at random follows from `secret`
-    and the test. The zygote starts at the first test and again whenever it was lost. Use it as a
-    context manager or call `close`. Not thread-safe.
+    no other process, limits on time and memory. Tests that import numpy, as HumanEval+'s do, find
+    it where it is installed, whatever programs may use; they have a zygote of their own. What a
+    test draws at random follows from `secret` and the test. A zygote starts at the first test and
+    again whenever it was lost. Use it as a context manager or call `close`. Not thread-safe.
     """
 
     def __init__(self, sandbox: Sandbox, secret: bytes | None = None) -> None:
         """Start nothing yet; `secret` None: one that nobody knows."""
         self._sandbox = sandbox
         self._secret = secret or new_secret()
-        self._zygote: Zygote | None = None
+        self._zygotes: dict[bool, Zygote] = {}
 
     @property
     def pid(self) -> int | None:
-        """The zygote, or bubblewrap around it; None while there is none."""
-        return self._zygote.launched_pid if self._zygote and self._zygote.alive else None
+        """The zygote that lives, or bubblewrap around it; None while there is none."""
+        return next((z.launched_pid for z in self._zygotes.values() if z.alive), None)
 
     def run(self, test: dict[str, Any], call: Call, seconds: float) -> dict[str, Any]:
         """Return the result of one test, `{"kind", "setup", "reference", "entry", "code"}`.
@@ -71,24 +75,37 @@ class AssertProcess(Closes):
         if "result" in request:
             return request
         until = time.monotonic() + seconds
-        with _Run(*self._fork(seconds)) as run:
+        numpy = self.needs_numpy(test["setup"], test["code"], test["reference"] or "")
+        with _Run(*self._fork(seconds, numpy)) as run:
             result = run.through(request, call, until)
         if result["result"] == "pass" and not (run.calls and result["compared"] > 0):
             return {"result": "error", "detail": "the test compared nothing that came back"}
         return result
 
-    def start(self) -> None:
+    def needs_numpy(self, *code: str) -> bool:
+        """Return whether test code finds numpy: where it imports it, or every program may."""
+        if self._sandbox.limits.numpy:
+            return True
+        return any(map(_NUMPY.search, code)) and find_spec("numpy") is not None
+
+    def start(self, *, numpy: bool = False) -> None:
         """Start the zygote unless it runs, which `run` does too.
 
         Raises SandboxError where no process can be started.
         """
-        if self._zygote is None or not self._zygote.alive:
-            self._zygote = self._sandbox.beside(SERVER, hash_seed(self._secret))
+        self._started(numpy)
+
+    def _started(self, numpy: bool) -> Zygote:
+        zygote = self._zygotes.get(numpy)
+        if zygote is None or not zygote.alive:
+            zygote = self._sandbox.beside(SERVER, hash_seed(self._secret), numpy=numpy)
+            self._zygotes[numpy] = zygote
+        return zygote
 
     def close(self) -> None:
         """Kill and reap the zygote; the next test starts another."""
-        zygote, self._zygote = self._zygote, None
-        if zygote is not None:
+        zygotes, self._zygotes = self._zygotes, {}
+        for zygote in zygotes.values():
             zygote.kill()
 
     def _request(self, test: dict[str, Any]) -> dict[str, Any]:
@@ -112,22 +129,19 @@ class AssertProcess(Closes):
             "key": derived(self._secret, *(str(test[name]) for name in sorted(test))),
         }
 
-    def _fork(self, seconds: float) -> tuple[Zygote, Fork, Channel]:
+    def _fork(self, seconds: float, numpy: bool) -> tuple[Zygote, Fork, Channel]:
         limits = Limits(
             cpu_s=math.ceil(seconds) + 1,
             memory_mb=MEMORY_MB,
             output_bytes=_MAX_MESSAGE,
             processes=1,
-            numpy=self._sandbox.limits.numpy,
+            numpy=numpy,
         )
-        self.start()
-        assert self._zygote is not None
         try:
-            return _forked(self._zygote, limits)
+            return _forked(self._started(numpy), limits)
         except SandboxError:
             # It was lost between two tests, which is nobody's failure.
-            self.start()
-            return _forked(self._zygote, limits)
+            return _forked(self._started(numpy), limits)
 
 
 def _forked(zygote: Zygote, limits: Limits) -> tuple[Zygote, Fork, Channel]:

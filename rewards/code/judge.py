@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from envs.code.task import CodeTask
+from envs.code.task import CodeTask, CodeTest
 from envs.errors import InputError
 from rewards.closing import Closes
 from rewards.code.allotment import Allotment
@@ -216,7 +216,9 @@ class Judge(Closes):
         if allowed.task_s > self._task_s:
             limits = replace(limits, cpu_s=max(limits.cpu_s, allowed.task_s))
         if task.kind in ("asserts", "check"):
-            self._process.start()  # before the clock runs
+            codes = (test.code for test in task.hidden if isinstance(test, CodeTest))
+            numpy = self._process.needs_numpy(task.setup, task.prefix or "", *codes)
+            self._process.start(numpy=numpy)  # before the clock runs
         budget = Budget.of(allowed.task_s)
         with Runner(self._sandbox, self._process, task, program, limits, budget) as runner:
             hidden = runner.trials(task.hidden, allowed.hidden)

@@ -137,14 +137,18 @@ class Sandbox(Closes):
         text = sink.data.decode("utf-8", "replace")
         return ProgramOutcome(outcome.status, text, outcome.detail, outcome.seconds, usage)
 
-    def beside(self, server: tuple[str, ...], hash_seed: int) -> Zygote:
+    def beside(
+        self, server: tuple[str, ...], hash_seed: int, *, numpy: bool | None = None
+    ) -> Zygote:
         """Return another zygote, confined as this one is, whose forks run `server` (launch.start).
 
-        The caller kills it. Raises SandboxError.
+        `numpy` says whether they may import it, None as the sandbox's own. The caller kills it.
+        Raises SandboxError.
         """
         mine = self._living()
         try:
-            other = self._start(self._wrapper, server=server, hash_seed=hash_seed)
+            own = {} if numpy is None else {"numpy": numpy}
+            other = self._start(self._wrapper, server=server, hash_seed=hash_seed, **own)
         except StartError as error:
             raise SandboxError(f"the tests' process did not start: {error}") from error
         if (other.landlock, other.seccomp) != (mine.landlock, mine.seccomp):
