@@ -19,7 +19,7 @@ class PromotionConfig(Section):
     elo1: float = Field(100.0, gt=0)
     """Better: "at least elo1 above the champion" is accepted against "at most elo0"; worse: the
     same the other way round."""
-    margin: float = Field(0.05, gt=0, le=1)
+    margin: float = Field(0.1, gt=0, le=1)
     """A version is promoted only if a loss of this much utility (pass rate; in chess what is kept
     of the best move's winning chances) is excluded in every suite that it is not better in."""
     alpha: float = Field(0.05, gt=0, lt=0.5)

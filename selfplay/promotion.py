@@ -14,9 +14,9 @@ solved or lost together. Without a difference in truth each is found in at most 
 `benchmarks/gate_errors.py` simulates it.
 
 That a loss was not shown does not show that there is none. "Worse in none" is non-inferiority: in
-every suite that is not better, the 95% interval of the difference lies above -`promotion.margin`
-(one-sided 2.5%; each suite must show it, so that no correction is due: Berger 1982, Technometrics
-24, 295-300).
+every suite that is not better, a loss of `promotion.margin` is excluded at a one-sided 2.5%
+(clustered.worst_difference; each suite must show it, so that no correction is due: Berger 1982,
+Technometrics 24, 295-300).
 
 With `promotion.match` the games between the two count as well, judged by a sequential test of their
 own (ratings/sequential.py): a version that is no better than the champion is promoted with at most
@@ -29,12 +29,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from selfplay.clustered import FORMULA, change_p, cluster_of, difference, stated
+from selfplay.clustered import FORMULA, change_p, cluster_of, difference, stated, worst_difference
 from selfplay.ratings.sequential import Finding
 from selfplay.stats import Interval, holm
 
 ALPHA = 0.05
-MARGIN = 0.05
+MARGIN = 0.1
 """Default of `promotion.margin`, in utility."""
 
 Change = Literal["better", "worse", "even"]
@@ -46,18 +46,20 @@ GAMES = "games"
 class SuiteChange:
     """What became of one suite: mean difference in utility, its p, and what that means.
 
-    `not_worse`: a loss of the margin or more is excluded; None where it was not asked (formula 1).
+    `worst` is the lowest difference that is not excluded, and `not_worse` whether that is less of a
+    loss than the margin; None where it was not asked (formula 1).
     """
 
     suite: str
     difference: Interval
     p: float
     change: Change
+    worst: float | None = None
     not_worse: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the change as JSON."""
-        told = {} if self.not_worse is None else {"not_worse": self.not_worse}
+        told = {} if self.worst is None else {"not_worse": self.not_worse, "worst": self.worst}
         return {"change": self.change, **told, "p": self.p, "difference": self.difference.as_dict()}
 
 
@@ -138,9 +140,10 @@ def decide(
             new, old = [after[t][0] for t in both], [before[t][0] for t in both]
             of = [after[t][1] for t in both]
             gain = [a - b for a, b in zip(new, old, strict=True)]
+            worst = None if formula == 1 else worst_difference(new, old, of)
             p = change_p(gain, of, formula)
-            tested.append((suite, difference(new, old, of, formula), p))
-    changes = tuple(_judged(tested, None if formula == 1 else margin))
+            tested.append((suite, difference(new, old, of, formula), p, worst))
+    changes = tuple(_judged(tested, margin))
     found = [(c.suite, str(c.change)) for c in changes]
     if games is not None:
         found.append((GAMES, games.change))
@@ -180,14 +183,16 @@ def _utilities(numbers: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
     return found
 
 
-def _judged(tested: list[tuple[str, Interval, float]], margin: float | None) -> list[SuiteChange]:
+def _judged(
+    tested: list[tuple[str, Interval, float, float | None]], margin: float
+) -> list[SuiteChange]:
     """Judge each suite after Holm's correction over all of them."""
     changes = []
-    adjusted = holm([p for _, _, p in tested])
-    for (suite, gain, p), certain in zip(tested, adjusted, strict=True):
+    adjusted = holm([p for _, _, p, _ in tested])
+    for (suite, gain, p, worst), certain in zip(tested, adjusted, strict=True):
         change: Change = "even"
         if certain <= ALPHA and gain.value:
             change = "better" if gain.value > 0 else "worse"
-        not_worse = None if margin is None else change == "better" or gain.low > -margin
-        changes.append(SuiteChange(suite, gain, p, change, not_worse))
+        not_worse = None if worst is None else change == "better" or worst > -margin
+        changes.append(SuiteChange(suite, gain, p, change, worst, not_worse))
     return changes

@@ -16,6 +16,7 @@ from selfplay.clustered import (
     paired_p,
     share,
     share_of_counts,
+    worst_difference,
 )
 from selfplay.stats import bootstrap_mean, mcnemar, wilson
 from selfplay.summary import paired_tests
@@ -94,6 +95,18 @@ def test_signs_of_whole_families_are_flipped() -> None:
     before, after = [False] * len(NAMES), [gain > 0 for gain in gains]
     assert paired_p(before, after, NAMES) == change_p(gains, NAMES)
     assert change_p(gains, NAMES, 1) < 0.001
+
+
+def test_what_no_change_excludes() -> None:
+    """One family gained and one lost are counted besides: 59 that did not change exclude 5%."""
+    same = [1.0] * len(NAMES)
+    due = -2.0003 * math.sqrt(61 / 60 * 2) / 61  # t at 60 degrees of freedom
+    assert worst_difference(same, same, NAMES) == pytest.approx(due, rel=1e-3)
+    assert worst_difference([1.0], [1.0], ["a"]) == -1.0
+    lost = [float(i >= 3 * TASKS) for i in range(len(NAMES))]
+    assert worst_difference(lost, same, NAMES) < -3 / FAMILIES
+    with pytest.raises(ValueError, match="no values"):
+        worst_difference([], [], [])
 
 
 def test_counts_by_game_are_the_same_share() -> None:
