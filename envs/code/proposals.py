@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from envs.code.families.screen import Screen
-from envs.code.prompts import call_text
+from envs.code.prompts import call_text, chat_text
 from envs.code.proposer import LEAST_INPUTS, Proposal, Rejected
 from envs.code.task import CallTest, CodeTask
 from envs.code.values import Unsupported, pack, shown
@@ -19,6 +19,8 @@ Aim = Literal["predict", "reimplement"]
 VISIBLE = 3
 _LEAST_HIDDEN = 3
 _UNLIKE = "not the same value every time"
+_MAX_PROMPT = 1500
+"""Bytes of the question, and so the most tokens: a prompt beyond a model's context ends a run."""
 _MAX_RESULT = 300
 """Characters of a result, written out."""
 
@@ -60,7 +62,10 @@ def judge(
         return Rejected(fault)
     if screen is not None and screen.agrees(cases):
         return Rejected("does what an evaluation task asks")
-    return _predict(proposal, cases) if aim == "predict" else _reimplement(proposal, cases)
+    made = _predict(proposal, cases) if aim == "predict" else _reimplement(proposal, cases)
+    if isinstance(made, CodeTask) and len(chat_text(made).encode()) > _MAX_PROMPT:
+        return Rejected("a task that takes too much room to ask")
+    return made
 
 
 def told_call(proposal: Proposal, args: list[Any]) -> str:

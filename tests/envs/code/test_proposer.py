@@ -297,3 +297,12 @@ def test_refusals_are_one_line() -> None:
         render(Task.make("code", {"seed": 1}), "chat", 9)
     with pytest.raises(InputError, match="prompt style 'poem' is unknown"):
         render(request(1), "poem", 9)  # type: ignore[arg-type]
+
+
+def test_a_task_whose_prompt_would_be_long_is_rejected() -> None:
+    """Of characters that take several tokens each a docstring of 500 fills a small context."""
+    text = GOOD.replace("Return every second", "\U0001f40d" * 480)
+    proposal = proposal_of(text)
+    inputs = inputs_of(proposal, 0)
+    found = judge(proposal, inputs, run_all(proposal, inputs), aim="reimplement")
+    assert isinstance(found, Rejected) and "room" in found.reason
