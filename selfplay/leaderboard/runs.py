@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from envs.errors import InputError
+from selfplay.clustered import cluster_of
 from selfplay.leaderboard.suite_ranks import Passes, passes_of
 from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
 from selfplay.metrics_log import MetricsLog
@@ -243,13 +244,13 @@ def _measured_beside(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[
 def _puzzle(rows: Any) -> dict[str, Any] | None:
     """Return the rating of maximum likelihood over the rated puzzles of a suite."""
     rated = [
-        (rating, bool(row["solved"]))
+        (rating, bool(row["solved"]), cluster_of(row))
         for row in (rows if isinstance(rows, list) else [])
         if "solved" in row and (rating := number(row.get("rating"))) is not None
     ]
     if not rated:
         return None
-    found = puzzle_rating([rating for rating, _ in rated], [solved for _, solved in rated])
+    found = puzzle_rating(*(list(column) for column in zip(*rated, strict=True)))
     se = found.se if math.isfinite(found.se) else None
     ends = {key: number(value) for key, value in found.elo.as_dict().items()}
     return ends | {"n": len(rated), "se": se, "solved": found.solved}

@@ -22,7 +22,9 @@ ALPHA = 0.05
 FEW_PAIRS = 10
 """Below this number the resamples of a player are too few different ones to rely on alone."""
 
-_AT_ONCE = 4_000_000
+_AT_ONCE = 1_000_000
+_MOST_FOR_HOLM = 20_000
+"""Entries; the pairs of more take a minute to look at once."""
 _OPEN = 0.025
 """Where more resamples than this are infinite, so is the rating on that side."""
 
@@ -98,14 +100,7 @@ def ranks(found: Estimates, bound: Bound = _unbound, alpha: float = ALPHA) -> li
         return result
     order = known[np.argsort(-values[known], kind="stable")]
     pairs = _Pairs(found, bound, order)
-    rejected, tests = 0, len(order) * (len(order) - 1) // 2
-    while True:
-        # Holm's step-down as the smallest fixed point: reject all below alpha / (tests - rejected).
-        level = alpha / (tests - rejected) if rejected < tests else alpha
-        now = sum(int(above.sum()) for _, above in pairs.above(level))
-        if now <= rejected or now >= tests:
-            break
-        rejected = now
+    level = _holm_level(pairs, len(order), alpha)
     places = np.ones(len(order), dtype=np.int64)
     for start, above in pairs.above(level):
         for row, certain in enumerate(above):
@@ -115,6 +110,21 @@ def ranks(found: Estimates, bound: Bound = _unbound, alpha: float = ALPHA) -> li
     for place, entry in zip(places.tolist(), order.tolist(), strict=True):
         result[entry] = place
     return result
+
+
+def _holm_level(pairs: _Pairs, entries: int, alpha: float) -> float:
+    """Return the level at which Holm's step-down ends: all pairs below it are parted.
+
+    With so many rejected the next is tested at alpha / (tests - rejected); the smallest number that
+    this repeats is Holm's. Of very many entries the first level stands, which errs less.
+    """
+    tests, rejected = entries * (entries - 1) // 2, 0
+    while entries <= _MOST_FOR_HOLM:
+        now = sum(int(above.sum()) for _, above in pairs.above(alpha / (tests - rejected)))
+        if now in (rejected, tests):
+            break
+        rejected = now
+    return alpha / (tests - rejected)
 
 
 class _Pairs:

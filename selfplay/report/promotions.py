@@ -17,7 +17,8 @@ def promotions_html(rows: list[dict[str, Any]]) -> str:
     body = "".join(_row(row) for row in rows)
     return (
         '<p class="dim">Differences are the version minus the champion, on the same items, with '
-        "95% intervals and the p of a sign-flip test; games are colour-swapped pairs, judged by a "
+        "95% intervals and the p of a sign-flip test, both over families of tasks where there are "
+        "any; games are colour-swapped pairs, judged by a "
         "sequential test.</p>"
         f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
     )

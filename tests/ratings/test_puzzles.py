@@ -65,3 +65,21 @@ def test_none_and_all_solved_leave_a_bound() -> None:
 def test_bad_puzzles_are_refused(ratings: list[float], solved: list[bool]) -> None:
     with pytest.raises(ValueError, match="rating"):
         puzzle_rating(ratings, solved)
+
+
+def test_puzzles_of_one_game_are_one_observation() -> None:
+    rng = np.random.default_rng(8)
+    ratings = rng.uniform(1000, 2000, 60)
+    solved = rng.random(60) < 1 / (1 + 10 ** ((ratings - 1500) / 400))
+    once = puzzle_rating(ratings.tolist(), solved.tolist())
+    four = [np.repeat(column, 4).tolist() for column in (ratings, solved)]
+    games = [f"g{i // 4}" for i in range(240)]
+    found, narrow = puzzle_rating(*four, games), puzzle_rating(*four)
+    assert found.elo.value == pytest.approx(once.elo.value)
+    # The robust error estimates what independent games have; counting puzzles halves it.
+    assert narrow.se == pytest.approx(once.se / 2)
+    assert 0.8 * once.se < found.se < 1.25 * once.se
+    nothing = puzzle_rating(ratings.tolist(), [False] * 60)
+    assert puzzle_rating(four[0], [False] * 240, games).elo.high == pytest.approx(nothing.elo.high)
+    with pytest.raises(ValueError, match="of 1 games"):
+        puzzle_rating([1500.0, 1600.0], [True, False], ["g"])
