@@ -127,6 +127,8 @@ def paired_tests(
     both = [row for row in final if row["task_id"] in before]
     if any("random_regret" not in row for row in both):
         return _paired_passes([before[row["task_id"]] for row in both], both, formula)
+    if formula > 1:  # what was never scored, through our own fault, is neither legal nor illegal
+        both = [row for row in both if _scored(row) and _scored(before[row["task_id"]])]
     p = paired_p(
         [before[row["task_id"]]["verdict"] in LEGAL for row in both],
         [row["verdict"] in LEGAL for row in both],
@@ -184,6 +186,10 @@ def _always_legal(numbers: dict[str, Any]) -> dict[str, Any]:
     n = max((int(value.get("n") or 0) for value in numbers.values()), default=0)
     certain = {"value": 1.0, "low": 1.0, "high": 1.0, "n": n}
     return {"legal_rate": certain} | numbers
+
+
+def _scored(row: dict[str, Any]) -> bool:
+    return bool(row["verdict"] != "infra_error")
 
 
 def _has(row: dict[str, Any], key: str) -> bool:

@@ -51,6 +51,18 @@ def test_pairs_are_matched_by_task_not_by_place() -> None:
     assert paired_tests(base, final)["legal_rate"]["p"] == 1.0
 
 
+def test_what_was_never_scored_is_neither_legal_nor_illegal() -> None:
+    """A position that cost its scorers once is no illegal answer that was mended."""
+    base = [row(i, legal=True, regret=0.1) for i in range(40)]
+    final = [row(i, legal=True, regret=0.1) for i in range(40)]
+    for lost in base[:20]:
+        lost["verdict"] = "infra_error"
+    assert paired_tests(base, final)["legal_rate"]["p"] == 1.0
+    for lost in base:
+        lost["verdict"] = "infra_error"
+    assert paired_tests(base, final)["legal_rate"]["p"] is None
+
+
 def test_no_legal_move_gives_nulls() -> None:
     rows = [row(i, legal=False, regret=0.0) for i in range(3)]
     nothing = {"value": None, "low": None, "high": None}
