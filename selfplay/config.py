@@ -226,13 +226,6 @@ class RunConfig(Section):
                 f"league.opponents={met} needs games of the policy; give chess.sources.selfplay "
                 "a share"
             )
-        back = self.promotion.on_worse == "rollback"
-        if self.learner.lora_rank is not None and (self.has_guests or back):
-            key = "promotion.on_worse=rollback" if back else "a frozen version that plays"
-            raise ValueError(
-                f"{key} needs whole checkpoints, and with learner.lora_rank="
-                f"{self.learner.lora_rank} they hold the adapter alone; leave one of them out"
-            )
         return self
 
     @model_validator(mode="after")

@@ -90,8 +90,6 @@ class Gate:
         known = items_of(run_dir.champion_eval() or {"suites": {}})
         if version == int(result["version"]) or items_of(result) <= known:
             return
-        if version and self._config.learner.lora_rank is not None:
-            return  # a checkpoint is an adapter alone, which no sampler loads
         try:
             record = evaluator.evaluate(
                 f"{WHOLE}{version:06d}",

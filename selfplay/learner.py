@@ -36,7 +36,14 @@ class Learner:
     """Starts Ray Train's TorchTrainer and speaks with its workers through the exchange."""
 
     def __init__(
-        self, config: RunConfig, *, model: str, resume: Path | None, work_dir: Path, gpus: float
+        self,
+        config: RunConfig,
+        *,
+        model: str,
+        resume: Path | None,
+        work_dir: Path,
+        gpus: float,
+        base: str | None = None,
     ) -> None:
         self._config = config
         self._error: BaseException | None = None
@@ -52,6 +59,7 @@ class Learner:
         settings = {
             "config": config.model_dump(mode="json"),
             "model": model,
+            "base": base or config.model,
             "resume": str(resume) if resume else None,
             "exchange": self._exchange,
             "work_dir": str(work_dir),

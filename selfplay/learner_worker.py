@@ -13,8 +13,10 @@ import torch
 from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOConfig
+from trl.trainer.grpo_trainer import is_peft_model
 
 from selfplay.actors import whereabouts
+from selfplay.adapters import merged_parameters, save_merged
 from selfplay.attention import attention_for
 from selfplay.config import RunConfig
 from selfplay.exchange import Command, Report
@@ -37,13 +39,16 @@ def train_worker(settings: dict[str, Any]) -> None:
 
     Args:
         settings: config (dump of RunConfig), model (spec or folder), resume (checkpoint folder or
-            None), exchange (actor handle), work_dir (TRL's output folder), version (first one).
+            None), base (what an adapter is laid over), exchange (actor handle), work_dir (TRL's
+            output folder), version (first one).
     """
     config = RunConfig.model_validate(settings["config"])
     rank = ray.train.get_context().get_world_rank()
     torch.set_num_threads(config.learner.threads or os.cpu_count() or 1)
     link = _Link(settings["exchange"], rank)
-    trainer = build_trainer(config, settings["model"], settings["work_dir"], link.batch)
+    # The checkpoint of an adapter holds the sum; what goes on training is laid over the base.
+    model = settings["model" if config.learner.lora_rank is None else "base"]
+    trainer = build_trainer(config, model, settings["work_dir"], link.batch)
     driver = _CommandCallback(link, config)
     driver.trainer = trainer
     trainer.add_callback(driver)
@@ -239,24 +244,21 @@ def publishable_weights(trainer: PackedGRPOTrainer, config: RunConfig) -> dict[s
     if config.learner.lora_rank is None:
         # ray.put copies them before the next update can change them.
         return pack_weights(model.named_parameters(), dtype, copy=False)
-    model.merge_adapter()
-    try:
-        plain = (
-            (name.removeprefix("base_model.model.").replace(".base_layer", ""), parameter)
-            for name, parameter in model.named_parameters()
-            if "lora_" not in name
-        )
-        return pack_weights(plain, dtype)
-    finally:
-        model.unmerge_adapter()
+    return pack_weights(merged_parameters(model), dtype)
 
 
 def save_checkpoint(trainer: PackedGRPOTrainer, folder: Path) -> None:
     """Save a plain Hugging Face folder with optimiser, schedule and RNG state beside.
 
-    Every worker calls this; when it returns, all of them have written.
+    With LoRA the folder holds the merged model, which everybody can load, and the adapter. Every
+    worker calls this; when it returns, all of them have written.
     """
-    trainer.save_model(str(folder))
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if not is_peft_model(model):
+        trainer.save_model(str(folder))
+    elif trainer.args.should_save:
+        save_merged(model, folder)
+        trainer.processing_class.save_pretrained(folder)
     trainer._save_optimizer_and_scheduler(str(folder))
     trainer._save_rng_state(str(folder))
     if trainer.args.should_save:

@@ -183,6 +183,7 @@ def start_actors(
     learner = Learner(
         config,
         model=ready.model,
+        base=ready.base,
         resume=checkpoint,
         work_dir=run_dir.path / "logs" / "learner",
         gpus=placement.learner_gpus,

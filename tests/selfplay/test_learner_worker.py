@@ -11,10 +11,12 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from envs.errors import InputError
 from selfplay.batching import micro_batches
 from selfplay.config import RunConfig
+from selfplay.fidelity import check_family
 from selfplay.learner_worker import _metrics, build_trainer, publishable_weights, save_checkpoint
-from selfplay.models import load_model
+from selfplay.models import load_config, load_model, load_tokenizer
 from selfplay.restoring import restore_checkpoint
 from selfplay.trl_trainer import MicroBatch, PackedGRPOTrainer
 from selfplay.weights import unpack_weights
@@ -248,6 +250,68 @@ def test_lora_publishes_merged_weights_under_the_plain_names(
     ids = torch.arange(3, 23)[None]
     with torch.no_grad():
         torch.testing.assert_close(plain(ids).logits, trained(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+def lora(model: Path, dtype: str = "float32") -> RunConfig:
+    return learner_config(model, lora_rank=4, lr=1e-2, dtype=dtype, adaptive_entropy=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_publishing_leaves_the_frozen_base_alone(
+    tiny_model: Path, tmp_path: Path, dtype: str
+) -> None:
+    config = lora(tiny_model, dtype)
+    trainer = train(config, tmp_path, stop=1).trainer
+    frozen = {
+        name: p.detach().clone()
+        for name, p in trainer.model.named_parameters()
+        if "lora_" not in name
+    }
+    first = publishable_weights(trainer, config)
+    for _ in range(20):
+        again = publishable_weights(trainer, config)
+    assert all((first[name] == again[name]).all() for name in first)
+    for name, parameter in trainer.model.named_parameters():
+        assert "lora_" in name or torch.equal(parameter, frozen[name]), name
+
+
+def test_a_lora_checkpoint_is_a_plain_model_and_goes_on_identically(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    config, saved = lora(tiny_model), tmp_path / "v000002"
+    straight = train(config, tmp_path, stop=4, save=(2, saved))
+    assert distance(base_weights(saved), straight.weights[1]) < 1e-6
+    assert load_tokenizer(str(saved)).pad_token_id == PAD
+    check_family(str(saved), load_config(str(saved)))
+    resumed = Watch(config, 4, None)
+    source = functools.partial(_shifted, 0, config, 1)
+    resumed.trainer = build_trainer(config, str(tiny_model), str(tmp_path), source)
+    resumed.trainer.add_callback(resumed)
+    resumed.trainer.train(resume_from_checkpoint=str(saved))
+    for one, other in zip(straight.weights[2:], resumed.weights, strict=True):
+        assert distance(one, other) == 0.0
+
+
+def test_lora_goes_back_to_a_checkpoint_and_to_the_base(tiny_model: Path, tmp_path: Path) -> None:
+    config, saved = lora(tiny_model), tmp_path / "v000001"
+    watch = train(config, tmp_path, stop=4, save=(1, saved), back=(2, saved, saved))
+    assert distance(watch.weights[2], watch.weights[0]) < 1e-6
+    base = train(config, tmp_path, stop=4, back=(2, tiny_model, None))
+    assert distance(base.weights[2], base_weights(tiny_model)) < 1e-6
+
+
+def test_the_folder_of_an_adapter_is_a_model_too(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As older runs saved it, and as peft does."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    saved = tmp_path / "v000001"
+    watch = train(lora(tiny_model), tmp_path, stop=1, save=(1, saved))
+    assert distance(base_weights(saved / "adapter"), watch.weights[0]) < 1e-6
+    assert load_tokenizer(str(saved / "adapter")).pad_token_id == PAD
+    (saved / "adapter" / "adapter_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no adapter_model\.safetensors"):
+        load_model(str(saved / "adapter"), dtype=torch.float32)
 
 
 def test_a_source_of_the_wrong_length_is_named(tiny_model: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -32,7 +33,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("spec", "told"),
     [
         ("nosuchmodel", "unknown model 'nosuchmodel'; give one of smollm2-135m-instruct"),
-        ("./nowhere", "no such folder"),
+        ("./nowhere", "no such folder or file"),
+        ("nowhere.GGUF", "no such GGUF file"),
+        ("./nowhere.safetensors", "a model is a folder or a GGUF file"),
         ("/nowhere/at/all", "no such folder"),
         ("a/b/c", "no such folder"),
         ("nowhere.gguf", "no such GGUF file"),
@@ -109,6 +112,62 @@ def test_a_tokenizer_that_is_missing_is_told_in_one_line(tiny_model: Path, tmp_p
     with pytest.raises(InputError, match="cannot be loaded") as caught:
         load_tokenizer(str(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_told_by_its_content(tiny_model: Path, tmp_path: Path) -> None:
+    def told(name: str, content: bytes) -> str:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            resolve_model(str(tmp_path / name))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    weights = (tiny_model / "model.safetensors").read_bytes()
+    assert "give the folder" in told("model.safetensors", weights)
+    assert "give the folder" in told("model.gguf", weights)
+    assert "a pickle" in told("pytorch_model.bin", b"PK\x03\x04" + bytes(50))
+    assert "a pickle" in told("old.pt", b"\x80\x02}")
+    assert "git lfs pull" in told("big.gguf", b"version https://git-lfs.github.com/spec/v1\n")
+    assert "one part of a split GGUF" in told("m-00001-of-00003.gguf", b"GGUF" + bytes(60))
+    assert "an empty file" in told("empty.gguf", b"")
+    assert "of no known kind" in told("page.gguf", b"<html>")
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(InputError, match="a broken link to gone"):
+        resolve_model(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("name", ["Model.GGUF", "model.Q8_0.Gguf", "model"])
+def test_a_gguf_may_be_named_in_any_way(own_cache: Path, tmp_path: Path, name: str) -> None:
+    """What has the bytes of one is read as one: here none that can be converted."""
+    (tmp_path / name).write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(InputError, match="cannot be loaded"):
+        resolve_model(str(tmp_path / name))
+
+
+def test_half_a_model_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_model, folder)
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    with pytest.raises(InputError, match=r"ends after [\d,]+ of [\d,]+ bytes"):
+        resolve_model(str(folder))
+    weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(InputError, match="git lfs pull"):
+        resolve_model(str(folder))
+    names = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    weights.rename(folder / names[0])
+    (folder / names[0]).write_bytes(whole)
+    index = {"weight_map": dict(zip(("a", "b"), names, strict=True))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=f"1 of 2 weight files are missing, such as {names[1]}"):
+        resolve_model(str(folder))
+
+
+def test_a_folder_around_a_gguf_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "model.GGUF").write_bytes(b"GGUF")
+    with pytest.raises(InputError, match=r"give the file: .*model\.GGUF"):
+        resolve_model(str(tmp_path))
 
 
 def test_tiny_random_is_built_once_into_the_cache(own_cache: Path) -> None:

@@ -39,10 +39,6 @@ TABLE = {
         ("promotion.match=true", "match.opening_plies=[0, 1]"),
         "fewer than 100 distinct openings",
     ),
-    "LoRA that cannot go back": (
-        ("learner.lora_rank=4", "promotion.on_worse=rollback"),
-        "promotion.on_worse=rollback needs whole checkpoints",
-    ),
     "a file in the way": (("runs_dir=empty",), "cannot be written: Not a directory"),
     "a name that is taken": (("name=made-up",), "this run exists"),
     "a cache that cannot be": (("engine.cache=empty/x.sqlite",), "engine.cache="),
