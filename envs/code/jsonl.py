@@ -27,6 +27,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from envs.code.evalplus import evalplus_task, is_evalplus
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask, Kind, from_payload
 from envs.code.values import Unsupported, encode
@@ -54,7 +55,12 @@ def load_jsonl(path: Path | str) -> list[CodeTask]:
 
 
 def jsonl_task(row: dict[str, Any], key: str, where: str) -> CodeTask:
-    """Return the task of one row; `key` names it where the row does not."""
+    """Return the task of one row; `key` names it where the row does not.
+
+    Rows of EvalPlus's own files are read as well: to be checked and scored, not to train.
+    """
+    if is_evalplus(row):
+        return evalplus_task(row, where)
     for known, dataset in (("test_list", "mbpp"), ("canonical_solution", "humaneval")):
         if known in row:
             raise InputError(f"{where}: a row of {dataset}; name its file under code.{dataset}")
