@@ -15,6 +15,7 @@ from _blake2 import blake2b
 from typing import Any
 
 _DIGEST = 64
+_BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 class _Stream:
@@ -147,5 +148,5 @@ def _install_numpy(module: Any) -> None:
 
     module.default_rng = default_rng
     module.seed = lambda seed=None: seed_all(words(seed))
-    for name in ("RandomState", "MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
+    for name in ("SeedSequence", "RandomState", *_BITS):
         setattr(module, name, seeded(getattr(module, name)))

@@ -12,7 +12,7 @@ from envs.errors import InputError
 from rewards.code.assert_process import AssertProcess
 from rewards.code.draws import derived, hash_seed, new_secret
 from rewards.code.judge import Judge
-from rewards.code.sandbox import Sandbox
+from rewards.code.sandbox import Limits, Sandbox
 from tests.code.judged import codes
 from tests.code.test_judge_worker import run
 
@@ -90,6 +90,35 @@ def test_a_seed_of_the_test_s_own_repeats_within_the_test(sandbox: Sandbox) -> N
     )
     with AssertProcess(sandbox) as process:
         assert run(process, code)["result"] == "pass"
+
+
+NUMPY = (
+    "np.random.rand(3)",
+    "(np.random.seed(1), np.random.rand(3))[1]",
+    "np.random.default_rng().random(3)",
+    "np.random.default_rng(5).random(3)",
+    "np.random.default_rng([1, 2]).random(3)",
+    "np.random.default_rng(np.random.SeedSequence(4)).random(3)",
+    "np.random.RandomState(3).rand(3)",
+    "np.random.Generator(np.random.PCG64(2)).random(3)",
+    "np.random.Generator(np.random.MT19937(2)).random(3)",
+)
+
+
+def test_numpy_draws_likewise() -> None:
+    pytest.importorskip("numpy")
+    with (
+        Sandbox(Limits(numpy=True)) as sandbox,
+        AssertProcess(sandbox, b"one") as one,
+        AssertProcess(sandbox, b"other") as other,
+    ):
+        for draw in NUMPY:
+            seen: list[Any] = []
+            code = f"import numpy as np\nassert f({draw}.tolist()) == 1"
+            for process in (one, one, other):
+                record = seen.append
+                assert run(process, code, lambda x, to=record: to(x) or 1)["result"] == "pass"
+            assert seen[0] == seen[1] != seen[2], draw
 
 
 @pytest.mark.parametrize(
