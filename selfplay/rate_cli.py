@@ -198,11 +198,7 @@ def _read(paths: list[Path]) -> tuple[tuple[Any, ...], dict[str, int]]:
         if times > 1:
             raise InputError(f"{path}: given {times} times; its games would count {times} times")
     read = read_games(paths)
-    left_out = {
-        "unfinished": read.unfinished,
-        "unnamed": read.unnamed,
-        "against_itself": read.against_itself,
-    }
+    left_out = read.left_out
     if not read.games:
         told = "; ".join(_left_out_lines(left_out)) or "none at all"
         raise InputError(f"{paths[0]}: no finished game between two named players ({told})")
@@ -271,6 +267,7 @@ def _left_out_lines(left_out: dict[str, int]) -> list[str]:
         "unfinished": "without a result",
         "unnamed": "without both names",
         "against_itself": "of a player against itself",
+        "repeated": "that stand in an earlier file too",
     }
     return [f"{n} games {words[key]} left out" for key, n in left_out.items() if n]
 

@@ -13,6 +13,7 @@ from envs.chess.position import board_of, make_task, parse_fen
 from envs.errors import InputError
 from envs.task import Task
 from envs.text import clean_text
+from envs.text_files import text_lines
 from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer
 from rewards.result import ScoreRequest
@@ -136,18 +137,14 @@ def read_rows(source: Path) -> Iterator[tuple[dict[str, Any], Task]]:
     Raises:
         InputError: names file:line, the fault and the mend.
     """
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror}") from error
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(text_lines(source, "JSONL", latin1=False), start=1):
         if line.strip():
             yield _checked_row(line, f"{source}:{number}")
 
 
-def _checked_row(line: bytes, where: str) -> tuple[dict[str, Any], Task]:
+def _checked_row(line: str, where: str) -> tuple[dict[str, Any], Task]:
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not a JSON object on one line") from error
     if not isinstance(row, dict):

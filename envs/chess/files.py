@@ -6,21 +6,36 @@ import csv
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import chess
 import chess.pgn
 
-from envs.chess.position import make_task, parse_fen, play, position_key, quoted, task_from
+from envs.chess.pgn_file import games_of_file, is_pgn, parse_game
+from envs.chess.position import (
+    board_of,
+    make_task,
+    parse_fen,
+    play,
+    position_key,
+    quoted,
+    task_from,
+)
 from envs.errors import InputError
 from envs.task import Task
+from envs.text_files import first_line, text_lines
 
 _GAME_ADDRESS = re.compile(r"(/black|/white)?(#\d*)?$")
 """What a puzzle's GameUrl has behind the game: https://lichess.org/yyznGmXs/black#34."""
 _REQUIRED = ("PuzzleId", "FEN", "Moves")
+_960 = re.compile(r"960|fischer", re.IGNORECASE)
+_UCI = re.compile(r"[a-h][1-8][a-h][1-8]")
+_COUNTERS = re.compile(r"(\d{1,5})(?:\s+(\d{1,5}))?(?=[\s;]|\Z)")
+"""Counters that follow an EPD's four fields as they do in a FEN, operations behind them or not."""
+_OPERATION = re.compile(r'(?:[^";]|"[^"]*(?:"|\Z))+')
+"""An operation of EPD, up to a semicolon that is not quoted."""
 PUZZLE_COLUMNS = (
     "PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation", "Popularity", "NbPlays", "Themes",
     "GameUrl", "OpeningTags",
@@ -48,51 +63,61 @@ class Puzzle:
     game: str | None = None
 
 
-@contextmanager
-def _opened(path: Path, what: str) -> Iterator[TextIO]:
-    """Open a text file; what goes wrong in opening or decoding becomes an InputError."""
-    if path.suffix == ".zst":
-        raise InputError(f"{path}: compressed; unpack it with `zstd -d {path.name}` first")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield file
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"{path}: cannot be read ({reason}); name a {what} file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); name a {what} file") from None
-
-
 def load_puzzles(path: Path | str, limit: int | None = None) -> list[Puzzle]:
     """Return the puzzles of a Lichess CSV file, the first `limit` of them if that is given.
 
-    The first line names the columns; PuzzleId, FEN and Moves must be there, other columns and
-    their fields may be missing or empty.
+    The first line names the columns; PuzzleId, FEN and Moves must be there, other columns may be
+    missing or more, and their fields empty. Without such a line the columns are those of
+    PUZZLE_COLUMNS, as in Lichess's older files. Commas, semicolons or tabs separate.
 
     Raises InputError naming file:line for a broken row, and for a file without puzzles.
     """
     path = Path(path)
     puzzles: list[Puzzle] = []
-    with _opened(path, "puzzle CSV") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header = next(reader, [])
-            missing = [name for name in _REQUIRED if name not in header]
-            if missing:
-                raise InputError(
-                    f"{path}:1: no column {', '.join(missing)}; the first line must be "
-                    f"{','.join(PUZZLE_COLUMNS)}"
-                )
-            for row in reader:
-                if limit is not None and len(puzzles) >= limit:
-                    break
-                if row:
-                    puzzles.append(_puzzle(header, row, f"{path}:{reader.line_num}"))
-        except csv.Error as error:
-            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); mend the row") from None
+    sign = _separator(first_line(path, "puzzle CSV"))
+    reader = csv.reader(text_lines(path, "puzzle CSV"), strict=True, delimiter=sign)
+    header: list[str] = []
+    try:
+        for row in reader:
+            if limit is not None and len(puzzles) >= limit:
+                break
+            where = f"{path}:{reader.line_num}"
+            if not header and row:
+                header = _columns(row, where)
+                if not header:
+                    header = list(PUZZLE_COLUMNS[: len(row)])
+                    header += [f"column {n}" for n in range(len(header), len(row))]
+                else:
+                    continue
+            if row:
+                puzzles.append(_puzzle(header, row, where))
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); mend the row") from None
+    if not header:
+        _columns([], f"{path}:1")
     if not puzzles:
         raise InputError(f"{path}: no puzzles; give a CSV file with at least one row")
     return puzzles
+
+
+def _separator(line: str) -> str:
+    """Return what separates the fields of a CSV file, by its first line."""
+    return max(",;\t", key=lambda sign: (line.count(sign), sign == ","))
+
+
+def _columns(row: list[str], where: str) -> list[str]:
+    """Return the names in a first row, nothing where it is a puzzle. Raises InputError for else."""
+    names = [name.strip() for name in row]
+    missing = [name for name in _REQUIRED if name not in names]
+    if not missing:
+        return names
+    if len(row) >= len(_REQUIRED) and row[1].count("/") == 7 and _UCI.match(row[2].strip()):
+        return []
+    doubt = "" if "".join(row).isascii() else ", and perhaps not UTF-8"
+    raise InputError(
+        f"{where}: no column {', '.join(missing)}{doubt}; the first line must be "
+        f"{','.join(PUZZLE_COLUMNS)}"
+    )
 
 
 def _puzzle(header: list[str], row: list[str], where: str) -> Puzzle:
@@ -165,24 +190,23 @@ def is_solution(puzzle: Puzzle, move: str) -> bool:
 def load_epd(path: Path | str) -> list[Task]:
     """Return one task per distinct position of an EPD file; plain FEN lines are read too.
 
-    Of the operations only `hmvc` and `fmvn` (the counters) count. Empty lines and lines that
-    begin with "#" are passed over.
+    Of the operations only `hmvc` and `fmvn` (the counters) count; the counters may also stand
+    behind the fourth field, as in a FEN. Empty lines and lines that begin with "#" are passed over.
 
     Raises InputError naming file:line for a line that is no position or has no legal move.
     """
     path = Path(path)
     tasks: dict[str, Task] = {}
-    with _opened(path, "EPD") as file:
-        for number, raw in enumerate(file, start=1):
-            line = raw.strip()
-            if not line or line.startswith("#"):
-                continue
-            where = f"{path}:{number}"
-            board = parse_fen(_epd_fen(line, where), where)
-            if not any(board.legal_moves):
-                raise InputError(f"{where}: no legal move in {board.fen()!r}; remove the line")
-            task = make_task(board)
-            tasks.setdefault(task.id, task)
+    for number, raw in enumerate(text_lines(path, "EPD"), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        where = f"{path}:{number}"
+        board = parse_fen(_epd_fen(line, where), where)
+        if not any(board.legal_moves):
+            raise InputError(f"{where}: no legal move in {board.fen()!r}; remove the line")
+        task = make_task(board)
+        tasks.setdefault(task.id, task)
     if not tasks:
         raise InputError(f"{path}: no positions; give an EPD file with at least one line")
     return list(tasks.values())
@@ -195,32 +219,14 @@ def _epd_fen(line: str, where: str) -> str:
             f"{where}: {quoted(line)} has {len(fields)} of EPD's 4 fields; mend or remove the line"
         )
     rest = fields[4] if len(fields) == 5 else ""
-    counters = re.fullmatch(r"(\d{1,5})\s+(\d{1,5})", rest)
-    if counters:
-        return " ".join([*fields[:4], counters[1], counters[2]])
-    halfmoves = re.search(r"\bhmvc\s+(\d{1,5})\s*;", rest)
-    fullmoves = re.search(r"\bfmvn\s+(\d{1,5})\s*;", rest)
-    return " ".join(
-        [
-            *fields[:4],
-            halfmoves[1] if halfmoves else "0",
-            fullmoves[1] if fullmoves else "1",
-        ]
-    )
-
-
-class _MainLine(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Reads main lines only and keeps errors to itself instead of logging them."""
-
-    # The base of GameBuilder allows SKIP here, GameBuilder's own annotation forgets it.
-    def begin_variation(self) -> chess.pgn.SkipType:  # type: ignore[override]
-        return chess.pgn.SKIP
-
-    def end_variation(self) -> None:
-        """Leave nothing: no variation was entered."""
-
-    def handle_error(self, error: Exception) -> None:
-        self.game.errors.append(error)
+    counters = _COUNTERS.match(rest)
+    halfmoves, fullmoves = counters.groups() if counters else (None, None)
+    for operation in _OPERATION.finditer(rest, counters.end() if counters else 0):
+        name, _, operand = operation[0].strip().partition(" ")
+        if name in ("hmvc", "fmvn") and operand.strip().isdecimal():
+            halfmoves = operand.strip() if name == "hmvc" else halfmoves
+            fullmoves = operand.strip() if name == "fmvn" else fullmoves
+    return " ".join([*fields[:4], halfmoves or "0", fullmoves or "1"])
 
 
 def load_pgn(path: Path | str, max_games: int | None = None) -> list[Task]:
@@ -239,6 +245,16 @@ def load_pgn(path: Path | str, max_games: int | None = None) -> list[Task]:
     if not tasks:
         raise InputError(f"{path}: no positions; give a PGN file with at least one game")
     return list(tasks.values())
+
+
+def load_book(path: Path, plies: int | None = None) -> list[chess.Board]:
+    """Return the boards of an opening book, PGN (see load_pgn_openings) or EPD by its content.
+
+    Raises InputError as the readers do.
+    """
+    if path.suffix.lower() == ".pgn" or is_pgn(first_line(path, "EPD or PGN")):
+        return load_pgn_openings(path, plies)
+    return [board_of(task) for task in load_epd(path)]
 
 
 def load_pgn_openings(path: Path | str, plies: int | None = None) -> list[chess.Board]:
@@ -261,20 +277,13 @@ def load_pgn_openings(path: Path | str, plies: int | None = None) -> list[chess.
 
 def _games(path: Path, max_games: int | None) -> Iterator[tuple[chess.pgn.Game, str]]:
     """Yield the games of a file and where each stands, for error messages."""
-    count = 0
-    with _opened(path, "PGN") as file:
-        while max_games is None or count < max_games:
-            try:
-                game = chess.pgn.read_game(file, Visitor=_MainLine)
-            except UnicodeDecodeError:
-                raise
-            except ValueError as error:
-                fault = quoted(str(error), 150)
-                raise InputError(f"{path}: game {count + 1}: {fault}; mend it") from None
-            if game is None:
-                return
-            count += 1
-            yield game, f"{path}: game {count}"
+    for count, text in enumerate(islice(games_of_file(path), max_games), start=1):
+        where = f"{path}: game {count}"
+        try:
+            game = parse_game(text, variations=False)
+        except ValueError as error:
+            raise InputError(f"{where}: {quoted(str(error), 150)}; mend it") from None
+        yield game, where
 
 
 def _start(game: chess.pgn.Game, where: str) -> chess.Board:
@@ -283,6 +292,8 @@ def _start(game: chess.pgn.Game, where: str) -> chess.Board:
         fault = quoted(str(game.errors[0]), 150)
         raise InputError(f"{where}: {fault}; mend or remove the game")
     variant = game.headers.get("Variant", "Standard")
+    if _960.search(variant):
+        raise InputError(f"{where}: Chess960 ({quoted(variant, 30)}) is not supported; remove it")
     if variant.lower() not in ("standard", "from position", "chess", "normal"):
         raise InputError(f"{where}: variant {quoted(variant, 30)} is not standard chess; remove it")
     board = game.board()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import chess
@@ -43,6 +44,11 @@ def parse_fen(text: str, where: str = "") -> chess.Board:
         board = chess.Board(text)
     except ValueError as error:
         raise InputError(f"{prefix}FEN {quoted(text)} cannot be read ({error}); {advice}") from None
+    if re.fullmatch(r"[A-Ha-h]+", text.split()[2] if len(text.split()) > 2 else ""):
+        raise InputError(
+            f"{prefix}FEN {quoted(text)} has castling rights of Chess960, which is not supported; "
+            "leave it out"
+        )
     if not board.is_valid():
         raise InputError(
             f"{prefix}FEN {quoted(text)} is not a legal position ({_faults(board)}); "

@@ -3,20 +3,17 @@ text of each game stands, so that the few that are shown can be read again."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import chess.pgn
-
-from envs.errors import InputError
+from envs.chess.pgn_file import games_of_text
+from envs.text_files import read_text
 from selfplay.leaderboard.evaluations import comment_evaluations, losses
 from selfplay.ratings import Game
-from selfplay.ratings.pgn import game_of
+from selfplay.ratings.pgn import LeftOut, distinct_games, game_of
 
 _FIRST_TRY = re.compile(r"(\d{1,9})/(\d{1,9})")
 _DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")
@@ -80,59 +77,44 @@ class Games:
 def read_all(paths: Iterable[Path]) -> Games:
     """Return the games of PGN files; each is one of selfplay match, fastchess or anybody.
 
-    A game that stands word for word in two files counts once. Games without a result, without
+    A game that stands in two files counts once. Games without a result, without
     both names and of a player against itself are left out, as `selfplay rate` does.
 
     Raises:
         InputError: a file cannot be read.
     """
     games = Games()
-    seen: dict[bytes, Path] = {}
-    for path in paths:
-        text = text_of(path)
-        for start, end, headers in spans(text):
-            mark = hashlib.sha256(text[start:end].strip().encode("utf-8", "replace")).digest()
-            # Within one file equal games are games: two engines may well repeat themselves.
-            if seen.setdefault(mark, path) != path:
-                games.left_out["repeated"] += 1
-                continue
-            found = game_of(headers, str(path))
-            if not isinstance(found, Game):
-                games.left_out[found] += 1
-                continue
-            games.rated.append(found)
-            games.places.append(Place(path, start, end, found.white, found.black))
-            _learn(games.players, found, headers, text[start:end])
+    repeated: dict[LeftOut, int] = {}
+    for path, text in distinct_games(paths, repeated):
+        found = game_of(text.tags, str(path))
+        if not isinstance(found, Game):
+            games.left_out[found] += 1
+            continue
+        games.rated.append(found)
+        games.places.append(Place(path, text.start, text.end, found.white, found.black))
+        _learn(games.players, found, text.headers, text.movetext)
+    games.left_out.update(repeated)
     return games
 
 
 def text_of(path: Path) -> str:
-    """Return a PGN file's text; bytes that are not UTF-8 become escapes.
+    """Return a PGN file's text.
 
     Raises:
         InputError: it cannot be read.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="backslashreplace")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give PGN files") from error
+    return read_text(path, "PGN")
 
 
 def spans(text: str) -> Iterable[tuple[int, int, Mapping[str, str]]]:
     """Yield where each game begins and ends in `text`, and its headers."""
-    stream = io.StringIO(text)
-    start = 0
-    while (headers := chess.pgn.read_headers(stream)) is not None:
-        end = stream.tell()
-        yield start, end, headers
-        start = end
+    for game in games_of_text(text):
+        yield game.start, game.end, game.headers
 
 
 def movetext_of(text: str) -> str:
-    """Return a game's text without its tags, which no line behind the first blank one is."""
-    lines = text.lstrip().split("\n")
-    first = next((i for i, line in enumerate(lines) if not line.startswith("[")), len(lines))
-    return "\n".join(lines[first:])
+    """Return a game's text without its tags."""
+    return next((game.movetext for game in games_of_text(text)), "")
 
 
 def black_first(headers: Mapping[str, str]) -> bool:
@@ -183,7 +165,7 @@ def _judge(
 ) -> None:
     """Add the centipawns that each side lost in a game that one engine evaluated."""
     black = black_first(headers)
-    found, source = comment_evaluations(movetext_of(text), black_first=black)
+    found, source = comment_evaluations(text, black_first=black)
     if source != "engine":
         return
     for ply, loss in enumerate(losses(found, black_first=black)):

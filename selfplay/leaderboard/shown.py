@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby, islice, takewhile
@@ -11,6 +10,7 @@ from typing import Any
 import chess
 import chess.pgn
 
+from envs.chess.pgn_file import games_of_text, parse_game
 from selfplay.leaderboard.evaluations import Evaluation, Loss, comment_evaluations, losses
 from selfplay.leaderboard.games import Place, movetext_of, opening_plies, spans, text_of
 from selfplay.leaderboard.runs import Run
@@ -88,9 +88,10 @@ def game_json(text: str, judge: Judge | None = None) -> dict[str, Any]:
     MOST_PLIES, are left out, and `broken` says so. `evaluations` are White's, centipawns or "#3",
     one per ply; `marks` has "??", "?" and "?!" by ply.
     """
-    game = chess.pgn.read_game(io.StringIO(text), Visitor=_QuietBuilder)
-    if game is None:
+    written = next(games_of_text(text), None)
+    if written is None:
         return _empty("no game in it")
+    game = parse_game(written)
     start = _start(game)
     if start is None:
         return _tags(game.headers) | _empty("only standard chess from a valid position is shown")
@@ -116,13 +117,6 @@ def game_json(text: str, judge: Judge | None = None) -> dict[str, Any]:
         "lost": _lost(lost, start.turn == chess.BLACK),
         "broken": _broken(game, len(moves)),
     }
-
-
-class _QuietBuilder(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Keeps what is wrong with a game and prints none of it."""
-
-    def handle_error(self, error: Exception) -> None:
-        self.game.errors.append(error)
 
 
 def _start(game: chess.pgn.Game) -> chess.Board | None:

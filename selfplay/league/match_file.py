@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ import chess
 import chess.pgn
 
 import selfplay
+from envs.chess.pgn_file import games_of_text
 from envs.errors import InputError
 from selfplay.atomic import write_text
 from selfplay.league.player import Player
 from selfplay.league.referee import RESULTS, MatchGame
 from selfplay.text import visible
 
-_BETWEEN_GAMES = re.compile(r"\n[ \t\r]*\n(?=\[Event )")
 _ROUND = re.compile(r"([1-9]\d{0,8})\.([12])")
 _TRIES = re.compile(r"\d{1,9}/\d{1,9}")
 _TAG_CHARS = 250
@@ -104,19 +103,21 @@ class MatchFile:
 
 def _games(path: Path) -> Iterator[Stored]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # packed, it would be written over unpacked
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; name another file with --out") from error
-    for part in _BETWEEN_GAMES.split(text):
-        if part.strip():
-            yield _stored(part.strip())
+    games = list(games_of_text(text))
+    before = text[: games[0].start] if games else text
+    if before.strip():
+        yield Stored({}, before)  # no game of ours, and nothing that may be written over
+    for game in games:
+        yield Stored(game.headers, text[game.start : game.end].strip())
 
 
 def _stored(text: str) -> Stored:
-    headers = chess.pgn.read_headers(io.StringIO(text))
-    return Stored(dict(headers) if headers is not None else {}, text)
+    return Stored(next(games_of_text(text)).headers, text)
 
 
 def _lock(path: Path) -> IO[str]:

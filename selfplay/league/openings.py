@@ -9,9 +9,9 @@ from typing import overload
 
 import chess
 
-from envs.chess.files import load_epd, load_pgn_openings
+from envs.chess.files import load_book
 from envs.chess.openings import balanced_opening
-from envs.chess.position import board_of, position_key
+from envs.chess.position import position_key
 from envs.errors import InputError
 from selfplay.config_domains import MatchConfig
 
@@ -111,10 +111,7 @@ def _too_few(match: MatchConfig, pairs: int) -> InputError:
 
 
 def _from_book(path: Path, plies: int | None, pairs: int, seed: int) -> list[chess.Board]:
-    if path.suffix.lower() == ".pgn":
-        boards = load_pgn_openings(path, plies)
-    else:
-        boards = [board_of(task) for task in load_epd(path)]
+    boards = load_book(path, plies)
     distinct = list({position_key(board): board for board in boards}.values())
     if len(distinct) < pairs:
         raise InputError(

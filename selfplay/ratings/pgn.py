@@ -1,23 +1,25 @@
-"""Games from PGN files, of which only the headers matter here."""
+"""Games from PGN files, of which only tags and results matter here."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import chess.pgn
+import chess
 
-from envs.errors import InputError
+from envs.chess.pgn_file import GameText, games_of_file, result_of
 from selfplay.ratings.games import Game
 
 _SCORES = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}
 _UNKNOWN = frozenset({"", "?", "-", "*"})
 
-LeftOut = Literal["unfinished", "unnamed", "against_itself"]
-"""Why a game is not rated: no result of 1-0, 0-1 or 1/2-1/2, a name missing, the same player."""
+LeftOut = Literal["unfinished", "unnamed", "against_itself", "repeated"]
+"""Why a game is not rated: no result of 1-0, 0-1 or 1/2-1/2, a name missing, the same player, the
+same game in an earlier file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +30,74 @@ class GamesRead:
     unfinished: int
     unnamed: int
     against_itself: int
+    repeated: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many games were left out, by reason; `repeated` only where there are any."""
+        found = {
+            "unfinished": self.unfinished,
+            "unnamed": self.unnamed,
+            "against_itself": self.against_itself,
+        }
+        return found | ({"repeated": self.repeated} if self.repeated else {})
 
 
-def read_games(paths: Iterable[Path]) -> GamesRead:
+def read_games(paths: Iterable[Path], *, distinct: bool = True) -> GamesRead:
     """Return the finished games of PGN files.
 
-    Left out and counted are games without a result of 1-0, 0-1 or 1/2-1/2, those without both
-    names, and those of a player against itself. The moves are not looked at.
+    Left out and counted are games without a result of 1-0, 0-1 or 1/2-1/2 (in the tags or behind
+    the moves), those without both names, those of a player against itself, and those that stand in
+    an earlier file too, unless `distinct` is false. The moves are not looked at.
 
     Raises:
         InputError: a file cannot be read.
     """
     games: list[Game] = []
     left_out: Counter[LeftOut] = Counter()
-    for path in paths:
-        for headers in _headers(path):
-            found = game_of(headers, str(path))
-            if isinstance(found, Game):
-                games.append(found)
-            else:
-                left_out[found] += 1
+    every = ((path, text) for path in paths for text in games_of_file(path))
+    for path, text in distinct_games(paths, left_out) if distinct else every:
+        found = game_of(text.tags, str(path))
+        if isinstance(found, Game):
+            games.append(found)
+        else:
+            left_out[found] += 1
     return GamesRead(
-        tuple(games), left_out["unfinished"], left_out["unnamed"], left_out["against_itself"]
+        tuple(games),
+        left_out["unfinished"],
+        left_out["unnamed"],
+        left_out["against_itself"],
+        left_out["repeated"],
     )
+
+
+def distinct_games(
+    paths: Iterable[Path], left_out: MutableMapping[LeftOut, int]
+) -> Iterator[tuple[Path, GameText]]:
+    """Yield the games of PGN files, each once: one that stands in an earlier file too is counted.
+
+    Tags and moves tell, not the spacing between them. Within one file equal games are games: two
+    engines may well repeat themselves.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    seen: dict[bytes, int] = {}
+    for number, path in enumerate(paths):
+        for text in games_of_file(path):
+            mark = hashlib.blake2b(
+                text.content.encode("utf-8", "surrogatepass"), digest_size=16
+            ).digest()
+            if seen.setdefault(mark, number) != number:
+                left_out["repeated"] = left_out.get("repeated", 0) + 1
+            else:
+                yield path, text
 
 
 def game_of(headers: Mapping[str, str], source: str) -> Game | LeftOut:
     """Return the game that these headers tell of, or why it cannot be rated."""
     white, black = headers.get("White", "").strip(), headers.get("Black", "").strip()
-    score = _SCORES.get(headers.get("Result", "*").replace(" ", ""))
+    score = _SCORES.get(result_of(headers.get("Result", "*")))
     if score is None:
         return "unfinished"
     if white in _UNKNOWN or black in _UNKNOWN:
@@ -77,13 +118,3 @@ def _game(white: str, black: str, score: float, headers: Mapping[str, str], sour
         round="" if turn in _UNKNOWN else turn,
         source=source,
     )
-
-
-def _headers(path: Path) -> Iterable[Mapping[str, str]]:
-    try:
-        # Names that are not UTF-8 (old files are Latin-1) stay distinct as escapes.
-        with path.open(encoding="utf-8-sig", errors="backslashreplace") as file:
-            while (headers := chess.pgn.read_headers(file)) is not None:
-                yield headers
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give PGN files") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +13,9 @@ import chess.pgn
 
 from envs.chess.openings import random_move
 from envs.chess.pgn import game_result
+from envs.chess.pgn_file import games_of_text, parse_game
 from envs.chess.position import make_task
+from envs.text_files import read_text
 from selfplay.config import RunConfig
 from selfplay.domains.base import has_infra_error
 from selfplay.records import FORCED, Group
@@ -29,21 +30,11 @@ Answers = Mapping[str, Sequence[Sequence[str]]]
 """Task id -> the legal moves (UCI) that were drawn for it, in order, each time it was asked."""
 
 
-class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Keeps the errors of a game with it, and tells nobody else."""
-
-    def handle_error(self, error: Exception) -> None:
-        """Keep an error."""
-        self.game.errors.append(error)
-
-
 def read_pgn(path: Path) -> Iterator[tuple[chess.pgn.Game, str]]:
     """Yield the games of a PGN file, each with its own text. Raises OSError and ValueError."""
-    file = io.StringIO(path.read_text(encoding="utf-8"))
-    start = 0
-    while (game := chess.pgn.read_game(file, Visitor=_Quiet)) is not None:
-        yield game, file.getvalue()[start : file.tell()]
-        start = file.tell()
+    text = read_text(path, "PGN")
+    for game in games_of_text(text):
+        yield parse_game(game), text[game.start : game.end]
 
 
 def legal_answers(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:

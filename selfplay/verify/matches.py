@@ -252,7 +252,8 @@ def as_in_tags(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_ratings(file: str, stored: Mapping[str, Any], paths: Sequence[Path]) -> list[Difference]:
     """Fit the ratings that `selfplay rate --json` wrote again, intervals with their seed."""
-    read = read_games(paths)
+    # Before there was a formula to name, a game that stood in two files counted twice.
+    read = read_games(paths, distinct=formula_of(stored) > 1)
     due = rate(
         pair_up(read.games),
         anchor=stored["anchor"],
@@ -260,12 +261,7 @@ def check_ratings(file: str, stored: Mapping[str, Any], paths: Sequence[Path]) -
         bootstraps=stored["bootstraps"],
         seed=stored["seed"],
     ).as_dict()
-    left_out = {
-        "unfinished": read.unfinished,
-        "unnamed": read.unnamed,
-        "against_itself": read.against_itself,
-    }
-    due |= {"left_out": left_out}
+    due |= {"left_out": read.left_out}
     close = 1e-6
     if formula_of(stored) == 1:
         # Ranks were taken from intervals, and long lists were fitted with more figures.

@@ -94,7 +94,7 @@ def test_a_broken_row_is_named_by_line(tmp_path: Path, row: str, fault: str) -> 
     ("content", "fault"),
     [
         (b"", "no column PuzzleId, FEN, Moves"),
-        (ROW.encode(), "no column PuzzleId, FEN, Moves"),
+        (b"a,b,c\n", "no column PuzzleId, FEN, Moves"),
         (HEADER.encode(), "no puzzles"),
         (b"\xff\xfe\x00P", "not UTF-8"),
         (HEADER.encode() + b"a,\x00,b\n", r":2: "),

@@ -186,7 +186,7 @@ def test_bytes_that_are_no_text_are_read(tmp_path: Path) -> None:
         b'[White "J\xf6rg"]\n[Black "b\x00\x1b"]\n[Result "1-0"]\n\n1-0\n\xff\xfe{{{[['
     )
     (game,) = read_games([path]).games
-    assert game.white == "J\\xf6rg"
+    assert (game.white, game.black) == ("Jörg", "b\x00\x1b")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
