@@ -197,8 +197,11 @@ class RunDir:
 
     def test_results(self) -> list[dict[str, Any]]:
         """Return what each opening of the test sets gave, in order."""
-        paths = sorted((self.path / "test").glob("opening_*.json"))
-        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in self.test_files()]
+
+    def test_files(self) -> list[Path]:
+        """Return the files of `test_results`, in order."""
+        return sorted((self.path / "test").glob("opening_*.json"))
 
     def write_summary(self, summary: dict[str, Any]) -> Path:
         """Write summary.json, which is derived and so replaced."""

@@ -53,7 +53,7 @@ def open_tests(target: str, suites: list[str] | None, overrides: list[str]) -> d
     check_evaluation(config, {}, test=True)
     runs_dir = config.runs_dir if found.run_dir is None else found.run_dir.path.parent
     before = [row for row in openings(runs_dir) if set(row["suites"]) & set(wanted)]
-    row = _record(runs_dir, target, found, wanted)
+    row = _record(runs_dir, target, found, wanted, overrides)
     measured = _measure(config, found, wanted)
     if found.run_dir is None:
         return {**measured, "opening": row, "earlier": len(before)}
@@ -70,13 +70,16 @@ def _due(config: RunConfig) -> list[str]:
     return [suite for suite in TEST_SUITES if domain_of_suite(suite) in domains]
 
 
-def _record(runs_dir: Path, target: str, found: Measured, suites: Sequence[str]) -> dict[str, Any]:
+def _record(
+    runs_dir: Path, target: str, found: Measured, suites: Sequence[str], overrides: Sequence[str]
+) -> dict[str, Any]:
     row = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": target if found.run_dir is None else found.run_dir.name,
         "version": found.version,
         "suites": list(suites),
         "positions": found.config.eval.positions,
+        "overrides": list(overrides),
         "git": commit(),
     }
     runs_dir.mkdir(parents=True, exist_ok=True)

@@ -199,8 +199,14 @@ def test_test_sets_are_opened_on_record_with_the_base_model_beside(
     assert set(numbers) == {"base", "prompts", "final", "random_mover", "rules", "paired"}
     assert kept["base"]["version"] == 0 and kept["version"] == STEPS
     assert "Test sets" in (resumed / "report.html").read_text()
-    verified = selfplay(runs.parent, [sys.executable, "-m", "selfplay", "verify", "torn"])
+    verify = [sys.executable, "-m", "selfplay", "verify", "torn"]
+    verified = selfplay(runs.parent, verify)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    path = resumed / "test" / "opening_000001.json"
+    kept["compared"]["chess/endings"]["final"]["regret"]["value"] = 0.001
+    path.write_text(json.dumps(kept))
+    verified = selfplay(runs.parent, verify)
+    assert verified.returncode == 1 and f"test/{path.name}: compared" in verified.stdout
 
 
 def test_held_out_positions_never_train(runs: Path) -> None:

@@ -11,16 +11,49 @@ from envs.chess.position import board_of
 from envs.chess.suites import load_suite
 from selfplay.clustered import cluster_of, cluster_of_key, formula_of
 from selfplay.config import PromptForm, RunConfig
+from selfplay.config_io import parse_config
 from selfplay.domains import chess_eval, code_eval, domain_of_suite
 from selfplay.domains.chess import PUZZLES
 from selfplay.domains.code_tasks import suite_tasks
+from selfplay.rundir import RunDir
+from selfplay.summary import compare_evals
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.scoring import Results, legality
 
 FINAL = "final"
 _PROMPTS = ".prompts["
+ASKING = ("eval.samples=", "eval.k=")
+"""Changes to the configuration that decide what the figures of an opening are."""
 TOLD = ("failed",)
 """Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
+
+
+def file_of(name: str) -> str:
+    """Return the file of an evaluation by its name; an opening of test sets is named by its own."""
+    return name if name.startswith("test/") else f"evals/{name}.json"
+
+
+def openings_of(folder: RunDir) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and content of each opening of the test sets, and of its base model's part."""
+    for path, result in zip(folder.test_files(), folder.test_results(), strict=True):
+        yield f"test/{path.name}", result
+        if "base" in result:
+            yield f"test/{path.name}: base", result["base"]
+
+
+def config_of(record: Mapping[str, Any], config: RunConfig) -> RunConfig:
+    """Return the configuration under which an opening asked: the run's with its changes."""
+    given = record.get("opening", {}).get("overrides", [])
+    asked = [text for text in given if text.startswith(ASKING)]
+    return parse_config(config.model_dump(mode="json"), "opening", asked) if asked else config
+
+
+def check_comparison(name: str, result: Mapping[str, Any]) -> list[Difference]:
+    """Recompute what an opening says of the newest version beside the base model."""
+    if "compared" not in result:
+        return []
+    due = compare_evals({"base": result["base"], "final": dict(result)})
+    return named_differences(file_of(name), result["compared"], due, "compared")
 
 
 def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> list[Difference]:
@@ -48,7 +81,7 @@ def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> lis
             {key: part[key] for key in PromptForm.model_fields} for part in given
         ]
         due[f"suites.{suite}.prompts"] = asked
-    return named_differences(f"evals/{name}.json", stored, due)
+    return named_differences(file_of(name), stored, due)
 
 
 def check_figures(
@@ -65,7 +98,7 @@ def check_figures(
     told = ("rows", "prompts", *PromptForm.model_fields, "positions")
     stored = {key: value for key, value in numbers.items() if key not in told}
     due.pop("rows", None)
-    return named_differences(f"evals/{name}.json", stored, due, f"suites.{suite}")
+    return named_differences(file_of(name), stored, due, f"suites.{suite}")
 
 
 def parts_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -93,7 +126,7 @@ def check_tasks(
     name: str, suite: str, rows: Sequence[Mapping[str, Any]], tasks: Sequence[Task]
 ) -> Iterator[Difference]:
     """Check that the rows are the suite's first tasks, each once and in order."""
-    file, place = f"evals/{name}.json", f"suites.{suite}.rows"
+    file, place = file_of(name), f"suites.{suite}.rows"
     if len(rows) != len(tasks):
         yield Difference.words(file, place, f"{len(rows)} items", f"{len(tasks)} items")
     chess = domain_of_suite(suite) == "chess"
@@ -119,7 +152,7 @@ def check_moves(
         due = {"action": parsed.action, "legality": "legal" if parsed.action else parsed.status}
         stored = {"action": row["action"], "legality": legality(row["verdict"])}
         place = f"suites.{suite}.rows[{number}]"
-        yield from named_differences(f"evals/{name}.json", stored, due, place)
+        yield from named_differences(file_of(name), stored, due, place)
 
 
 def answers_of(row: Mapping[str, Any], task: Task) -> list[str]:

@@ -75,6 +75,8 @@ class Verification:
     told: Told
     legal: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     """Task id -> the legal moves that were drawn for it, each time it was asked."""
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Openings of the test sets, by name (evaluations.openings_of)."""
     _scorers: dict[tuple[str, bool], Rescorer] = field(default_factory=dict)
 
     def rollouts(self) -> None:
@@ -167,17 +169,30 @@ class Verification:
         """Check every evaluation: its figures from its rows, its rows from suites and scorers."""
         tasks: dict[tuple[str, str], list[Task]] = {}
         for name, record in self.run.evals.items():
-            with self.findings.guard(f"evals/{name}.json"):
+            with self.findings.guard(evaluations.file_of(name)):
                 if int(record["step"]) > self.run.older_steps or not self.run.older_steps:
                     self.told(f"evaluation {name}")
                     self._evaluation(name, record, tasks)
+        with self.findings.guard("test"):
+            for name, record in evaluations.openings_of(self.run.folder):
+                self.tests[name] = record
+                with self.findings.guard(evaluations.file_of(name)):
+                    self.findings.add(evaluations.check_comparison(name, record))
+                    self._parts(name, record, tasks)
         self._score_evaluations(tasks)
 
     def _evaluation(
         self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
     ) -> None:
-        file, config = f"evals/{name}.json", self.run.config
-        self.findings.add(evaluations.check_record(name, record, config))
+        self.findings.add(evaluations.check_record(name, record, self.run.config))
+        self._parts(name, record, tasks)
+        self.findings.checked["evaluations"] += 1
+
+    def _parts(
+        self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
+    ) -> None:
+        """Check the figures of every suite of an evaluation, and its rows."""
+        file, config = evaluations.file_of(name), evaluations.config_of(record, self.run.config)
         for suite, numbers in evaluations.parts_of(record):
             with self.findings.guard(file):
                 self.findings.add(evaluations.check_figures(name, suite, numbers, config))
@@ -187,7 +202,6 @@ class Verification:
                 continue
             with self.findings.guard(file):
                 self._suite(name, suite, list(numbers["rows"]), tasks)
-        self.findings.checked["evaluations"] += 1
 
     def _suite(
         self,
@@ -196,12 +210,12 @@ class Verification:
         rows: list[dict[str, Any]],
         tasks: dict[tuple[str, str], list[Task]],
     ) -> None:
-        record = self.run.evals[name]
+        record = self._record(name)
         positions = int(evaluations.part_in(record, suite).get("positions", record["positions"]))
         try:
             found = evaluations.suite_of(suite, positions, self.run.config)
         except InputError as error:
-            self.findings.unchecked.append(f"evals/{name}.json: {suite}: {error}")
+            self.findings.unchecked.append(f"{evaluations.file_of(name)}: {suite}: {error}")
             return
         tasks[name, suite] = found
         self.findings.add(evaluations.check_tasks(name, suite, rows, found))
@@ -217,7 +231,7 @@ class Verification:
         for name, suite, number in sorted(self._some(every, "evaluations")):
             self.told(f"answers of evaluation {name}")
             task = tasks[name, suite][number]
-            with self.findings.guard(f"evals/{name}.json"):
+            with self.findings.guard(evaluations.file_of(name)):
                 self._evaluated(name, suite, number, task)
 
     def _evaluated(self, name: str, suite: str, number: int, task: Task) -> None:
@@ -231,7 +245,7 @@ class Verification:
         if results is None:
             return
         scorer.compare(
-            f"evals/{name}.json",
+            evaluations.file_of(name),
             f"suites.{suite}.rows[{number}] scored again",
             (task, texts),
             evaluations.row_stored(row),
@@ -241,7 +255,10 @@ class Verification:
         self.findings.checked["evaluation answers scored again"] += 1
 
     def _rows(self, name: str, suite: str) -> list[dict[str, Any]]:
-        return list(evaluations.part_in(self.run.evals[name], suite)["rows"])
+        return list(evaluations.part_in(self._record(name), suite)["rows"])
+
+    def _record(self, name: str) -> Mapping[str, Any]:
+        return self.tests[name] if name in self.tests else self.run.evals[name]
 
     def _chosen_rows(self, files: Mapping[int, Path]) -> dict[int, set[int]]:
         """Return the sampled rows of each step's file."""
