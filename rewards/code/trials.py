@@ -139,9 +139,12 @@ def _code_trial(
         left = all_.left
         if left <= 0:
             return {"status": "timeout", "detail": "the test's time is spent"}
-        outcome = candidate.call(called, given, named, wall_s=left)
-        if outcome.status == "ok":
-            return {"status": "ok", "value": encode(outcome.value)}
+        try:
+            outcome = candidate.call(called, given, named, wall_s=left)
+            if outcome.status == "ok":
+                return {"status": "ok", "value": encode(outcome.value)}
+        except Unsupported as error:
+            return {"status": "unsupported", "detail": str(error)}
         return {"status": outcome.status, "detail": outcome.detail, "error": outcome.error}
 
     request = {

@@ -22,6 +22,7 @@ def code_reward(
     task_s: float = 8.0,
     bubblewrap: bool | None = None,
     allow_weak: bool = False,
+    secret: bytes | None = None,
 ) -> RewardFunction:
     """Return a function for `GRPOTrainer(reward_funcs=[code_reward()], ...)`.
 
@@ -43,6 +44,7 @@ def code_reward(
             "task_s": task_s,
             "bubblewrap": bubblewrap,
             "allow_weak": allow_weak,
+            "secret": secret,
         },
         _tasks,
     )

@@ -14,8 +14,10 @@ import pytest
 from envs.code.raised import described
 from envs.code.values import decode, encode
 from rewards.code.assert_process import AssertProcess, AssertProcessError, AssertTimeoutError
+from rewards.code.judge import Judge
 from rewards.code.sandbox import Sandbox, SandboxError
 from tests.code.boxes import children_of, descriptors, opened
+from tests.code.judged import codes
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "plain"])
@@ -394,3 +396,33 @@ def test_no_process_at_all_is_an_infrastructure_error(monkeypatch: pytest.Monkey
         monkeypatch.setattr("sys.executable", "/missing")
         with pytest.raises(SandboxError, match="did not start"):
             run(made, "assert f(1) == 2")
+
+
+FORGED = (
+    b"no JSON",
+    b"[" * 100_000,
+    b"[]",
+    b'{"result": 5, "compared": 1}',
+    b'{"result": "passed", "compared": 1}',
+    b'{"result": "pass", "compared": "1"}',
+    b'{"result": "pass"}',
+    b'{"result": "wrong", "compared": 1, "got": [1]}',
+    b'{"call": "f"}',
+    b'{"call": 5, "args": {"d": []}, "kwargs": 3}',
+    b'{"call": "f", "args": [{"x": ["Counter", 1, []]}], "kwargs": {"d": [[1, 2]]}}',
+    b'{"call": "\\ud800", "args": [{"i": "zz"}], "kwargs": {"d": []}}',
+)
+
+
+@pytest.mark.parametrize("frame", FORGED, ids=range(len(FORGED)))
+def test_what_the_process_says_of_itself_never_passes_nor_breaks_the_judge(
+    sandbox: Sandbox, frame: bytes
+) -> None:
+    code = f"import os\nframe = {frame!r}\nf(1)\n"
+    code += "os.write(4, len(frame).to_bytes(4, 'big') + frame)\nos.read(3, 1)\nos._exit(0)"
+    with Judge(sandbox) as judge:
+        for _ in range(2):
+            grade = judge.grade(codes("asserts", code), "def f(*args, **kwargs): return 1")
+            assert grade.verdict == "fail" and grade.hidden.passed == 0
+        sound = judge.grade(codes("asserts", "assert f(2) > 1"), "def f(x): return x")
+        assert sound.verdict == "pass"
