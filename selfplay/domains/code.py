@@ -25,7 +25,7 @@ from selfplay.domains.code_eval import check_suite, evaluate_suite
 from selfplay.domains.code_preflight import sound_files
 from selfplay.domains.code_tasks import (
     benchmark_tasks,
-    evaluation_tasks,
+    family_tasks,
     training_files,
     training_source,
 )
@@ -197,7 +197,7 @@ class CodeDomain:
     def _screen(self) -> Screen:
         """Return what keeps the evaluation's families from being proposed."""
         if self._evaluation is None:
-            self._evaluation = Screen(evaluation_tasks(self._config))
+            self._evaluation = Screen(family_tasks(self._config))
         return self._evaluation
 
     def _heldout(self) -> HeldOut:

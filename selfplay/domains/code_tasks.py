@@ -53,6 +53,16 @@ def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
     ]
 
 
+def family_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of all suites of held-out families: none may be proposed.
+
+    Whether or not the run is measured on them: that may be decided later.
+    """
+    return [
+        task for suite in FAMILY_SUITES for task in code_tasks(suite, config, config.eval.positions)
+    ]
+
+
 def benchmark_tasks(config: RunConfig) -> list[CodeTask]:
     """Return HumanEval and MBPP's test and validation tasks where they are at hand.
 
