@@ -61,7 +61,10 @@ class ScorerConfig(Section):
     cpus: float = Field(0.5, ge=0)
     resources: CustomResources = Field({})
     deadline_s: float = Field(120.0, gt=0)
+    """Wall clock for the answers to one task: then their scorer is killed. Programs have three
+    quarters of it together; what it does not suffice for is set aside and never trains."""
     retries: int = Field(2, ge=0)
+    """Scorers that one task may cost besides the first before it is set aside."""
 
 
 class LearnerConfig(Section):

@@ -34,6 +34,8 @@ LOST = 0.25
 STALLED = 0.2
 """A program that got less than this share of a CPU was waiting: for a sleep, or for the machine."""
 _REMEASURE_S = 60.0
+_LEAST_S = 0.1
+"""What is not tried with less time than this."""
 _TIMINGS_KEPT = 1024
 
 
@@ -175,6 +177,8 @@ class Judge(Closes):
             return known
         self._doing = f"the reference of task {task.key}"
         most = min(2 * REFERENCE_S, max(group.spare, min(self._task_s, group.left)))
+        if most < _LEAST_S:
+            raise group.spent(f"the reference of task {task.key} has to be measured")
         when, took = self._slow.get(_name(task), (-math.inf, 0.0))
         slow = took >= most and time.monotonic() - when < _REMEASURE_S
         if not slow:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from envs.code.task import CodeTask
+from rewards.code.allotment import Allotment, TimeSpentError
 from rewards.code.assert_process import AssertProcess
 from rewards.code.judge import Judge
 from rewards.code.sandbox import Limits, Sandbox
@@ -99,6 +100,9 @@ def test_what_the_group_s_time_does_not_suffice_for_never_trains() -> None:
         unknown = scorer.score_completion(patient, asked[0].completion)
         took = time.monotonic() - begun
         right = scorer.score_completion(SQUARE, f"```python\n{RIGHT}```")
+        late = Allotment(0.0)
+        with pytest.raises(TimeSpentError, match=r"the reference of task test/late.*deadline_s"):
+            scorer._judge._measured(replace(patient, key="test/late"), slow, late)
     verdicts = [result.verdict for result in results]
     assert verdicts[0] == "timeout" and verdicts[-1] == "infra_error" and took < 5
     told = [str(result.evidence["detail"]) for result in (results[-1], unknown)]
