@@ -63,7 +63,7 @@ def test_exactly_the_listed_calls_get_through(machine: str) -> None:
         if verdict(block, number, (), AUDIT_ARCH[machine]) == ALLOW
     }
     listed = set(numbers(machine).items())
-    refused = {"clone", "clone3", "ioctl"}
+    refused = {"clone", "clone3", "ioctl", "kill", "tgkill"}
     assert allowed == {number for name, number in listed if name not in refused}
 
 
@@ -120,6 +120,28 @@ def test_limits_of_others_are_out_of_reach(machine: str) -> None:
     assert judge(machine, "prlimit64", 0, 7) == ALLOW
     for pid in (1, 2, 4242):
         assert judge(machine, "prlimit64", pid, 7) == "EPERM"
+
+
+@pytest.mark.parametrize("name", ["clock_gettime", "clock_getres", "clock_nanosleep"])
+def test_clocks_are_the_machine_s_and_its_own(machine: str, name: str) -> None:
+    for clock in (0, 1, 2, 3, 4, 7, 11, -6, -2):
+        assert judge(machine, name, clock) == ALLOW
+    for pid in (1, 2, 4242):
+        for kind in (0, 1, 2, 4, 5, 6):
+            assert judge(machine, name, ~pid << 3 | kind) == "EPERM"
+    for clock in (12, 16, 3 << 3, -1, -3, -4, -5, -7, ~7 << 3 | 3):
+        assert judge(machine, name, clock) == "EPERM"
+
+
+def test_other_processes_are_neither_asked_nor_signalled(machine: str) -> None:
+    own = 0x7FFF_FFF7  # what the filter's constructor puts the real number in for
+    assert judge(machine, "sched_getaffinity", 0) == ALLOW
+    for name in ("sched_getaffinity", "prlimit64", "kill", "tgkill"):
+        assert judge(machine, name, own) == ALLOW
+        for pid in (1, 2, 4242, -1, -own, 2**31):
+            assert judge(machine, name, pid) == "EPERM", (name, pid)
+    for name in ("kill", "tgkill"):
+        assert judge(machine, name, 0) == "EPERM"
 
 
 THREAD = 0x3D0F00
@@ -183,9 +205,18 @@ DANGEROUS = [
     "sendmsg",
     "execve",
     "execveat",
-    "kill",
-    "tgkill",
     "tkill",
+    "getpgid",
+    "getsid",
+    "getpriority",
+    "sched_getscheduler",
+    "sched_getparam",
+    "sched_getattr",
+    "ioprio_get",
+    "get_robust_list",
+    "kcmp",
+    "migrate_pages",
+    "process_madvise",
     "ptrace",
     "mount",
     "umount2",

@@ -18,7 +18,7 @@ OPEN_FILES = 64
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _SIGKILL = 9
 _CAPABILITY_VERSION = 0x20080522
-_CAP_SETUID = 7
+_CAP_KILL, _CAP_SETUID = 5, 7
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,7 +48,7 @@ class Confinement:
         if self._uid is not None:
             os.setgroups([])
             os.setresgid(self._uid, self._uid, self._uid)
-        _keep_capabilities(0 if self._uid is None else 1 << _CAP_SETUID)
+        self._keep_what_forks_need()
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)
         if self.landlock:
@@ -73,6 +73,22 @@ class Confinement:
                 raise ProcessLookupError("the zygote died before its fork was tied to it")
         if self.seccomp:
             self._filters[fork["processes"] > 1].apply()
+
+    def _keep_what_forks_need(self) -> None:
+        """Give up all capabilities but those to change a fork's uid and to end it.
+
+        The kernel asks the dying zygote's rights before it delivers the signal of its death to
+        forks, which have another uid: without CAP_KILL they would live on. Where a container
+        withholds it the zygote's real uid is theirs, which is the other way to be allowed.
+        """
+        if self._uid is None:
+            _keep_capabilities(0)
+            return
+        try:
+            _keep_capabilities(1 << _CAP_SETUID | 1 << _CAP_KILL)
+        except PermissionError:
+            os.setresuid(self._uid, -1, -1)
+            _keep_capabilities(1 << _CAP_SETUID)
 
     def _limit(self, fork: dict[str, Any]) -> None:
         cpu, memory, threads = int(fork["cpu_s"]), fork["as_bytes"], fork["processes"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 from typing import NamedTuple
 
 from rewards.code.sandbox.syscalls import (
@@ -33,6 +34,11 @@ _F_ALLOWED = (0, 1, 2, 3, 1030)
 """F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC; not F_SETOWN, which signals others."""
 _IOCTL_ALLOWED = (0x5401, 0x5450, 0x5451)
 """TCGETS (isatty), FIONCLEX, FIOCLEX."""
+_OWN_PID = 0x7FFF_FFF7
+"""Stands in a filter for the pid of the process that puts it on; no process can have it."""
+_CLOCKS = (*range(12), 0xFFFF_FFFA, 0xFFFF_FFFE)
+"""The fixed clocks (linux/time.h), and the CPU clocks of the calling process and thread: others are
+made of the number of a process, and tell whether it lives and what it uses."""
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020080
 """Every CLONE_NEW* flag."""
@@ -86,7 +92,11 @@ def _checks(threads: bool) -> dict[str, Block]:
         "openat": _masked(2, _O_CHANGING, 0, refused),
         "fcntl": _one_of(1, _F_ALLOWED),
         "ioctl": _one_of(1, _IOCTL_ALLOWED),
-        "prlimit64": _one_of(0, (0,)),
+        "prlimit64": _one_of(0, (0, _OWN_PID)),
+        "sched_getaffinity": _one_of(0, (0, _OWN_PID)),
+        "kill": _one_of(0, (_OWN_PID,)),
+        "tgkill": _one_of(0, (_OWN_PID,)),
+        **dict.fromkeys(("clock_gettime", "clock_getres", "clock_nanosleep"), _one_of(0, _CLOCKS)),
         "clone": thread if threads else _DENIED,
         "clone3": _UNKNOWN,
     }
@@ -159,6 +169,7 @@ class Filter:
         self._array = (_SockFilter * len(instructions))(
             *(_SockFilter(one.code, one.jt, one.jf, one.k) for one in instructions)
         )
+        self._own = [place for place, one in enumerate(instructions) if one.k == _OWN_PID]
         self._program = _SockFprog(len(instructions), self._array)
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
         self._arguments = [
@@ -171,5 +182,8 @@ class Filter:
 
         Raises OSError.
         """
+        pid = os.getpid()
+        for place in self._own:
+            self._array[place].k = pid
         if self._prctl(_PR_SET_SECCOMP, *self._arguments) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")

@@ -1,8 +1,8 @@
 """Numbers of the system calls that a candidate may make, for x86-64 and aarch64.
 
 Sources: Linux `arch/x86/entry/syscalls/syscall_64.tbl` and `include/uapi/asm-generic/unistd.h`.
-What is not listed is denied: fork, exec, sockets, signals to others, ptrace, mount, bpf, io_uring,
-memfd, keys, shared memory, and every call that is yet to be invented.
+What is not listed is denied: fork, exec, sockets, ptrace, mount, bpf, io_uring, memfd, keys, shared
+memory, and every call that is yet to be invented.
 """
 
 from __future__ import annotations
@@ -64,9 +64,6 @@ _TABLE: dict[str, tuple[int, int]] = {
     "getitimer": (36, 102),
     "setitimer": (38, 103),
     "nanosleep": (35, 101),
-    "clock_nanosleep": (230, 115),
-    "clock_gettime": (228, 113),
-    "clock_getres": (229, 114),
     "gettimeofday": (96, 169),
     "time": (201, _ABSENT),
     "times": (100, 153),
@@ -85,7 +82,6 @@ _TABLE: dict[str, tuple[int, int]] = {
     "getrlimit": (97, 163),
     "getrandom": (318, 278),
     "sched_yield": (24, 124),
-    "sched_getaffinity": (204, 123),
     # Locks, threads and the end.
     "futex": (202, 98),
     "set_robust_list": (273, 99),
@@ -99,11 +95,20 @@ _TABLE: dict[str, tuple[int, int]] = {
     "ioctl": (16, 29),
     "prlimit64": (302, 261),
     "clone": (56, 220),
+    "clock_gettime": (228, 113),
+    "clock_getres": (229, 114),
+    "clock_nanosleep": (230, 115),
+    "sched_getaffinity": (204, 123),
+    "kill": (62, 129),
+    "tgkill": (234, 131),
     # Answered with ENOSYS: its flags lie in memory, where no filter can look.
     "clone3": (435, 435),
 }
 
-CHECKED = frozenset({"open", "openat", "fcntl", "ioctl", "prlimit64", "clone", "clone3"})
+CHECKED = frozenset(
+    {"open", "openat", "fcntl", "ioctl", "prlimit64", "clone", "clone3", "clock_gettime"}
+    | {"clock_getres", "clock_nanosleep", "sched_getaffinity", "kill", "tgkill"}
+)
 """Not simply allowed."""
 
 NAMES_FILES = frozenset(
