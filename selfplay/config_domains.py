@@ -98,6 +98,7 @@ class SandboxConfig(Section):
     """What a program may use while it is judged (rewards/code/sandbox)."""
 
     cpu_s: float = Field(4.0, gt=0)
+    """CPU of all threads of a program together; at least `task_s`, over its whole life."""
     wall_s: float = Field(4.0, gt=0)
     """Per test; a slow reference raises it (max(this, 4 x the reference's time))."""
     task_s: float = Field(8.0, gt=0)

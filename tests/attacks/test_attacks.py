@@ -59,6 +59,14 @@ def test_attack(setting: Setting, name: str) -> None:
         assert record["seconds"] < TASK_S + LATE_S, record
 
 
+def test_nothing_outlives_a_judge_that_is_killed(setting: Setting) -> None:
+    reason = fence.missing(setting.user)
+    if reason is not None:
+        pytest.skip(reason)
+    done = fence.run(setting, "tests.attacks.outlive")
+    assert done.stdout.splitlines()[-1:] == ["gone"], (done.stdout, done.stderr[-2000:])
+
+
 def test_attacks_and_guard_would_find_a_hole() -> None:
     reason = fence.missing("ordinary")
     if reason is not None:

@@ -29,6 +29,14 @@ def test_loops_end_at_the_limit(hasty: Judge, task: CodeTask) -> None:
     assert hasty.grade(task, RIGHT).verdict == "pass"
 
 
+def test_cpu_time_lasts_for_all_tests_of_a_program(sandbox: Sandbox) -> None:
+    spin = "import time\ndef f(n):\n    end = time.process_time() + 0.45\n"
+    spin += "    while time.process_time() < end: pass\n    return n"
+    task = calls(*(([n], n) for n in range(4)))
+    with Judge(sandbox, Limits(cpu_s=1, wall_s=20), task_s=40) as judge:
+        assert judge.grade(task, spin).verdict == "pass"
+
+
 def test_all_tests_together_have_a_limit(sandbox: Sandbox) -> None:
     task = replace(calls(*[([i], i) for i in range(50)]), reference=None)
     with Judge(sandbox, Limits(wall_s=5.0), task_s=1.0) as judge:

@@ -8,7 +8,7 @@ import resource
 import struct
 from typing import Any
 
-from rewards.code.sandbox import landlock, seccomp
+from rewards.code.sandbox import landlock, procfs, seccomp
 from rewards.code.sandbox.syscalls import AUDIT_ARCH
 
 REQUEST_FD, REPLY_FD = 3, 4
@@ -46,6 +46,7 @@ class Confinement:
             resource.setrlimit(getattr(resource, f"RLIMIT_{which}"), (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
         if self._uid is not None:
+            procfs.hide_processes()
             os.setgroups([])
             os.setresgid(self._uid, self._uid, self._uid)
         self._keep_what_forks_need()

@@ -31,6 +31,7 @@ _SOURCES = (
     f"{_ROOM}.syscalls",
     f"{_ROOM}.seccomp",
     f"{_ROOM}.landlock",
+    f"{_ROOM}.procfs",
     f"{_ROOM}.confine",
     f"{_ROOM}.interpreter",
     f"{_ROOM}.guest",
