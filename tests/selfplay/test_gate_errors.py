@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+from selfplay.promotion import decide
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,17 @@ def test_no_true_change_is_rarely_called_one(bench: ModuleType, turnover: float)
     found = bench.decisions(bench.Versions(turnover=turnover), 100)
     # 2.5 expected; more than 7 of 100 has a chance of 0.4%.
     assert found["better"] <= 7 and found["worse"] <= 7
+
+
+def test_the_benchmark_decides_as_the_gate(bench: ModuleType) -> None:
+    versions = bench.Versions(turnover=0.3, gain=0.1)
+    found: Counter[str] = Counter()
+    for trial in range(12):
+        before, after = versions.evaluations(np.random.default_rng([trial, 11]))
+        (suite,) = decide(before, after).suites
+        found[suite.change] += 1
+        found["not_worse"] += bool(suite.not_worse)
+    assert bench.decisions(versions, 12) == found and found["better"] and found["even"]
 
 
 def test_counting_tasks_calls_many(bench: ModuleType) -> None:
