@@ -28,7 +28,7 @@ def is_hub_id(source: Path | str) -> bool:
 
 
 def rows_of(source: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the place and the object of each row of a JSONL file, a folder or a Hugging Face id.
+    """Yield the place and the object of each row of a file, a folder or a Hugging Face id.
 
     All splits of a folder or an id, in its own order. Raises InputError for what cannot be read.
     """
@@ -67,4 +67,4 @@ def _loaded(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
             datasets.enable_progress_bars()
     for split, rows in splits.items():
         for number, row in enumerate(rows):
-            yield f"{name} {split}[{number}]", dict(row)
+            yield f"{name} {split}[{number}]", {k: v for k, v in row.items() if v is not None}

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from envs.code.evalplus import evalplus_task, is_evalplus
-from envs.code.rows import read_rows
+from envs.code.rows import number_of, read_rows
 from envs.code.task import CodeTask, Kind, from_payload
 from envs.code.values import Unsupported, encode
 from envs.errors import InputError
@@ -44,8 +44,7 @@ def load_jsonl(path: Path | str) -> list[CodeTask]:
     path = Path(path)
     tasks: dict[str, CodeTask] = {}
     for where, row in read_rows(path):
-        number = where.rsplit(":", 1)[-1]
-        task = jsonl_task(row, f"{path.stem}/{number}", where)
+        task = jsonl_task(row, f"{path.stem}/{number_of(where, path)}", where)
         if task.key in tasks:
             raise InputError(f"{where}: key {task.key!r:.80} came before; give each row its own")
         tasks[task.key] = task
