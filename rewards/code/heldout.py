@@ -12,8 +12,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from envs.code.proposer import Proposal
 from envs.code.task import CallTest, CodeTask, CodeTest
@@ -29,6 +31,8 @@ BUDGET_S = 6.0
 """For all tasks together. One that takes longer is not known to be new."""
 _EXECUTED_S = 2.0
 """For the test code of one task."""
+_RAISES = 3
+"""Tests that a proposal may raise on before it was right once: then it takes something else."""
 _LEAST_WORDS = 20
 """Characters of a docstring below which it may say the same as a task's by chance."""
 
@@ -100,18 +104,23 @@ class _Asked(contextlib.ExitStack):
     def differs(self, tests: Sequence[CallTest]) -> bool | None:
         """Return whether the proposal fails a test; None where it leaves some open and fails none.
 
-        What takes too long, dies or gives what cannot be compared is not known to differ. Raises
-        SandboxError.
+        What takes too long, dies or gives what cannot be compared is not known to differ, nor is
+        what raises here and there and is right elsewhere; what only raises is no answer to the
+        task. Raises SandboxError.
         """
-        unknown = False
+        found: Counter[str] = Counter()
         for test in tests:
-            fails = None if time.monotonic() > self._end else self._fails(test)
-            if fails:
+            outcome = "unknown" if time.monotonic() > self._end else self._outcome(test)
+            if outcome == "wrong":
                 return True
-            unknown = unknown or fails is None
-        return None if unknown else False
+            found[outcome] += 1
+            if found["raised"] == _RAISES and not found["right"]:
+                return True
+        if found["raised"] and not found["right"] and not found["unknown"]:
+            return True
+        return None if found["unknown"] or found["raised"] else False
 
-    def _fails(self, test: CallTest) -> bool | None:
+    def _outcome(self, test: CallTest) -> Literal["right", "wrong", "raised", "unknown"]:
         if self._candidate is None:
             limits = replace(self._sandbox.limits, wall_s=CALL_S)
             opened = self._sandbox.open(self._proposal.source, limits=limits)
@@ -120,8 +129,8 @@ class _Asked(contextlib.ExitStack):
         if got.status in GONE:
             self._candidate = None
         if got.status == "ok":
-            return not same(test.expected, got.value)
-        return True if got.status == "exception" else None
+            return "right" if same(test.expected, got.value) else "wrong"
+        return "raised" if got.status == "exception" else "unknown"
 
 
 def _graded(proposal: Proposal, task: CodeTask, judge: Judge) -> bool | None:

@@ -128,6 +128,12 @@ SLOWLY = "while {}:\n        pass\n    return max(xs) - min(xs)\n"
             "may do what HumanEval/900",
         ),
         (
+            "def f(xs):\n    if xs == [3]:\n        raise ValueError\n"
+            "    return max(xs) - min(xs)\n",
+            LISTS,
+            "may do what HumanEval/900",
+        ),
+        (
             "def f(a, b):\n    while a == [1, 2] and b == 0:\n        pass\n"
             "    return [1 + b * x for x in a]\n",
             PAIRS,
