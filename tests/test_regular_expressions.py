@@ -16,7 +16,7 @@ import re
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from re import _constants, _parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -79,16 +79,19 @@ def text_of(node: ast.expr) -> str | None:
     return None
 
 
-def read() -> Iterator[tuple[str, ast.Module]]:
-    for path in sources():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        yield f"{path.parent.name}/{path.name}", tree
+@cache
+def read() -> list[tuple[str, ast.Module]]:
+    return [
+        (f"{path.parent.name}/{path.name}", ast.parse(path.read_text(encoding="utf-8")))
+        for path in sources()
+    ]
 
 
-def methods_of() -> dict[str, set[str]]:
-    """Return what is called on each name anywhere: `_FENCE.match(...)`."""
+@cache
+def methods_of(place: str) -> dict[str, set[str]]:
+    """Return what a file calls on each name: `_FENCE.match(...)`."""
     found: dict[str, set[str]] = {}
-    for _, tree in read():
+    for _, tree in (one for one in read() if one[0] == place):
         for node in ast.walk(tree):
             match node:
                 case ast.Attribute(value=ast.Name(id=name), attr=method) if method in METHODS:
@@ -102,8 +105,8 @@ Written = tuple[str, str, str, int]
 
 def calls() -> Iterator[Written]:
     """Yield each call of `re` with a pattern in the source."""
-    known = methods_of()
     for place, tree in read():
+        known = methods_of(place)
         names = {
             id(node.value): node.targets[0].id
             for node in ast.walk(tree)
@@ -127,9 +130,9 @@ def calls() -> Iterator[Written]:
 
 def held() -> Iterator[Written]:
     """Yield the patterns that modules hold, of which the source says a part at most."""
-    known = methods_of()
     for package in (envs, rewards):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            known = methods_of("/".join(info.name.split(".")[-2:]) + ".py")
             for name, value in vars(importlib.import_module(info.name)).items():
                 if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
                     for one in known.get(name, set(METHODS[1:])):
