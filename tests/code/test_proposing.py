@@ -135,6 +135,15 @@ def test_a_second_definition_behind_an_odd_line_break_is_refused(
     assert result.verdict != "pass" or "return 3" not in made["reference"]
 
 
+def test_a_proposal_s_task_is_judged_as_every_task_is(scorer: CodeScorer) -> None:
+    """Deterministic and of many results, and solved by a program that gives an argument back."""
+    calls = "".join(f"f({n}, {n * n + 3})\n" for n in range(6))
+    result = scorer.score_proposal(
+        f"def f(a, b):\n    return b\n\n{calls}", seed=0, aim="reimplement"
+    )
+    assert result.verdict == "fail" and "passes" in result.evidence["detail"]
+
+
 def test_recursion_closures_generators_and_inner_state_are_functions(scorer: CodeScorer) -> None:
     source = (
         "def f(xs):\n    seen = {}\n    def add(x, by=[1]):\n        seen[x] = x + by[0]\n"
