@@ -16,7 +16,7 @@ from envs.code.task import CodeTask, CodeTest
 
 _BUILTINS = frozenset({"eval", "exec", "execfile", "compile", "__import__", "__builtins__"})
 _MODULES = frozenset(
-    {"builtins", "importlib", "imp", "runpy", "code", "codeop", "zipimport", "pkgutil"}
+    {"builtins", "importlib", "imp", "runpy", "code", "codeop", "zipimport", "pkgutil", "pydoc"}
     | {"subprocess", "pty", "multiprocessing", "ctypes", "cffi", "pdb", "bdb", "trace", "doctest"}
     | {"profile", "cProfile", "dill", "cloudpickle", "jsonpickle", "simpleeval", "asteval"}
 )
@@ -37,10 +37,14 @@ _LOADERS: dict[str, frozenset[str]] = {
     | {f"{kind}{how}" for kind in ("exec", "spawn") for how in ("l", "v", "le", "ve", "lp", "vp")},
     "types": frozenset({"FunctionType", "CodeType", "LambdaType"}),
     "timeit": frozenset(),
-    "typing": frozenset({"ForwardRef"}),
+    "typing": frozenset({"ForwardRef", "get_type_hints"}),
+    "sys": frozenset({"modules", "meta_path", "path_hooks"}),
 }
 """Module -> what of it runs or loads its argument."""
-_ANYWHERE = frozenset({"__import__", "__builtins__", "read_pickle", "sympify", "parse_expr"})
+_ANYWHERE = frozenset(
+    {"__import__", "__builtins__", "__subclasses__", "__globals__", "__loader__", "__spec__"}
+    | {"read_pickle", "sympify", "parse_expr"}
+)
 """Attributes that mean this whatever they belong to."""
 _STATEMENTS = frozenset({"timeit", "repeat", "Timer"})
 
@@ -118,7 +122,9 @@ def _runs(node: ast.AST, modules: dict[str, str], own: set[str]) -> str | None:
                 for alias in names
                 if alias.name in loads or alias.name in _ANYWHERE or (alias.name == "*" and starred)
             )
-        case ast.Name(id=name, ctx=ast.Load()) if name in _BUILTINS and name not in own:
+        case ast.Name(id=name, ctx=ast.Load()) if (
+            name in _BUILTINS | {"__loader__", "__spec__"} and name not in own
+        ):
             return name
         case ast.Attribute(value=ast.Name(id=base), attr=attr) if attr in _LOADERS.get(
             modules.get(base, ""), ()

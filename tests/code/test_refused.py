@@ -46,6 +46,14 @@ RUNS = {
     "code object": "import types\nassert types.FunctionType(f(1), {})() == 1",
     "timeit": "import timeit\nassert timeit.timeit(f(1)) < 1",
     "runpy": "import runpy\nassert runpy.run_path(f(1)) == {}",
+    "loaded modules": "import sys\nassert sys.modules['pickle'].loads(f(1)) == 1",
+    "from sys": "from sys import modules\nassert modules[f(1)].x == 1",
+    "subclasses": "assert ().__class__.__base__.__subclasses__()[f(1)]",
+    "globals of a function": "import math\nassert f.__globals__[f(1)] == 1",
+    "loader": "assert __loader__.load_module(f(1))",
+    "pydoc": "import pydoc\nassert pydoc.locate(f(1))",
+    "hidden in a comprehension": "assert all(eval(x) == 1 for x in [f(1)])",
+    "as a default": "assert (lambda x, run=eval: run(x))(f(1)) == 1",
     "ctypes": "import ctypes\nassert ctypes.string_at(f(1)) == b''",
 }
 KEEPS = {
