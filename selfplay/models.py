@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,6 +244,11 @@ def _convert_gguf(path: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(str(path), error) from error
+    except (struct.error, IndexError, OverflowError, RuntimeError, TypeError) as error:
+        raise InputError(
+            f"model: {path}: cannot be loaded: a broken GGUF file, or half a download "
+            f"({type(error).__name__})"
+        ) from error
     config = quantised.config
     # save_pretrained refuses a model that calls itself quantised: rebuild it without the mark.
     if hasattr(config, "quantization_config"):
