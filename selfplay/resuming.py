@@ -41,6 +41,7 @@ KEPT = {
     "code.preflight_s": "it goes by the tasks that were found sound when it began",
     "proposer.enabled": _TASKS,
     "engine.hash_mb": _MEASURED,
+    "reward.beyond": _MEASURED,
     "league.opponents": "games under way have their opponents",
     "learner.lora_rank": _STATE,
     "learner.lora_alpha": _STATE,
@@ -69,7 +70,7 @@ TAKEN = frozenset(
     sandbox.bubblewrap sandbox.allow_weak
     engine.path engine.nodes engine.start_s engine.ready_s engine.newgame_s engine.deadline_s
     engine.cache
-    reward.shape reward.floor reward.slope reward.beyond
+    reward.shape reward.floor reward.slope
     match.boards match.tries match.temperature match.retry_temperature match.openings
     match.book_plies match.opening_plies match.opening_max_win_gap match.max_plies match.limit_win
     match.resign_win match.resign_plies match.draw_gap match.draw_plies match.draw_from

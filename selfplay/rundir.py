@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import chess.pgn
+import yaml
 
 from envs.errors import InputError
 from selfplay import discarding
@@ -37,8 +38,9 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         # Absolute: the learner's workers run in folders of their own.
         self.path = path.absolute()
-        self.name = path.name
-        self.rollouts = RolloutStore(path / "rollouts", path.name)
+        self.name = _name_in(self.path)
+        """What the run calls itself: it stands in its files, whatever its folder is called now."""
+        self.rollouts = RolloutStore(path / "rollouts", self.name)
         self.metrics = MetricsLog(path / "metrics.jsonl")
         self.promotions = MetricsLog(path / "promotions.jsonl")
         self._lock: IO[str] | None = None
@@ -110,8 +112,6 @@ class RunDir:
     def config(self) -> RunConfig:
         """Return the run's resolved configuration."""
         path = self.path / "config.yaml"
-        import yaml
-
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
@@ -314,6 +314,16 @@ class RunDir:
             return None
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return value
+
+
+def _name_in(path: Path) -> str:
+    """Return the name in a run's config.yaml; where there is none yet, that of its folder."""
+    try:
+        data = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return path.name
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) and name else path.name
 
 
 def writable_place(folder: Path) -> Path:

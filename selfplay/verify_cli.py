@@ -63,7 +63,7 @@ def verify(
         findings = verify_match(Path(target))
     else:
         folder = RunDir.open(target)
-        name, some = folder.name, None if every else sample
+        name, some = folder.path.name, None if every else sample
         findings = verify_run(folder, sample=some, seed=seed, engine=engine, told=_progress)
         _progress("")
     whole = {"target": name, **findings.as_dict()}

@@ -114,7 +114,8 @@ def read_run(run: RunDir) -> Run:
     evaluations, programs = _evaluations(path / "evals")
     versions = [*steps, *run.checkpoints(), *(e.version for e in evaluations)]
     return Run(
-        name=run.name,
+        # As its folder is called: two runs of one configuration are told apart by that.
+        name=path.name,
         path=path,
         config=_yaml(path / "config.yaml"),
         manifest=read_object(path / "manifest.json"),

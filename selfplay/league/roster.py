@@ -117,7 +117,7 @@ def _located(spec: Spec, config: RunConfig) -> tuple[str, str, str, RunConfig]:
         version, model = named(number), own.model
         if number:
             model = str(run.checkpoints()[number])
-        return f"{run.name}@{version}", f"{version} {weights_mark(model)}", model, own
+        return f"{run.path.name}@{version}", f"{version} {weights_mark(model)}", model, own
     try:
         mark = weights_mark(spec.argument)
     except InputError as error:

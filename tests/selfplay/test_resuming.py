@@ -54,6 +54,7 @@ CHANGED: dict[str, Any] = {
     "learner.lora_rank": 4,
     "eval.suites": ["chess/games"],
     "eval.k": [1],
+    "reward.beyond": "tied",
     "eval.base_prompts": [{"style": "fen"}],
 }
 """Other values of what is no number."""

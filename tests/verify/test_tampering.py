@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from selfplay.cli import app
+from selfplay.report.page import render
 from selfplay.rundir import RunDir
 from selfplay.sums import SUMS
 from selfplay.verify import Findings, verify_run
@@ -39,6 +43,31 @@ def test_a_real_run_agrees_and_is_left_as_it_was(miniature_runs: Path) -> None:
     assert checked["steps"] == 4 and checked["evaluation answers scored again"] == 48 + 12
     assert checked["self-play games"] > 0 and checked["checkpoints"] == 4
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_it_depends_on_nothing_but_what_is_in_the_folder(
+    miniature_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed, moved, read-only, through a link, by a relative path, in another zone and locale."""
+    moved = Path(shutil.copytree(miniature_runs / "whole", tmp_path / "a b" / "renamed.2"))
+    (moved / "lock").unlink()
+    for path in [*moved.rglob("*"), moved]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    (tmp_path / "link").symlink_to(moved)
+    monkeypatch.chdir(tmp_path)
+    environment = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONUTF8": "0", "COLUMNS": "20"}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "selfplay", "verify", "link", "--sample", "3"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=os.environ | environment
+    )
+    for path in [moved, *moved.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)  # so that pytest can remove it
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "link: everything agrees" in done.stdout
+    # `selfplay report` writes the same page again, whatever the folder is called.
+    page = (moved / "report.html").read_bytes()
+    assert render(RunDir.open("link")).encode() == page
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
