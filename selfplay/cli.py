@@ -17,6 +17,7 @@ from selfplay.jobs_cli import register as register_jobs
 from selfplay.leaderboard_cli import leaderboard
 from selfplay.league_cli import register as register_league
 from selfplay.rate_cli import rate, sprt
+from selfplay.surroundings import close_output, settle
 from selfplay.tasks_cli import app as tasks_app
 from selfplay.verify_cli import verify
 
@@ -240,6 +241,7 @@ register_jobs(app)
 
 def main() -> None:
     """Run the command line: exit code 2 for bad input, 1 for our own crash, 130 for Ctrl-C."""
+    settle()
     if not sys.stderr.isatty():
         # Progress bars of other libraries have no place in a log; tqdm reads this at its import.
         os.environ.setdefault("TQDM_DISABLE", "1")
@@ -249,6 +251,9 @@ def main() -> None:
         _fail(str(error), 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        close_output()
+        sys.exit(141)
     except RunCrashed as error:
         _fail(str(error), 1)
     except Exception as error:

@@ -101,7 +101,12 @@ def _output(command: list[str]) -> str | None:
     """Return what a command prints, or None when it is missing, fails or takes too long."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_COMMAND_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

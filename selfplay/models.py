@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import struct
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envs.errors import InputError
+from envs.places import made, user_cache
 from selfplay.memory import release_free_memory
 from selfplay.model_files import (
     SETTINGS,
@@ -37,9 +37,8 @@ ALIASES = (SMOLLM2, TINY)
 
 
 def cache_dir() -> Path:
-    """Return the user's cache folder of this project (XDG_CACHE_HOME or ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "selfplay-rlvr"
+    """Return the user's cache folder of this project. Raises InputError where there is none."""
+    return user_cache()
 
 
 def resolve_model(spec: str) -> Path | str:
@@ -174,9 +173,8 @@ def cpu_has_bf16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return False
-    flags = next(
-        (line for line in cpuinfo.read_text().splitlines() if line[:5] in ("flags", "Featu")), ""
-    ).split()
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    flags = next((line for line in lines if line[:5] in ("flags", "Featu")), "").split()
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
@@ -219,7 +217,7 @@ def _tiny() -> Path:
 
 def _publish(target: Path, build: Any) -> Path:
     """Build into a temporary folder and move it to `target`; a second builder loses quietly."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made(target.parent)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
         build(temporary)

@@ -77,12 +77,15 @@ def domain_checks(config: RunConfig) -> dict[str, CheckFunction]:
 def run_check(
     name: str, check: Callable[[RunConfig], tuple[State, str]], config: RunConfig
 ) -> Check:
-    """Run one check; bad input is a failed check, not an error."""
+    """Run one check; whatever it meets is a failed check, so that all others are made."""
     since = time.monotonic()
     try:
         state, detail = check(config)
     except InputError as error:
         state, detail = "fail", str(error)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        state, detail = "fail", f"{type(error).__name__}: {first}"
     return Check(name, state, detail, time.monotonic() - since)
 
 
@@ -261,7 +264,8 @@ def _bounded(command: list[str], seconds: float) -> tuple[int | None, str]:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
     )
     try:

@@ -133,7 +133,7 @@ class PackedGRPOTrainer(GRPOTrainer):
                 "entropy_coef": self.entropy_coef,
                 "last_world_entropy": self._last_world_entropy,
             }
-            (folder / "entropy_ctrl_state.json").write_text(json.dumps(state))
+            (folder / "entropy_ctrl_state.json").write_text(json.dumps(state), "utf-8")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load weights to go on from; an adapter lies in a folder of its checkpoint."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from envs.errors import InputError
+from envs.places import user_cache
 from rewards.chess.engine import EngineIdentity
 from rewards.chess.scores import PositionScores
 
@@ -32,10 +33,8 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def default_cache_path() -> Path:
-    """Return `selfplay-rlvr/engine.sqlite` in XDG_CACHE_HOME or ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    base = Path(root) if root and Path(root).is_absolute() else Path.home() / ".cache"
-    return base / "selfplay-rlvr" / "engine.sqlite"
+    """Return `engine.sqlite` in the user's cache folder. Raises InputError where there is none."""
+    return user_cache() / "engine.sqlite"
 
 
 def setting_key(identity: EngineIdentity, nodes: int, hash_mb: int) -> str:
@@ -79,8 +78,8 @@ class ScoreCache:
 
     def _fault(self, fault: str) -> InputError:
         return InputError(
-            f"engine.cache={self.path}: {fault}; move the file away or set "
-            "`engine.cache=/writable/engine.sqlite`"
+            f"engine.cache={self.path}: {fault}; move the file away, or set "
+            "`engine.cache=/writable/engine.sqlite` or, for all caches, XDG_CACHE_HOME"
         )
 
     def _open(self) -> sqlite3.Connection:
