@@ -38,7 +38,7 @@ from envs.fences import blocks
 from rewards.code.trials import same_output
 
 CHARS = 100_000
-SECONDS = 0.5
+SECONDS = 1.0
 """Of CPU time for one text; a linear pattern takes a few milliseconds."""
 METHODS = ("compile", "match", "search", "fullmatch", "findall", "finditer", "split", "sub")
 FLAGS_AT = {"compile": 0, "split": 2, "sub": 3}

@@ -15,7 +15,7 @@ from envs.code.body import body_end
 from envs.code.prompts import INDENT, continuation
 from envs.code.task import CodeTask
 from envs.code.values import Unsupported, encode
-from envs.code.written import bare_program, defines, parameters_end, without_prompts
+from envs.code.written import bare_program, defines, in_solution, parameters_end, without_prompts
 from envs.fences import Block, blocks, inline_fence
 from envs.quotes import LINES, Quotes
 from envs.task import Parsed
@@ -53,8 +53,9 @@ def extract(completion: str, task: CodeTask) -> Parsed:
     program = _fenced(text, task) or bare_program(
         without_prompts(_dedented(text)), task.entry_point
     )
-    if program is None and (task.signature or task.prefix):
-        program = _column_0(text, task)
+    if program is None:
+        method = in_solution(bare_program(text, "Solution") or "", task.entry_point)
+        program = method or (_column_0(text, task) if task.signature or task.prefix else None)
     return _found(program)
 
 
@@ -192,7 +193,11 @@ def _fenced(text: str, task: CodeTask) -> str | None:
     for block in ordered:
         program = without_prompts(_dedented(block.text))
         if defines(program, task.entry_point):
-            return program
+            return program if block.whole else bare_program(program, task.entry_point)
+    for block in ordered:
+        method = in_solution(_dedented(block.text), task.entry_point)
+        if method is not None:
+            return method
     headed = task.signature or task.prefix
     for block in ordered:
         if _continues(block.text, task):

@@ -17,8 +17,11 @@ _SURE = re.compile(
     r"import\s+[\w.]|from\s+[\w.]+\s+import\b|(?:async\s+)?def\s+\w+\s*[\[(]|class\s+\w+\s*[\[(:]|@\w"
 )
 _ASSIGNED = re.compile(
-    r"([A-Za-z_]\w*)(?:[.\[][^=\n]{0,200})?[ \t]{0,40}(?::[^=\n]{1,200})?(?:[-+*/|&]|//)?="
+    r"([A-Za-z_]\w*(?:[ \t]{0,4},[ \t]{0,4}[A-Za-z_]\w{0,60}){0,16})"
+    r"(?:[.\[][^=\n]{0,200})?[ \t]{0,40}(?::[^=\n]{1,200})?(?:[-+*/|&]|//)?="
 )
+_SETTING = re.compile(r"(?:sys|random|decimal|warnings|threading)\.\w{1,60}\(|getcontext\(\)\.")
+"""Calls that a function may need before it."""
 _BLOCK = re.compile(r"(?:try:|(?:if|for|while|with)\b[^\n]*:\s*(?:#[^\n]*)?$)")
 _GOES_ON = re.compile(r"[)\]}#]|(?:else|elif|except|finally)\b|\"\"\"|'''")
 _STRING = re.compile(r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'")
@@ -53,8 +56,11 @@ def bare_program(text: str, name: str | None) -> str | None:
     """Return the program in an answer without fences, or None where nothing in it makes `name`.
 
     Kept are definitions, imports and the blocks around them, and assignments to names that these
-    use; prose between, before and behind them is not, even where it has an equals sign.
+    use; prose between, before and behind them is not, even where it has an equals sign. A function
+    that is written again after such prose counts as it was written last.
     """
+    if not defines(text, name):
+        return None
     chunks = _chunks(text)
     sure = [_is_sure(chunk[0], name) for chunk in chunks]
     used = {
@@ -62,15 +68,38 @@ def bare_program(text: str, name: str | None) -> str | None:
     }
     used |= {name} if name else set()
     kept: list[str] = []
-    made = False
+    made = over = False
     for chunk, certain in zip(chunks, sure, strict=True):
         first = chunk[0]
+        over = over and not (certain and _made_again(chunk, name))
+        if over:
+            continue
         if certain or _is_assignment(chunk, used) or (_BLOCK.match(first) and reads_as_code(first)):
             kept += chunk
             made = made or defines("".join(chunk), name)
+        elif not made and _SETTING.match(first) and reads_as_code(first):
+            kept += chunk
         elif made and first.strip():
-            break
+            over = True
     return "".join(kept) if made else None
+
+
+def _made_again(chunk: list[str], name: str | None) -> bool:
+    """Return whether a function comes a second time, after words on the first, and whole."""
+    text = "".join(chunk)
+    return defines(text, name) and any(word in text for word in ("return", "yield", "lambda"))
+
+
+def in_solution(program: str, name: str | None) -> str | None:
+    """Return a program whose class Solution has the method `name`, with that as its function.
+
+    LeetCode's form, which LiveCodeBench takes as well. None for other programs.
+    """
+    if name is None or not re.search(r"^class Solution\b", program, re.MULTILINE):
+        return None
+    if not re.search(rf"^[ \t]{{1,8}}def {re.escape(name)}\(", program, re.MULTILINE):
+        return None
+    return f"{program.rstrip()}\n\n\n{name} = Solution().{name}\n"
 
 
 def _chunks(text: str) -> list[list[str]]:
@@ -104,7 +133,7 @@ def _is_sure(line: str, name: str | None) -> bool:
 
 def _is_assignment(chunk: list[str], used: set[str]) -> bool:
     match = _ASSIGNED.match(chunk[0][:_LOOKED_AT])
-    return match is not None and match[1] in used and reads_as_code(chunk[0])
+    return match is not None and not used.isdisjoint(_words(match[1])) and reads_as_code(chunk[0])
 
 
 def reads_as_code(line: str) -> bool:
