@@ -155,6 +155,32 @@ class Crosstable:
         """Shape (meetings,): how many pairs each has."""
         return self.meeting_sums(np.ones_like(self.games))
 
+    @cached_property
+    def near_blocks(self) -> NDArray[np.intp]:
+        """Shape (players,): blocks of twenty or more players near each other, 200 at the most."""
+        return self.blocks(max(1, min(200, len(self.players) // 20)))
+
+    def blocks(self, most: int) -> NDArray[np.intp]:
+        """Return a block for each player, `most` at the most: those of one are near each other.
+
+        Players in the order of their distance, in games, from somebody at an edge of the list.
+        """
+        sides, size = self.sides, len(self.players)
+        far = np.zeros(size, dtype=np.intp)
+        for _ in range(2):  # whoever is farthest from anybody is at an edge
+            start, far = int(np.argmax(far)), np.full(size, -1, dtype=np.intp)
+            far[start] = distance = 0
+            reached = np.array([start])
+            while reached.size:
+                distance += 1
+                beside = np.unique(np.concatenate([sides.other[sides.of(i)] for i in reached]))
+                reached = beside[far[beside] < 0]
+                far[reached] = distance
+        order = np.argsort(far, kind="stable")
+        block = np.empty(size, dtype=np.intp)
+        block[order] = np.arange(size) * min(most, size) // size
+        return block
+
     def meeting_sums(self, per_pair: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over the pairs of each meeting, along the last axis."""
         sums: NDArray[np.float64] = np.add.reduceat(per_pair, self.start, axis=-1)

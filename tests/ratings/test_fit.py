@@ -228,6 +228,29 @@ def test_reach_and_groups_are_those_of_paths(rows: list[tuple[int, int, int]]) -
             assert set(group.tolist()) == set(np.flatnonzero(joined[group[0]]).tolist())
 
 
+def test_a_long_chain_of_meetings_is_fitted_too() -> None:
+    """Only neighbours met: between the ends lie 3,000 meetings, and the ratings say so."""
+    pairs = [
+        Pair(f"p{i:04}", f"p{i + 1:04}", 2, points) for i in range(3000) for points in (0.5, 1.0)
+    ]
+    table = Crosstable.of(pairs)
+    games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
+    begin = time.process_time()
+    ratings = fit(table, games[None], points[None], 0)[0]
+    assert time.process_time() - begin < 10
+    step = np.log(2.5 / 1.5)  # 2.5 of 4 games
+    np.testing.assert_allclose(np.diff(ratings), step, atol=1e-6)
+
+
+def test_blocks_are_of_near_players() -> None:
+    pairs = [Pair(f"p{i:03}", f"p{i + 1:03}", 2, 1.0) for i in range(199)]
+    table = Crosstable.of([*pairs, Pair("x", "y", 2, 1.0)])
+    block = table.blocks(10)
+    assert len(set(block.tolist())) == 10 and np.bincount(block).max() <= 21
+    chain = np.abs(np.diff(block[:200]))  # from one end to the other
+    assert chain.sum() == chain.astype(bool).sum() <= 10
+
+
 def test_time_and_memory_grow_with_the_games_not_with_the_players_squared() -> None:
     rng = np.random.default_rng(4)
     table = Crosstable.of(sparse_pairs(rng, 3000, 15_000))
