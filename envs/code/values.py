@@ -4,7 +4,8 @@ Plain JSON stands for None, bool, int (up to 63 bits), finite float, str and lis
 is an object with one key: `{"t": [...]}` tuple, `{"d": [[key, value], ...]}` dict, `{"S": [...]}`
 set, `{"F": [...]}` frozenset, `{"b": hex}` bytes, `{"i": hex}` a longer int, `{"f": "nan"}` a float
 that JSON lacks, `{"s": hex}` a str with surrogates (as UTF-8 with surrogatepass), and
-`{"x": [kind, part, ...]}` the kinds of rich.py: Counter, Decimal, range and others.
+`{"x": [kind, part, ...]}` the kinds of rich.py: Counter, Decimal, range and others. `{"h": [...]}`
+stands for what does not cross, between sides that have agreed on it alone.
 
 This file and rich.py import the standard library alone: the sandbox's child and the process of the
 test code hold copies of them.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from envs.code.rich import BadParts, Named, packed, plain, unpacked
@@ -39,7 +41,12 @@ class Unsupported(ValueError):
     """A value that the protocol does not carry; the message says which type or limit."""
 
 
-def encode(value: object) -> Any:
+Stand = Callable[[Any], Any]
+"""Makes a JSON list that stands for a value which does not cross (None: nothing does), or makes of
+such a list what it stands for on this side."""
+
+
+def encode(value: object, stand: Stand | None = None) -> Any:
     """Return `value` as tagged JSON; the order of a set leaves no trace in it.
 
     A subclass of a built-in type is encoded as its base. Raises Unsupported for other types than
@@ -47,17 +54,17 @@ def encode(value: object) -> Any:
     """
     if _is_small(value) or (type(value) is float and math.isfinite(value)):
         return value
-    return _Encoder().encode(value, 0)
+    return _Encoder(stand).encode(value, 0)
 
 
-def decode(data: Any) -> Any:
+def decode(data: Any, stand: Stand | None = None) -> Any:
     """Return the value that tagged JSON stands for.
 
     Raises Unsupported for JSON that `encode` could not have made in kind or size.
     """
     if _is_small(data) or type(data) is float:
         return data
-    return _Decoder().decode(data, 0)
+    return _Decoder(stand).decode(data, 0)
 
 
 def _is_small(value: Any) -> bool:
@@ -89,7 +96,8 @@ def unpack(text: bytes) -> Any:
 class _Budget:
     """Counts nodes and bytes on the way through a value."""
 
-    def __init__(self) -> None:
+    def __init__(self, stand: Stand | None = None) -> None:
+        self._stand = stand
         self._nodes = 0
         self._bytes = 0
 
@@ -146,6 +154,8 @@ class _Encoder(_Budget):
             return {"x": [kind, *(self.encode(part, depth + 1) for part in parts)]}
         base = plain(value)
         if base is NotImplemented:
+            if self._stand is not None and (content := self._stand(value)) is not None:
+                return {"h": content}
             raise Unsupported(f"type {_name(type(value))} does not cross")
         return self.encode(base, depth)
 
@@ -173,6 +183,8 @@ class _Decoder(_Budget):
             return self._sequence(tag, content, depth + 1)
         if tag == "x" and type(content) is list:
             return self._rich(content, depth + 1)
+        if tag == "h" and type(content) is list and self._stand is not None:
+            return self._stands(content)
         return self._scalar(tag, content)
 
     def _sequence(self, tag: str, content: list[Any], depth: int) -> Any:
@@ -187,6 +199,13 @@ class _Decoder(_Budget):
         pairs = [(self.decode(key, depth), self.decode(value, depth)) for key, value in content]
         _check_hashes([key for key, _ in pairs])
         return dict(pairs)
+
+    def _stands(self, content: list[Any]) -> Any:
+        assert self._stand is not None
+        try:
+            return self._stand(content)
+        except (IndexError, KeyError, ValueError, TypeError) as error:
+            raise Unsupported(f"it stands for nothing ({type(error).__name__})") from None
 
     def _rich(self, content: list[Any], depth: int) -> Any:
         if not content or type(content[0]) is not str:

@@ -20,7 +20,7 @@ from rewards.code.sandbox import Limits, Sandbox, SandboxError
 from rewards.code.sandbox.channel import Channel, ClosedError, DeadlineError, FloodError
 from rewards.code.sandbox.process import Fork, Zygote
 
-SERVER = ("rewards.code.assert_worker", "rewards.code.seeded")
+SERVER = ("rewards.code.assert_worker", "rewards.code.seeded", "rewards.code.remote")
 MEMORY_MB = 1024
 _NUMPY = re.compile(r"^[ \t]{0,40}(?:import|from)[ \t]{1,8}numpy\b", re.MULTILINE)
 _READY_S = 30.0

@@ -31,8 +31,8 @@ from typing import Any
 
 from envs.code import rich
 from envs.code.raised import rebuilt
-from envs.code.values import Unsupported, decode, encode, same, shown
-from rewards.code import seeded
+from envs.code.values import Unsupported, decode, same, shown
+from rewards.code import remote, seeded
 
 SHOWN = 300
 """Characters of a value or a text that a record keeps."""
@@ -77,6 +77,7 @@ class Worker:
     def __init__(self, source: int, sink: int) -> None:
         self._source, self._sink = source, sink
         self._record = Record()
+        self._desk = remote.Desk(self._ask)
 
     def serve(self) -> None:
         """Run the test that comes, and tell its result."""
@@ -148,31 +149,46 @@ class Worker:
         return bound(marshal.loads(marshalled), {f"\0{name}": one for name, one in functions})
 
     def _stub(self, name: str) -> Callable[..., Any]:
-        def candidate(*args: Any, **kwargs: Any) -> Any:
-            return self._ask(name, args, kwargs)
+        return remote.Stub(self._ask, name)
 
-        candidate.__name__ = candidate.__qualname__ = name
-        return candidate
-
-    def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _ask(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         record = self._record
         record.has_value, record.pair = False, None
         try:
-            call = {"call": name, "args": encode(list(args)), "kwargs": encode(kwargs)}
+            encoded = self._desk.encoded([args, kwargs])
+            call = {"call": name, "args": encoded[0], "kwargs": encoded[1]}
         except Unsupported as error:
             raise self._stop("unsupported", f"an argument of the test: {error}") from None
-        self._send(call)
-        reply = self._receive()
-        if reply is None:
-            os._exit(0)
+        reply = self._answered(call)
         record.asked = True
-        if reply["status"] == "ok":
-            record.value, record.has_value = decode(reply["value"]), True
-            return record.value
+        try:
+            # What came is the program's word alone, and may be no answer at all.
+            if reply["status"] in ("ok", "exception"):
+                self._desk.update(reply, args)
+            if reply["status"] == "ok":
+                record.value, record.has_value = self._desk.result(reply, args), True
+                return record.value
+        except Exception as error:
+            raise self._stop("unsupported", f"{type(error).__name__}: {error}") from None
         if reply["status"] == "exception":
             record.raised = rebuilt(reply.get("error"), decode, reply["detail"])
             raise record.raised
         raise self._stop(reply["status"], reply["detail"])
+
+    def _answered(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Return the program's answer; on the way it may ask for functions of the test's."""
+        self._send(call)
+        while True:
+            reply = self._receive()
+            if reply is None:
+                os._exit(0)
+            if reply["status"] != "callback":
+                return reply
+            try:
+                answer = self._desk.answer(reply)
+            except Exception as error:
+                raise self._stop("unsupported", f"{type(error).__name__}: {error}") from None
+            self._send({"call": "answer", "args": answer, "kwargs": {"d": []}})
 
     def _stop(self, status: str, detail: str) -> Stopped:
         self._record.stopped = Stopped(status, detail)

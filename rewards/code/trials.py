@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
-from envs.code.values import Unsupported, decode, encode, same, shown
+from envs.code.values import Unsupported, decode, same, shown
 from rewards.code.assert_process import AssertProcess, AssertTimeoutError
 from rewards.code.grade import Trial
 from rewards.code.lowered import lowered
@@ -130,7 +130,7 @@ def _code_trial(
 
     def answer(called: str, args: Any, kwargs: Any) -> dict[str, Any]:
         try:
-            given, named = decode(args), decode(kwargs)
+            given, named = decode(args, _stand_in), decode(kwargs, _stand_in)
         except Unsupported as error:
             return {"status": "unsupported", "detail": f"an argument of the test: {error}"}
         if type(given) is not list or type(named) is not dict:
@@ -139,13 +139,7 @@ def _code_trial(
         left = all_.left
         if left <= 0:
             return {"status": "timeout", "detail": "the test's time is spent"}
-        try:
-            outcome = candidate.call(called, given, named, wall_s=left)
-            if outcome.status == "ok":
-                return {"status": "ok", "value": encode(outcome.value)}
-        except Unsupported as error:
-            return {"status": "unsupported", "detail": str(error)}
-        return {"status": outcome.status, "detail": outcome.detail, "error": outcome.error}
+        return candidate.do(called, args, kwargs, wall_s=left)
 
     request = {
         "kind": task.kind,
@@ -171,6 +165,17 @@ def _code_trial(
         str(result.get("detail", "")),
         seconds,
     )
+
+
+class _StandIn:
+    """What a record shows for an object of the test's."""
+
+    def __repr__(self) -> str:
+        return "<an object>"
+
+
+def _stand_in(_: list[Any]) -> _StandIn:
+    return _StandIn()
 
 
 @lru_cache(maxsize=1024)

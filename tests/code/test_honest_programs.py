@@ -198,6 +198,91 @@ FUNCTIONS = {
         "try: f('a')\nexcept TypeError as e: assert 'no int' in str(e)\nelse: assert False",
     ),
     "exits": ("def f(x): exit(x)", "try: f(3)\nexcept SystemExit as e: assert e.code == 3"),
+    # What a program changes, and what stays its own.
+    "sorts in place": ("def f(xs): xs.sort()", "xs = [3, 1, 2]\nf(xs)\nassert xs == [1, 2, 3]"),
+    "returns its argument": (
+        "def f(xs):\n    xs.append(len(xs))\n    return xs",
+        "xs = []\nassert f(xs) is xs and f(xs) == [0, 1]\nassert xs == [0, 1]",
+    ),
+    "changes a matrix, a dict and a set": (
+        "def f(m, d, s):\n    m[0][1] = 9\n    d['k'] = d.pop('j')\n    s.discard(1)",
+        "m, d, s = [[1, 2], [3]], {'j': 1}, {1, 2}\nkept = m[1]\nf(m, d, s)\n"
+        "assert m == [[1, 9], [3]] and m[1] is kept and d == {'k': 1} and s == {2}",
+    ),
+    "changes before it raises": (
+        "def f(xs):\n    xs.pop()\n    raise ValueError",
+        "xs = [1, 2]\ntry: f(xs)\nexcept ValueError: pass\nassert xs == [1]",
+    ),
+    "a generator": (
+        "def f(n):\n    for i in range(n): yield i * i",
+        "assert list(f(4)) == [0, 1, 4, 9]\ng = f(2)\nassert next(g) == 0 and next(g) == 1\n"
+        "assert next(g, None) is None and sum(f(1000)) == 332833500",
+    ),
+    "a generator without end": (
+        "import itertools\ndef f(): return itertools.count(5)",
+        "import itertools\nassert list(itertools.islice(f(), 40)) == list(range(5, 45))",
+    ),
+    "a generator that raises": (
+        "def f():\n    yield 1\n    raise KeyError('k')",
+        "g = f()\nassert next(g) == 1\ntry: next(g)\nexcept KeyError: pass\nelse: assert False",
+    ),
+    "zip, filter and enumerate": (
+        "def f(xs): return zip(xs, filter(None, xs), enumerate(xs))",
+        "assert list(f([1, 2])) == [(1, 1, (0, 1)), (2, 2, (1, 2))]",
+    ),
+    "an object with methods": (
+        "class Stack:\n    def __init__(self): self.xs = []\n"
+        "    def push(self, x): self.xs.append(x)\n"
+        "    def __len__(self): return len(self.xs)\n    def __str__(self): return f'{self.xs}'\n"
+        "def f(): return Stack()",
+        "s = f()\ns.push(1)\ns.push(2)\nassert len(s) == 2 and s.xs == [1, 2]\n"
+        "assert str(s) == '[1, 2]' and not hasattr(s, 'pop')",
+    ),
+    "a linked list": (
+        "class Node:\n    def __init__(self, v, n=None): self.value, self.next = v, n\n"
+        "def f(xs):\n    head = None\n    for x in reversed(xs): head = Node(x, head)\n"
+        "    return head",
+        "node, seen = f([1, 2]), []\nwhile node:\n    seen.append(node.value)\n"
+        "    node = node.next\nassert seen == [1, 2]",
+    ),
+    "an enum": (
+        "import enum\nclass C(enum.Enum):\n    RED = 1\ndef f(n): return C(n)",
+        "assert f(1).name == 'RED' and f(1).value == 1 and f(1) is f(1)",
+    ),
+    "a function": ("def f(n): return lambda x: x + n", "assert f(2)(3) == 5"),
+    "a counter in a closure": (
+        "def f():\n    n = [0]\n    def g():\n        n[0] += 1\n        return n[0]\n    return g",
+        "g = f()\nassert [g(), g(), f()()] == [1, 2, 1]",
+    ),
+    "a decorator": (
+        "def f(g):\n    def h(*a): return g(*a) * 2\n    return h",
+        "assert f(lambda x: x + 1)(3) == 8",
+    ),
+    "a callback that raises": (
+        "def f(g):\n    try: return g(1)\n    except ZeroDivisionError: return 'no'",
+        "assert f(lambda x: x / 0) == 'no'",
+    ),
+    "a callback that asks the program": (
+        "def f(x): return x(1) if callable(x) else x + 1",
+        "assert f(lambda y: f(y)) == 2",
+    ),
+    "sorts by a key of the test's": (
+        "def f(xs, key): return sorted(xs, key=key)",
+        "assert f(['bb', 'a'], len) == ['a', 'bb']\nassert f([1, 2], key=lambda x: -x) == [2, 1]",
+    ),
+    "objects of the test's": (
+        "def f(t): return 0 if t is None else t.v + f(t.left) + t.twice()",
+        "class T:\n    def __init__(self, v, left=None): self.v, self.left = v, left\n"
+        "    def twice(self): return 2 * self.v\nassert f(T(1, T(2))) == 9",
+    ),
+    "changes an object of the test's": (
+        "def f(t):\n    t.v += 1\n    return t",
+        "class T: pass\nt = T()\nt.v = 1\nassert f(t) is t and t.v == 2",
+    ),
+    "its text": (
+        "def f(x):\n    'Says x.'\n    return x",
+        "assert 'Says' in f.__doc__ and f.__name__ == 'f' and f(1) == 1",
+    ),
     "its file": (
         "import os\ndef f(x): return os.path.splitext(__file__)[1]",
         "assert f(0) == '.py'",

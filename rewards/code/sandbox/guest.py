@@ -21,6 +21,7 @@ from typing import Any
 from envs.code.raised import described
 from envs.code.values import Unsupported, decode, encode
 from rewards.code.sandbox import interpreter
+from rewards.code.sandbox.objects import Desk
 
 DETAIL_CHARS = 500
 Reply = dict[str, Any]
@@ -74,6 +75,7 @@ def _make_encoder() -> Callable[[Reply], str]:
 
 
 _to_json = _make_encoder()
+_desks: list[Desk] = []
 _streams: list[Any] = []
 """The standard streams as they were opened, whatever a program puts in their places."""
 _READY = _frame(b'{"status": "ready"}')
@@ -122,6 +124,18 @@ def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
     module = types.ModuleType(_NAME)
     os.write(reply_fd, _READY)
     requests = _Requests(request_fd)
+
+    def ask(reply: Reply) -> dict[str, Any]:
+        """Ask the test, and serve it until it answers."""
+        send(reply_fd, reply, output_bytes)
+        while (frame := requests.next()) is not None:
+            request: dict[str, Any] = marshal.loads(frame)
+            if request["op"] == "answer":
+                return request
+            send(reply_fd, _answer(frame, module), output_bytes)
+        os._exit(0)
+
+    _desks[:] = [Desk(module, ask)]
     while (frame := requests.next()) is not None:
         send(reply_fd, _answer(frame, module), output_bytes)
 
@@ -163,6 +177,8 @@ def _answer(frame: bytes, module: types.ModuleType) -> Reply:
             return _load(request, module)
         if operation == "program":
             return _program(request)
+        if operation == "do":
+            return _do(request, module)
         return _call(request, module)
     except MemoryError:
         return {"status": "memory", "detail": "MemoryError"}
@@ -226,6 +242,24 @@ def _program(request: dict[str, Any]) -> Reply:
         reply = {"status": "exception", "detail": describe(error)}
     interpreter.end_program(module, tuple(_streams))
     return reply
+
+
+def _do(request: dict[str, Any], module: types.ModuleType) -> Reply:
+    """Do what test code asks that is executed, of the function or of an object of the program's."""
+    (desk,) = _desks
+    what = request["what"]
+    if ":" not in what and not callable(module.__dict__.get(what)):
+        return {"status": "missing", "detail": f"no function {what}"}
+    desk.changes = {}
+    try:
+        return desk.do(request)
+    except Unsupported as error:
+        return {"status": "unsupported", "detail": str(error)[:DETAIL_CHARS]}
+    except MemoryError:
+        raise
+    except BaseException as error:  # whatever the program raises, with what it had changed
+        raised = {"detail": describe(error), "error": described(error, encode)}
+        return {"status": "exception"} | raised | desk.changes
 
 
 def _call(request: dict[str, Any], module: types.ModuleType) -> Reply:

@@ -34,6 +34,7 @@ _SOURCES = (
     f"{_ROOM}.procfs",
     f"{_ROOM}.confine",
     f"{_ROOM}.interpreter",
+    f"{_ROOM}.objects",
     f"{_ROOM}.guest",
     f"{_ROOM}.compact",
     f"{_ROOM}.zygote",

@@ -19,6 +19,7 @@ Status = Literal[
     "unsupported",
     "missing",
     "syntax",
+    "callback",
 ]
 GONE: frozenset[Status] = frozenset({"timeout", "memory", "output", "crash"})
 """After one of these the candidate is dead: every later call answers `crash` at once."""
