@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import ray
 
 from envs.errors import InputError
+from selfplay import guard
 from selfplay.config import RunConfig
 from selfplay.placement import Resources, demand, lines, refuse_impossible, roles, scorer_pools
 
@@ -62,22 +67,86 @@ def ray_session(config: RunConfig) -> Iterator[Placement]:
         # oneDNN keeps what it made for the last 1,024 shapes, and ours hardly ever come twice:
         # some 0.3 GB each in sampler and learner of SmolLM2-135M.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-        cores = own_cpus(config)
-        with _own_sigterm():
-            ray.init(
-                address="local",
-                num_cpus=cores,
-                resources=own_resources(config),
-                object_store_memory=config.ray.object_store_mb * 2**20,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-    try:
+    with ExitStack() as stack:
+        if not address:
+            stack.enter_context(_own_ray(config))
+        stack.callback(ray.shutdown)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         yield plan(config, ray.cluster_resources(), ray.available_resources(), nodes)
-    finally:
-        ray.shutdown()
+
+
+@contextmanager
+def _own_ray(config: RunConfig) -> Iterator[None]:
+    """Start a local Ray, again where it was not in time; its caller shuts it down.
+
+    Raises:
+        InputError: it does not start; the message says what to set.
+    """
+    until = time.monotonic() + config.ray.start_s
+    while True:
+        with ExitStack() as stack:
+            stack.enter_context(guarded())
+            try:
+                _start_own(config)
+            except Exception as error:
+                ray.shutdown()
+                if not _late(error) or time.monotonic() >= until:
+                    raise _not_started(error, config) from error
+                continue  # the guard ends what is left of it
+            os.environ.pop(guard.MARK, None)  # what starts from now on is this process's own
+            yield
+            return
+
+
+def _start_own(config: RunConfig) -> None:
+    with _own_sigterm():
+        ray.init(
+            address="local",
+            num_cpus=own_cpus(config),
+            resources=own_resources(config),
+            object_store_memory=config.ray.object_store_mb * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Let a process of its own see to it that what the block starts ends with it (guard.py).
+
+    Processes are known by a mark in their environment, which they inherit.
+    """
+    mark = secrets.token_hex(16)
+    command = [sys.executable, "-I", "-S", guard.__file__, mark]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        os.environ[guard.MARK] = mark
+        try:
+            yield
+        finally:
+            os.environ.pop(guard.MARK, None)
+            assert watcher.stdin is not None
+            watcher.stdin.close()
+
+
+def _late(error: Exception) -> bool:
+    """Whether Ray gave up waiting for its own processes, which a busy machine makes slow."""
+    words = str(error).lower()
+    return "timed out" in words or "timeout" in words or isinstance(error, TimeoutError)
+
+
+def _not_started(error: Exception, config: RunConfig) -> InputError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    if _late(error):
+        return InputError(
+            f"Ray did not start within {config.ray.start_s:g} s ({first}): the machine is too "
+            "busy; try again later, or set a larger ray.start_s"
+        )
+    place = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    return InputError(
+        f"Ray does not start ({type(error).__name__}: {first}); its files go to {place}: it must "
+        "be writable, have room and a short path; set RAY_TMPDIR=/short/writable/folder"
+    )
 
 
 def cluster_address(config: RunConfig) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import deque
 from typing import Any
@@ -132,7 +133,11 @@ class RunConsole(Closes):
 
     def _print(self, line: str | Text) -> None:
         text = Text(line) if isinstance(line, str) else line  # never read as rich markup
-        self._console.print(text)
+        try:
+            self._console.print(text)
+        except BrokenPipeError:  # nobody reads any more (`| head`): the run goes on all the same
+            self.close()
+            self._console = Console(file=io.StringIO())
 
     def _step_line(self, row: dict[str, Any]) -> str:
         parts = [f"{name} {value}" for name, value in self._facts(row)]

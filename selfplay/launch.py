@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -64,14 +65,40 @@ def _guarded(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bo
             run_dir.remove_unused()
         raise
     except Exception as error:
-        log = run_dir.log_file("driver")
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n")
-            traceback.print_exception(error, file=file)
+        full = _full_disk(error)
+        if full is not None:
+            raise InputError(
+                f"{run_dir.path}: {full.strerror}; what was written before is whole: make room and "
+                f"go on with --name {config.name} --resume"
+            ) from error
         first = (str(error).strip().splitlines() or [""])[0]
-        raise RunCrashed(f"{type(error).__name__}: {first[:300]} (traceback: {log})") from error
+        kept = _keep_traceback(run_dir, error)
+        raise RunCrashed(f"{type(error).__name__}: {first[:300]} ({kept})") from error
     finally:
         run_dir.close()
+
+
+def _keep_traceback(run_dir: RunDir, error: Exception) -> str:
+    """Write a crash's traceback to the run's log; return where it is."""
+    try:
+        log = run_dir.log_file("driver")
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n")
+            traceback.print_exception(error, file=file)
+    except OSError as failure:
+        return f"its traceback could not be written: {failure.strerror}"
+    return f"traceback: {log}"
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """Return the error of a full disk, or of a quota, that an error came of, if it did."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            return error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
