@@ -22,10 +22,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from envs.code.datasets import humaneval_task, load_humaneval, mbpp_row_task
+from envs.code.datasets import humaneval_task, load_humaneval, load_mbpp_whole, mbpp_row_task
 from envs.code.evalplus import evalplus_task, is_evalplus
 from envs.code.extract import is_marked, joined
-from envs.code.hub import rows_of
 from envs.code.jsonl import ROW_FIELDS, jsonl_task
 from envs.code.rows import read_rows
 from envs.code.task import CodeTask
@@ -159,7 +158,4 @@ class _Library:
             return []
         if self._mbpp is None:
             raise InputError(f"{where}: a task of MBPP; name its file: code.mbpp=FILE")
-        return [
-            evalplus_task(row, place) if is_evalplus(row) else mbpp_row_task(row, place)
-            for place, row in rows_of(self._mbpp)
-        ]
+        return load_mbpp_whole(self._mbpp)

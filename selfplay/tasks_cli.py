@@ -26,8 +26,8 @@ Which = Annotated[
     str,
     typer.Option(
         "--set",
-        help="families (held out and training), humaneval, mbpp (validation), jsonl (code.jsonl), "
-        "or one family's name.",
+        help="families (held out and training), humaneval, mbpp (all of its file), jsonl "
+        "(code.jsonl), or one family's name.",
     ),
 ]
 
@@ -127,7 +127,7 @@ def check(
 def tasks_of(which: str, overrides: list[str], seeds: int = 1) -> Iterator[CodeTask]:
     """Yield the tasks of a set by its name on the command line. Raises InputError."""
     from selfplay.config_io import parse_config
-    from selfplay.domains.code_tasks import code_tasks, jsonl_tasks
+    from selfplay.domains.code_tasks import code_tasks, jsonl_tasks, mbpp_tasks
 
     config = parse_config({}, "defaults", overrides)
     if which == "families" or which in families.FAMILIES:
@@ -135,8 +135,10 @@ def tasks_of(which: str, overrides: list[str], seeds: int = 1) -> Iterator[CodeT
         for name in names:
             for level in config.code.levels:
                 yield from (families.make(name, level, seed) for seed in range(seeds))
-    elif which in ("humaneval", "mbpp"):
-        yield from code_tasks(f"code/{which}", config)
+    elif which == "humaneval":
+        yield from code_tasks("code/humaneval", config)
+    elif which == "mbpp":
+        yield from mbpp_tasks(config)
     elif which == "jsonl":
         yield from jsonl_tasks(config)
     else:

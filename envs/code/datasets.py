@@ -36,6 +36,17 @@ def load_mbpp(path: Path | str, split: Split, *, shown: int = 1) -> list[CodeTas
     return mbpp_tasks(rows_of(path), split, shown=shown, name=str(path))
 
 
+def load_mbpp_whole(path: Path | str) -> list[CodeTask]:
+    """Return the tasks of all rows, of MBPP or of EvalPlus's MBPP+, whatever their split.
+
+    To be looked at, checked and scored. Raises InputError as `load_mbpp` does.
+    """
+    return [
+        evalplus_task(row, where) if is_evalplus(row) else mbpp_row_task(row, where)
+        for where, row in rows_of(path)
+    ]
+
+
 def load_mbpp_evaluation(path: Path | str) -> list[CodeTask]:
     """Return those of MBPP's test and validation tasks that are there, as `load_mbpp` does."""
     rows = list(rows_of(path))

@@ -13,6 +13,7 @@ from envs.code.datasets import (
     load_humaneval,
     load_mbpp,
     load_mbpp_evaluation,
+    load_mbpp_whole,
 )
 from envs.code.jsonl import load_jsonl
 from envs.code.shelves import Limits
@@ -116,6 +117,11 @@ def training_source(
 def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
     """Return the tasks of the user's own file. Raises InputError."""
     return load_jsonl(_path(config.code.jsonl, "code.jsonl"))
+
+
+def mbpp_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return all tasks of MBPP's file, those that train and those that do not."""
+    return load_mbpp_whole(_path(config.eval.mbpp or config.code.mbpp, "code.mbpp"))
 
 
 def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:

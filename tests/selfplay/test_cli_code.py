@@ -53,6 +53,23 @@ def test_a_task_that_does_not_hold_is_dropped_with_the_reason(here: Path) -> Non
     assert lines[2] == "1 tasks hold, 2 do not"
 
 
+def test_all_tasks_of_an_mbpp_file_are_checked(here: Path) -> None:
+    row = {"text": "Count.", "code": "def f(s):\n    return s.count('a')"}
+    constant = row | {"task_id": 601, "test_list": ["assert f('a') == 1", "assert f('ba') == 1"]}
+    echo = row | {"task_id": 11, "text": "Same.", "code": "def f(s):\n    return ''.join(s)"}
+    echo |= {"test_list": ["assert f('a') == 'a'", "assert f('b') == 'b'"]}
+    sound = row | {"task_id": 2, "test_list": ["assert f('a') == 1", "assert f('aa') == 2"]}
+    write_rows(here / "mbpp.jsonl", constant, echo, sound)
+    done = selfplay("tasks", "check", "--set", "mbpp", "code.mbpp=mbpp.jsonl")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines() == [
+        "Mbpp/601: dropped: `return 1` passes",
+        "Mbpp/11: dropped: `return args[0]` passes",
+        "1 tasks hold, 2 do not",
+    ]
+    assert "Same." in selfplay("tasks", "show", "Mbpp/11", "code.mbpp=mbpp.jsonl").stdout
+
+
 def test_own_tasks_are_scored(here: Path) -> None:
     solution = "def double(x):\n    return 2 * x\n"
     lookup = "def double(x):\n    return {3: 6}[x]\n"
