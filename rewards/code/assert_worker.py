@@ -9,10 +9,11 @@ the judge, who is to be trusted, and JSON to it:
     in    {"kind", "setup", "code", "reference", "entry", "raises", "key"}       the test
     out   {"call": name, "args": ..., "kwargs": ...}    a call of the stub, values encoded
     in    {"status": "ok", "value": ...} or {"status": ..., "detail": ...}       its answer
+    in    {"status": "callback", "id", "name", "args", "kwargs"}     it asks the test (remote.py)
     out   {"result": status, "detail", "expected", "got", "compared": n}         the test's end
 
-The candidate's program is never here: what it returns comes as plain values, what it raises as a
-name and a text.
+The candidate's program is never here: what it returns and raises comes as plain data, made anew, or
+as the number of an object that stays there (remote.py).
 """
 
 from __future__ import annotations

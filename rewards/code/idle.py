@@ -25,6 +25,8 @@ _MOST_CODE = 100_000
 _SHOWN = 40
 _LONGEST = 10_000
 _USUAL: tuple[Any, ...] = (None, True, 1, 0, False, "", [], (), {}, -1, "a", [0], 1.0)
+_EMPTYING = "[one.clear() for one in args if hasattr(one, 'clear')]\n    return args[0]\n"
+"""Misleads a test that works out what it expects from an argument after the call."""
 _ERRORS = ("ValueError", "TypeError", "IndexError", "KeyError")
 
 
@@ -110,6 +112,7 @@ def _idle(task: CodeTask, calls: Sequence[CallTest]) -> Iterator[Idle]:
     head = f"def {name}(*args, **kwargs):\n    "
     for text, answer in _echoes(calls):
         yield Idle(f"`return {text}`", f"{head}return {text}\n", answer)
+    yield Idle("emptying its arguments", head + _EMPTYING, _emptied)
     for value in _constants(task, calls):
         text = shown(value, _LONGEST)
         if not text.endswith("..."):
@@ -136,6 +139,12 @@ def _echoes(calls: Sequence[CallTest]) -> Iterator[tuple[str, Callable[[CallTest
     yield "kwargs", lambda call: [dict(call.kwargs)]
     yield "[*args, *kwargs.values()][0]", lambda call: [*call.args, *call.kwargs.values()][:1]
     yield "[*args, *kwargs.values()][-1]", lambda call: [*call.args, *call.kwargs.values()][-1:]
+
+
+def _emptied(call: CallTest) -> list[Any]:
+    """Return the first argument as it is once it has been emptied."""
+    empty = [type(one)() if isinstance(one, list | dict | set) else one for one in call.args]
+    return empty[:1]
 
 
 def _argument(place: int) -> Callable[[CallTest], list[Any]]:

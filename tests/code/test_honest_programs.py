@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rewards.code.judge import Judge
@@ -373,3 +375,68 @@ def test_function(judge: Judge, name: str) -> None:
 def test_program(judge: Judge, name: str) -> None:
     grade = judge.grade(programs(("21\n", "42\n")), WHOLE[name])
     assert grade.verdict == "pass", grade.failure
+
+
+DECEIVERS = {
+    "equal to all": "class E:\n    def __eq__(self, o): return True\n    __ne__ = __eq__\n"
+    "    __hash__ = object.__hash__\n    def __bool__(self): return True\n"
+    "    def __getattr__(self, n): return self\n    def __contains__(self, x): return True\n"
+    "    def __iter__(self): return iter([self])\n    def __len__(self): return 1\n"
+    "    def __getitem__(self, k): return self\n    def __call__(self, *a): return self\n"
+    "    def __float__(self): return 5.0\n    def __sub__(self, o): return 0\n"
+    "def f(*a): return E()",
+    "ends the loop": "class S(StopIteration): pass\ndef f(*a): raise S",
+    "a generator of nothing": "def f(*a):\n    return\n    yield",
+    "an exception that is equal": "class X(AssertionError):\n    def __eq__(self, o): return True\n"
+    "def f(*a): raise X(5)",
+}
+ASKED = [
+    "assert f(1) == 5",
+    "assert 5 == f(1)",
+    "assert f(1) in (5, 6)",
+    "assert 5 in f(1)",
+    "assert [f(1)] == [5]",
+    "assert f(1).x == 5 and f(1)[0] == 5",
+    "assert abs(f(1) - 5) < 1e-6",
+    "assert {f(1): 1} == {5: 1}",
+    "assert all(f(x) == y for x, y in [(1, 5), (2, 6)])",
+    "assert list(map(f, [1, 2])) == [5, 6]",
+    "assert sorted([f(1), 3]) == [3, 5]",
+]
+
+
+@pytest.mark.parametrize("name", DECEIVERS)
+def test_deceivers_pass_nothing(judge: Judge, name: str) -> None:
+    for test in ASKED:
+        grade = judge.grade(codes("asserts", f"x = 1\n{test}"), DECEIVERS[name])
+        assert grade.verdict == "fail", test
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"same": 7},
+        {"same": -1},
+        {"same": "0"},
+        {"args": 3},
+        {"args": []},
+        {"objects": [[0, {"d": []}]]},
+        {"objects": 5},
+        {"value": {"h": ["yours", 0]}},
+        {"value": {"h": ["remote"]}},
+        {"value": {"h": ["remote", "x", "a", "i"]}},
+        {"value": {"h": []}},
+        {"status": "callback", "id": 0, "name": None, "args": [], "kwargs": {"d": []}},
+        {"status": "callback", "id": 0, "name": "__class__"},
+        {"status": "callback"},
+    ],
+)
+def test_forged_answers_are_no_answers(judge: Judge, more: dict[str, object]) -> None:
+    forged = json.dumps({"status": "ok", "value": 5} | more)
+    program = (
+        "import os, struct\ndef f(*a):\n"
+        f"    text = {forged!r}.encode()\n"
+        "    os.write(4, struct.pack('>I', len(text)) + text)\n    os._exit(0)"
+    )
+    grade = judge.grade(codes("asserts", "x = [1]\nassert f(x) == 6 and x"), program)
+    assert grade.verdict == "fail" and grade.status != "pass"

@@ -1,14 +1,15 @@
 """A sandbox for programs that a language model wrote.
 
 A small interpreter, the zygote, is started once; each program runs in a fork of it. Tests and
-expected values stay with the parent: only exact built-in values cross (envs/code/values.py).
+expected values stay with the parent: only plain data crosses (envs/code/values.py).
 
 What it covers:
 - Ends: the parent keeps a monotonic deadline, kills by pidfd and has every fork reaped. A fork
   dies with its zygote, and the zygote with the parent.
 - CPU, memory, output, threads, open files, file size: rlimits and byte-capped pipes.
 - System calls: a seccomp allow-list (x86-64, aarch64). No fork, exec, socket of any kind, signal
-  to another process, ptrace, mount, bpf, io_uring, shared memory, memfd or keys.
+  to another process, nor its clocks or scheduling, ptrace, mount, bpf, io_uring, shared memory,
+  memfd or keys.
 - Files: Landlock leaves the standard library and C libraries to be read, and nothing to be
   written; site-packages, where a data set's tests may lie, cannot be read. A kernel without
   Landlock gets a filter that opens no file at all.
