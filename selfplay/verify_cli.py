@@ -83,7 +83,7 @@ def _is_match(path: Path) -> bool:
     """Whether a path is a match's PGN file or a folder of such files, and no run."""
     if path.is_dir() and not (path / "config.yaml").exists():
         return any(path.glob("*.pgn"))
-    return path.suffix == ".pgn"
+    return path.suffix == ".pgn" or path.is_file()
 
 
 def lines(name: str, findings: Findings) -> list[str]:
