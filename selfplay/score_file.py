@@ -10,10 +10,10 @@ from typing import Any
 import chess
 
 from envs.chess.position import board_of, make_task, parse_fen
+from envs.code import rows
 from envs.errors import InputError
 from envs.task import Task
 from envs.text import clean_text
-from envs.text_files import text_lines
 from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer
 from rewards.result import ScoreRequest
@@ -132,23 +132,16 @@ def refuse_taken(row: dict[str, Any], where: str) -> None:
 
 
 def read_rows(source: Path) -> Iterator[tuple[dict[str, Any], Task]]:
-    """Yield the checked rows of a JSONL file with their tasks; blank lines are passed over.
+    """Yield the checked rows of a file (envs/code/rows.py says which) with their tasks.
 
     Raises:
         InputError: names file:line, the fault and the mend.
     """
-    for number, line in enumerate(text_lines(source, "JSONL", latin1=False), start=1):
-        if line.strip():
-            yield _checked_row(line, f"{source}:{number}")
+    for where, row in rows.read_rows(source):
+        yield _checked_row(row, where)
 
 
-def _checked_row(line: str, where: str) -> tuple[dict[str, Any], Task]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not a JSON object on one line") from error
-    if not isinstance(row, dict):
-        raise InputError(f'{where}: not a JSON object such as {{"fen": ..., "completion": ...}}')
+def _checked_row(row: dict[str, Any], where: str) -> tuple[dict[str, Any], Task]:
     for key in ("fen", "completion"):
         if not isinstance(row.get(key), str):
             fault = "is missing" if key not in row else "is not text"

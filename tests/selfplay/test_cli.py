@@ -137,7 +137,7 @@ def test_score_tells_verdicts_with_the_real_engine(here: Path, stockfish: Path) 
         ({"fen": START, "completion": 7}, "in.jsonl:2: key 'completion' is not text"),
         ({"fen": START, "completion": "e4", "moves": ["e2e5"]}, "in.jsonl:2: "),
         ({"fen": START, "completion": "e4", "moves": ["e2e4"]}, "in.jsonl:2: 'moves' lead to"),
-        ([1], "in.jsonl:2: not a JSON object"),
+        ([1], "in.jsonl:2: no JSON object"),
         ({"fen": "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "completion": "e4"}, "in.jsonl:2: 'fen' has no"),
     ],
 )
