@@ -30,6 +30,8 @@ def settle() -> None:
     except KeyError:
         os.environ.setdefault("USER", f"uid{os.getuid()}")
         os.environ.setdefault("LOGNAME", os.environ["USER"])
+        if "XDG_CACHE_HOME" in os.environ:  # Ray and others ask for a home, for files of this kind
+            os.environ.setdefault("HOME", os.environ["XDG_CACHE_HOME"])
 
 
 def close_output() -> None:
