@@ -76,6 +76,8 @@ def _make_encoder() -> Callable[[Reply], str]:
 
 _to_json = _make_encoder()
 _desks: list[Desk] = []
+_pipes: list[Any] = []
+"""Where requests come from, where replies go, and how long they may be."""
 _streams: list[Any] = []
 """The standard streams as they were opened, whatever a program puts in their places."""
 _READY = _frame(b'{"status": "ready"}')
@@ -124,18 +126,7 @@ def serve(request_fd: int, reply_fd: int, output_bytes: int) -> None:
     module = types.ModuleType(_NAME)
     os.write(reply_fd, _READY)
     requests = _Requests(request_fd)
-
-    def ask(reply: Reply) -> dict[str, Any]:
-        """Ask the test, and serve it until it answers."""
-        send(reply_fd, reply, output_bytes)
-        while (frame := requests.next()) is not None:
-            request: dict[str, Any] = marshal.loads(frame)
-            if request["op"] == "answer":
-                return request
-            send(reply_fd, _answer(frame, module), output_bytes)
-        os._exit(0)
-
-    _desks[:] = [Desk(module, ask)]
+    _pipes[:] = requests, reply_fd, output_bytes
     while (frame := requests.next()) is not None:
         send(reply_fd, _answer(frame, module), output_bytes)
 
@@ -244,9 +235,28 @@ def _program(request: dict[str, Any]) -> Reply:
     return reply
 
 
+def _desk(module: types.ModuleType) -> Desk:
+    """Return the desk, made when it is first needed: most programs need none."""
+    if not _desks:
+        _desks.append(Desk(module, lambda reply: _asked(reply, module)))
+    return _desks[0]
+
+
+def _asked(reply: Reply, module: types.ModuleType) -> dict[str, Any]:
+    """Ask the test, serve it until it answers, and return the answer."""
+    requests, reply_fd, output_bytes = _pipes
+    send(reply_fd, reply, output_bytes)
+    while (frame := requests.next()) is not None:
+        request: dict[str, Any] = marshal.loads(frame)
+        if request["op"] == "answer":
+            return request
+        send(reply_fd, _answer(frame, module), output_bytes)
+    os._exit(0)
+
+
 def _do(request: dict[str, Any], module: types.ModuleType) -> Reply:
     """Do what test code asks that is executed, of the function or of an object of the program's."""
-    (desk,) = _desks
+    desk = _desk(module)
     what = request["what"]
     if ":" not in what and not callable(module.__dict__.get(what)):
         return {"status": "missing", "detail": f"no function {what}"}

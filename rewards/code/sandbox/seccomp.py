@@ -169,7 +169,12 @@ class Filter:
         self._array = (_SockFilter * len(instructions))(
             *(_SockFilter(one.code, one.jt, one.jf, one.k) for one in instructions)
         )
-        self._own = [place for place, one in enumerate(instructions) if one.k == _OWN_PID]
+        start, size = ctypes.addressof(self._array), ctypes.sizeof(_SockFilter)
+        self._own = [
+            ctypes.c_uint32.from_address(start + place * size + _SockFilter.k.offset)
+            for place, one in enumerate(instructions)
+            if one.k == _OWN_PID
+        ]
         self._program = _SockFprog(len(instructions), self._array)
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
         self._arguments = [
@@ -183,7 +188,7 @@ class Filter:
         Raises OSError.
         """
         pid = os.getpid()
-        for place in self._own:
-            self._array[place].k = pid
+        for number in self._own:
+            number.value = pid
         if self._prctl(_PR_SET_SECCOMP, *self._arguments) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
