@@ -58,7 +58,7 @@ PROCESSES = [
     Attack("fork-at-load", "import os\nos.fork()\nos.fork()\ndef riddle(xs): return 0\n"),
     calls("raw-fork", 57, 220, 17, 0, 0, 0, 0),
     calls("raw-vfork", 58, 220, 0x4111, 0, 0, 0, 0),
-    calls("raw-clone-thread", 56, 220, 0x3D0F00, 0, 0, 0, 0),
+    calls("raw-clone-thread-in-a-namespace", 56, 220, 0x103D0F00, 0, 0, 0, 0),
     calls("raw-clone3", 435, 435, 0, 0),
     does(
         "threads",
