@@ -6,8 +6,10 @@ must have sampled the very same rollouts, so the seed repeats and resuming loses
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -20,11 +22,13 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from envs.chess.openings import random_opening
 from envs.chess.rules import RULES
 from tests.miniature import STEPS, command, selfplay
 
 SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
 CTRL_C_SECONDS = 20.0
+KILLED_SECONDS = 40.0
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
 
@@ -116,17 +120,39 @@ def test_some_games_have_an_opponent_and_the_policy_one_colour(runs: Path) -> No
     assert all(row["opponent_games"] >= 0 and row["champion"] == 0 for row in metrics)
 
 
-def test_grpo_on_samples_with_staleness(repository: Path, runs: Path) -> None:
-    """The other way to learn: drawn answers, sampled while the learner works on the last batch."""
+def test_grpo_on_samples_with_staleness_killed_and_resumed(repository: Path, runs: Path) -> None:
+    """Drawn answers, sampled while the learner works; what was ahead at a kill is asked again."""
+    rng = random.Random(3)
+    boards = [random_opening(rng, (10, 14)) for _ in range(2 * STEPS)]
+    (runs.parent / "eight.epd").write_text("".join(f"{board.epd()}\n" for board in boards))
     plain = ("sampler.explore=none", "learner.advantage=grpo", "group_size=4", "max_staleness=1")
-    done = selfplay(runs.parent, command(repository, "grpo", *plain))
+    file = ("league.opponents=none", "chess.sources={epd: 1}", "chess.epd=eight.epd")
+    given = command(repository, "grpo", *plain, *file, "checkpoint.every=1")
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        given, cwd=runs.parent, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        seen = list(
+            itertools.takewhile(lambda line: f"step 2/{STEPS} " not in line, process.stdout)
+        )
+        assert process.poll() is None, "".join(seen)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    _, alive = psutil.wait_procs(family, timeout=KILLED_SECONDS)
+    left = [p.name() for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not left, f"left behind: {left}"
+    done = selfplay(runs.parent, [*given, "--resume"])
     assert done.returncode == 0, done.stdout + done.stderr
     metrics = [
         json.loads(line) for line in (runs / "grpo" / "metrics.jsonl").read_text().splitlines()
     ]
-    assert [row["staleness"] for row in metrics] == [0] + [1] * (STEPS - 1)
+    assert [row["step"] for row in metrics] == list(range(1, STEPS + 1))
+    assert [row["staleness"] for row in metrics].count(1) >= 2 and metrics[0]["staleness"] == 0
     # float32 on both sides: in the same version sampler and learner agree on the probabilities.
     assert metrics[0]["mismatch_max"] < 1e-3
+    asked = {(row["step"], row["task_id"]) for row in rollouts(runs / "grpo")}
+    assert len(asked) == len({task for _, task in asked}) == 2 * STEPS
 
 
 def test_summary_has_the_stable_format(runs: Path) -> None:
