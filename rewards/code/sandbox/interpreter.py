@@ -26,9 +26,9 @@ _STACK_BYTES = 2 << 20
 _STACK_SHARE = 4
 """A thread may have this part of the address space, however much it asks for."""
 _DEVICES = {
-    **dict.fromkeys(("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"), 0),
-    **dict.fromkeys(("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"), 1),
-    **dict.fromkeys(("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2", "/dev/null"), 2),
+    **dict.fromkeys(("/dev/stdin", "/dev/fd/0"), 0),
+    **dict.fromkeys(("/dev/stdout", "/dev/fd/1"), 1),
+    **dict.fromkeys(("/dev/stderr", "/dev/fd/2", "/dev/null"), 2),
 }
 """Descriptor 2 is /dev/null, for reading and writing."""
 _open, _os_open, _stack_size = builtins.open, os.open, _thread.stack_size
