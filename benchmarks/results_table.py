@@ -1,6 +1,10 @@
-"""Print finished runs as a Markdown table, from their summary.json and manifest.json.
+"""Print finished runs as Markdown tables, from their summary.json, manifest.json and test/.
 
     python benchmarks/results_table.py runs/quickstart-seed0 runs/quickstart-seed1 ...
+
+First a row per run and chess suite, then for each run and suite whoever was measured on it: the
+base model, also under other prompts, a random legal mover, rules of one line, the final model; and
+what the paired tests say. The newest opening of the test sets follows the suites.
 
 Every figure in docs/results.md comes out of this.
 """
@@ -11,6 +15,8 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+
+from selfplay.figures import paired_lines, suite_table
 
 HEAD = (
     "| Run | Suite | Legal: base | Legal: final | Best move: final | Best move: random mover "
@@ -33,6 +39,8 @@ def rows(run: Path) -> list[str]:
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     lines = []
     for suite, numbers in summary["suites"].items():
+        if "random_mover" not in numbers:
+            continue
         base, final = numbers.get("base", {}), numbers.get("final", {})
         mover, paired = numbers.get("random_mover", {}), numbers.get("paired", {})
         cells = [
@@ -54,6 +62,22 @@ def rows(run: Path) -> list[str]:
     return lines
 
 
+def players(run: Path) -> list[str]:
+    """Return a table of whoever was measured per suite, with the paired tests below."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    suites = dict(summary["suites"])
+    for opening in sorted((run / "test").glob("opening_*.json"))[-1:]:
+        suites |= json.loads(opening.read_text(encoding="utf-8"))["compared"]
+    lines = []
+    for suite, numbers in suites.items():
+        heads, table = suite_table(numbers)
+        lines += ["", f"{run.name}, {suite}:", "", "| " + " | ".join(heads) + " |"]
+        lines += ["|" + "---|" * len(heads)]
+        lines += ["| " + " | ".join(row) + " |" for row in table]
+        lines += ["", *(f"- {line}" for line in paired_lines(numbers.get("paired")))]
+    return lines
+
+
 def machine(run: Path) -> str:
     """Return one line on the machine, versions and date of a run."""
     start = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -70,6 +94,8 @@ def main() -> None:
     print("|" + "---|" * (HEAD.count("|") - 1))
     for run in runs:
         print("\n".join(rows(run)))
+    for run in runs:
+        print("\n".join(players(run)))
     print()
     for run in runs:
         print(machine(run))

@@ -159,7 +159,8 @@ def suite_table(
         if label in ("base", "policy"):
             for form in suite.get("prompts", []):
                 measured = form.get("policy", form)
-                players.append((f"{name}, asked by {prompt_name(form)}", measured))
+                asked = f"{name}, asked by {prompt_name(form)}"
+                players.append((f"{asked} ({form['positions']} positions)", measured))
         if label == "random_mover":
             for rule, numbers in (suite.get("rules") or {}).items():
                 players.append((RULE_NAMES.get(rule, rule), numbers))
