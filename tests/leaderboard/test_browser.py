@@ -120,7 +120,7 @@ def test_a_row_opens_and_the_domain_changes(page: Page, index: Path) -> None:
     facts = dict(zip(page.texts(".details dt"), page.texts(".details dd"), strict=True))
     assert facts["Puzzle rating"] == "–" and "games in" in facts["Rating"]
     page.all(".choice label")[1].click()
-    assert column(page, 1) == ["1", "2", "2", "2", "5", "5"]
+    assert column(page, 1) == ["1", "2", "2", "4", "5", "5"]
     assert column(page, 2)[0] == "beta@v000020 final" and column(page, 3)[0] == "90.0%"
     assert "pass@10" in " ".join(page.texts("#standings thead th"))
     assert page.complaints() == []

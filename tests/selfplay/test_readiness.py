@@ -17,13 +17,16 @@ TABLE = {
     "a share without a file": (("chess.sources={pgn: 1}",), "chess.sources.pgn has a share but"),
     "a file that is not there": (
         ("chess.sources={puzzles: 1}", "chess.puzzles=gone.csv"),
-        "gone.csv: cannot be read",
+        "gone.csv: No such file or directory",
     ),
     "a file without tasks": (("chess.sources={epd: 1}", "chess.epd=empty"), "empty"),
     "no share at all": (("chess.sources={selfplay: 0}",), "chess.sources: no source has a share"),
     "a range that is none": (("chess.random_opening_plies=[5, 2]",), "random opening plies"),
     "an unknown suite": (("eval.suites=[chess/nothing]",), "suite 'chess/nothing' is unknown"),
-    "puzzles that are not there": (("eval.puzzles=gone.csv",), "gone.csv: cannot be read"),
+    "puzzles that are not there": (
+        ("eval.puzzles=gone.csv",),
+        "gone.csv: No such file or directory",
+    ),
     "no engine": (("engine.path=/bin/true",), "no UCI engine"),
     "no model": (("model=./gone",), "model: ./gone: no such folder"),
     "a family that cannot be packed": (("model={mpt}",), "MptForCausalLM cannot be trained here"),
@@ -33,7 +36,10 @@ TABLE = {
         ("league.opponents=uniform", "league.anchors=[uci:/bin/true]"),
         "league.anchors",
     ),
-    "no book": (("promotion.match=true", "match.openings=gone.epd"), "gone.epd: cannot be read"),
+    "no book": (
+        ("promotion.match=true", "match.openings=gone.epd"),
+        "gone.epd: No such file",
+    ),
     "a book too small": (("promotion.match=true", "match.openings=one.epd"), "1 distinct openings"),
     "openings too short": (
         ("promotion.match=true", "match.opening_plies=[0, 1]"),
@@ -51,7 +57,7 @@ TABLE = {
     "tasks without a file": ((*CODE, "code.sources={jsonl: 1}"), "code.jsonl: is not set"),
     "tasks that are not there": (
         (*CODE, "code.sources={jsonl: 1}", "code.jsonl=gone.jsonl"),
-        "gone.jsonl: cannot be read",
+        "gone.jsonl: No such file or directory",
     ),
     "a suite without a file": (("domain=code", "eval.suites=[code/mbpp]"), "eval.mbpp: is not set"),
 }
