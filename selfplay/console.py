@@ -26,6 +26,7 @@ from selfplay.figures import (
 )
 from selfplay.text import visible
 
+LOG_WIDTH = 160
 _RECENT_STEPS = 10
 _SAMPLES_SHOWN = 6
 
@@ -107,7 +108,9 @@ class RunConsole(Closes):
             f"steps, {summary.get('rollouts')} rollouts, {duration(summary.get('wall_seconds'))}"
         )
         for name, suite in (summary.get("suites") or {}).items():
-            self._console.print(comparison(name, suite))
+            # In a log nothing is squeezed: a name that is cut says nothing.
+            width = None if self._console.is_terminal else LOG_WIDTH
+            self._console.print(comparison(name, suite), width=width)
             for line in suite_lines(suite):
                 self._print(line)
 
@@ -197,7 +200,7 @@ def comparison(name: str, suite: dict[str, Any], labels: dict[str, str] = LABELS
     """Return the table of one suite: a row per player, a column per metric."""
     table = Table(title=Text(name), title_justify="left")
     heads, rows = suite_table(suite, labels)
-    table.add_column(heads[0])
+    table.add_column(heads[0], no_wrap=True)
     for head in heads[1:]:
         table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
