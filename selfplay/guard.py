@@ -8,6 +8,7 @@ alone: it is started by its path.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 MARK = "SELFPLAY_RAY_MARK"
 GRACE_S = 10.0
+KILLING_S = 60.0
 _TURN_S = 0.2
 
 
@@ -44,11 +46,13 @@ def main(mark: str) -> None:
     until = time.monotonic() + GRACE_S
     while marked(mark) and time.monotonic() < until:
         time.sleep(_TURN_S)
-    for pid in marked(mark):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    # Again while there are some: one that was starting had no mark to read yet.
+    until = time.monotonic() + KILLING_S
+    while (left := marked(mark)) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_TURN_S)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from tests.miniature import STEPS, command, selfplay
 
 SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
 CTRL_C_SECONDS = 20.0
-KILLED_SECONDS = 40.0
+KILLED_SECONDS = 100.0
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
 
