@@ -77,8 +77,8 @@ SLOW = {
     "spins at import": "def f(x): return x * x\nwhile True: pass\n",
     "sleeps in each test": "import time\ndef f(x):\n    time.sleep(0.25)\n    return x * x\n",
     "sleeps in the visible tests": "import time\ndef f(x):\n    time.sleep(9 * (x in (2, 3)))\n",
-    "sleeps and floods": "import time\ndef f(x):\n    time.sleep(0.25)\n    return 'x' * 10 ** 9\n",
-    "dies late": "import os, time\ndef f(x):\n    time.sleep(0.25)\n    os._exit(1)\n",
+    "sleeps and floods": "import time\ndef f(x):\n    time.sleep(0.1)\n    return 'x' * 10 ** 9\n",
+    "dies late": "import os, time\ndef f(x):\n    time.sleep(0.1)\n    os._exit(1)\n",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any, Literal
 
@@ -108,27 +109,8 @@ def heldout(
     return replace(train(family, params, result, says, expr, names, **more), heldout=True)
 
 
-def far(
-    family: str,
-    params: tuple[Kind, ...] | Kind,
-    result: str,
-    says: str | tuple[str, ...],
-    expr: str,
-    names: str = "",
-    **more: Any,
-) -> Core:
-    """Return a core of a held-out family of the suite `far`, as `train` does."""
-    return heldout(family, params, result, says, expr, names, suite="far", **more)
+far = partial(heldout, suite="far")
+"""Return a core of a held-out family of the suite `far`, as `train` does."""
 
-
-def untouched(
-    family: str,
-    params: tuple[Kind, ...] | Kind,
-    result: str,
-    says: str | tuple[str, ...],
-    expr: str,
-    names: str = "",
-    **more: Any,
-) -> Core:
-    """Return a core of a held-out family of the suite `test`, as `train` does."""
-    return heldout(family, params, result, says, expr, names, suite="test", **more)
+untouched = partial(heldout, suite="test")
+"""Return a core of a held-out family of the suite `test`, as `train` does."""
