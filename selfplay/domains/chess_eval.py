@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,17 @@ def evaluate_suite(
     return suite_numbers(rows)
 
 
+@lru_cache(maxsize=1024)
+def _rule_moves(fen: str) -> tuple[str | None, ...]:
+    """Return the move in SAN of each of RULES, in order; None where one says nothing."""
+    board = chess.Board(fen)
+    moves = [rule(board) for rule in RULES.values()]
+    return tuple(None if move is None else board.san(move) for move in moves)
+
+
 def rule_answers(task: Task) -> list[str]:
     """Return the moves of the rules that choose one here, in the order of RULES, as answers."""
-    board = board_of(task)
-    moves = [rule(board) for rule in RULES.values()]
-    return [f" {board.san(move)}" for move in moves if move is not None]
+    return [f" {san}" for san in _rule_moves(task.payload["fen"]) if san is not None]
 
 
 def evaluation_row(
@@ -88,10 +95,10 @@ def _rule_rows(
     task: Task, parts: Mapping[str, float], results: Sequence[RewardResult]
 ) -> dict[str, Any]:
     """Return rule -> its move, regret and chance of a best move; a silent rule plays at random."""
-    board, scored = board_of(task), iter(results)
+    scored = iter(results)
     rows = {}
-    for name, rule in RULES.items():
-        if rule(board) is None:
+    for name, san in zip(RULES, _rule_moves(task.payload["fen"]), strict=True):
+        if san is None:
             found = {"action": None, "regret": parts.get("random_regret")}
             rows[name] = found | {"best": parts.get("random_best")}
             continue
