@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from envs.errors import InputError
-from selfplay.models import load_model, load_tokenizer
+from selfplay.models.load import load_model, load_tokenizer
 
 
 def main() -> None:

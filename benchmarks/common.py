@@ -16,8 +16,8 @@ import torch
 
 from envs.chess.prompts import render
 from envs.chess.suites import load_suite
-from selfplay.models import load_tokenizer, model_context
-from selfplay.tokenise import prompt_ids
+from selfplay.models.load import load_tokenizer, model_context
+from selfplay.sampler.prompts import prompt_ids
 
 PACKAGES = ("torch", "transformers", "trl", "selfplay-rlvr")
 DTYPES = {"fp32_autocast_bf16": torch.float32, "bf16_weights": torch.bfloat16}

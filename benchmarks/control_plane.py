@@ -31,17 +31,17 @@ from simulated import SimulatedLearner, SimulatedSampler, SimulatedScorer
 from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
 from envs.chess.sources import TaskSource
-from selfplay import collect
-from selfplay.batching import micro_batches
-from selfplay.buffer import RolloutBuffer
-from selfplay.collect import Collector
-from selfplay.config import RunConfig
-from selfplay.domains.chess import ChessDomain
+from selfplay.config.run import RunConfig
+from selfplay.domains.chess.domain import ChessDomain
 from selfplay.domains.mixed import open_sources
-from selfplay.models import load_tokenizer, model_context
-from selfplay.rollout_store import RolloutStore
-from selfplay.sampling import SamplerPool
-from selfplay.scoring import ScorerPool
+from selfplay.learner.batches import micro_batches
+from selfplay.loop import collect
+from selfplay.loop.buffer import RolloutBuffer
+from selfplay.loop.collect import Collector
+from selfplay.models.load import load_tokenizer, model_context
+from selfplay.rundir.rollouts import RolloutStore
+from selfplay.sampler.pool import SamplerPool
+from selfplay.scorer.pool import ScorerPool
 
 REST = "tasks, prompts, records"
 START_SECONDS = 1800.0

@@ -1,6 +1,6 @@
 """Two steps of a real run with a tiny random model of each family, or its refusal.
 
-    python benchmarks/families_of_models.py                  # all of selfplay/tiny_families.py
+    python benchmarks/families_of_models.py   # all of models/tiny_families.py
     python benchmarks/families_of_models.py Llama "Gemma 2"  # these
 
 Prints a table: the exit code, the largest mismatch of sampler and learner in float32 (nats), the
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from selfplay.tiny_families import FAMILIES, build_family
+from selfplay.models.tiny_families import FAMILIES, build_family
 
 LIMIT = 0.02
 OVERRIDES = (

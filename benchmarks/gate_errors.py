@@ -6,8 +6,8 @@
 intraclass correlation measured there). Two versions without a difference in truth are drawn from
 one population: each family keeps its chance of being solved from one version to the next, or, with
 the chance *turnover*, draws a new one. Counting tasks as independent (formula 1) is beside counting
-families (selfplay/clustered.py). At most 3% of decisions each way may be wrong; what is left is the
-power to find a true gain, and how often a version without a loss passes the margin.
+families (stats/clustered.py). At most 3% of decisions each way may be wrong; what remains is
+the power to find a true gain, and how often a version without a loss passes the margin.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.clustered import change_p, share, worst_difference
-from selfplay.promotion import ALPHA, MARGIN
-from selfplay.stats import wilson
+from selfplay.gate.decide import ALPHA, MARGIN
+from selfplay.stats.clustered import change_p, share, worst_difference
+from selfplay.stats.intervals import wilson
 
 FAMILIES, TASKS, CORRELATION, PASSED = 59, 512, 0.64, 0.35
 

@@ -31,14 +31,14 @@ from envs import Task
 from envs.errors import InputError
 from rewards import RewardResult
 from selfplay.advantages import dr_grpo
-from selfplay.batching import micro_batches
-from selfplay.config import RunConfig
-from selfplay.engines import SampleRequest
-from selfplay.engines.hf import HFEngine
-from selfplay.learner_worker import build_trainer
-from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.config.run import RunConfig
+from selfplay.learner.batches import micro_batches
+from selfplay.learner.trainer import MicroBatch
+from selfplay.learner.worker import build_trainer
+from selfplay.models.load import auto_dtype, load_model, load_tokenizer
 from selfplay.records import Group, Rollout
-from selfplay.trl_trainer import MicroBatch
+from selfplay.sampler.engines import SampleRequest
+from selfplay.sampler.engines.hf import HFEngine
 
 OURS = "packed"
 

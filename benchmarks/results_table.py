@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay.figures import paired_lines, suite_table
+from selfplay.display.numbers import paired_lines, suite_table
 
 HEAD = (
     "| Run | Suite | Legal: base | Legal: final | Best move: final | Best move: random mover "

@@ -24,10 +24,10 @@ from common import DTYPES, arguments, interleaved, machine, median_ratio, prompt
 from transformers import GenerationConfig
 
 from envs.errors import InputError
-from selfplay.attention import attention_for
-from selfplay.engines import SampleRequest
-from selfplay.engines.hf import HFEngine
-from selfplay.models import auto_dtype, load_model, load_tokenizer
+from selfplay.models.attention import attention_for
+from selfplay.models.load import auto_dtype, load_model, load_tokenizer
+from selfplay.sampler.engines import SampleRequest
+from selfplay.sampler.engines.hf import HFEngine
 
 OURS = "packed"
 

@@ -12,8 +12,8 @@ import ray
 
 from envs import Task
 from rewards import RewardResult
-from selfplay.actors import whereabouts
-from selfplay.engines import Sample, SampleRequest
+from selfplay.cluster.actors import whereabouts
+from selfplay.sampler.engines import Sample, SampleRequest
 
 
 class Watched:

@@ -1,5 +1,5 @@
 """`python -m selfplay` is the same as `selfplay`."""
 
-from selfplay.cli import main
+from selfplay.cli.commands import main
 
 main()

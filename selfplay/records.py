@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from envs import Task
 from rewards import RewardResult
-from selfplay.engines.base import Sample, SampleRequest
+from selfplay.sampler.engines.base import Sample, SampleRequest
 
 FORCED = "forced"
 """`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""

@@ -58,7 +58,7 @@ def stockfish() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny random Llama and its tokenizer; read it, never write to it."""
-    from selfplay.tiny import build_tiny_model
+    from selfplay.models.tiny import build_tiny_model
 
     return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny", seed=0)
 

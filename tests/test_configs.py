@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 

@@ -21,7 +21,7 @@ from envs.text_files import text_lines
 from selfplay.leaderboard.games import read_all, text_of
 from selfplay.leaderboard.shown import game_json
 from selfplay.ratings.pgn import read_games
-from selfplay.score_file import read_rows
+from selfplay.scorer.file import read_rows
 from selfplay.verify.games import read_pgn
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.manifest import git_state
+from selfplay.rundir.manifest import git_state
 from tests.clusters import Head, Lines, ray_head, start
 
 SECONDS = 900.0

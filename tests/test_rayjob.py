@@ -16,9 +16,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selfplay.cluster import plan
-from selfplay.config_io import load_config
-from selfplay.submit import grace_seconds
+from selfplay.cluster.session import plan
+from selfplay.config.reading import load_config
+from selfplay.jobs.submit import grace_seconds
 
 FILE = Path(__file__).resolve().parents[1] / "configs" / "ray" / "rayjob.yaml"
 

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from selfplay.ratings.pgn import read_games
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 from selfplay.verify import verify_run
 from tests.league.teaching import teach_tiny_model
 

@@ -111,7 +111,7 @@ def test_eval_of_the_run_repeats_its_numbers(runs: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["code", "both"])
 def test_what_the_runs_publish_can_be_recomputed(runs: Path, name: str) -> None:
-    from selfplay.rundir import RunDir
+    from selfplay.rundir.folder import RunDir
     from selfplay.verify import verify_run
 
     findings = verify_run(RunDir.open(runs / name), sample=60)

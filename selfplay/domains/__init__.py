@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envs.chess.opponents import Opponents
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain
 
 NAMES = ("chess", "code")
@@ -12,10 +12,10 @@ NAMES = ("chess", "code")
 def make_domain(name: str, config: RunConfig, opponents: Opponents | None = None) -> Domain:
     """Return the domain of that name under a configuration; see make_domains."""
     if name == "code":
-        from selfplay.domains.code import CodeDomain
+        from selfplay.domains.code.domain import CodeDomain
 
         return CodeDomain(config)
-    from selfplay.domains.chess import ChessDomain
+    from selfplay.domains.chess.domain import ChessDomain
 
     return ChessDomain(config, opponents)
 

@@ -10,7 +10,7 @@ import chess.pgn
 
 from envs import Task
 from envs.shares import Shares
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, Source
 
 

@@ -19,7 +19,7 @@ from selfplay.leaderboard.games import Games, read_all
 from selfplay.leaderboard.runs import Run, read_run
 from selfplay.leaderboard.shown import choose, read_places, self_play
 from selfplay.ratings import Game, Ratings, pair_up, rate
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 
 FORMAT = "selfplay-leaderboard/1"
 ZERO = "random"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay.figures import METRIC_NAMES
+from selfplay.display.numbers import METRIC_NAMES
 from selfplay.leaderboard.entries import Entry
 from selfplay.leaderboard.runs import Run
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from selfplay.clustered import share_of_counts
 from selfplay.leaderboard.games import PlayerFacts
 from selfplay.leaderboard.runs import RANKED_BY, Run
 from selfplay.leaderboard.suite_ranks import Passes, suite_ranks
 from selfplay.leaderboard.values import number, section, whole, words
 from selfplay.ratings import Ratings
+from selfplay.stats.clustered import share_of_counts
 
 Kind = Literal["run", "anchor", "player"]
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from envs.errors import InputError
-from selfplay.atomic import write_json, write_text
 from selfplay.leaderboard.build import FORMAT, Leaderboard
 from selfplay.leaderboard.page import render
 from selfplay.leaderboard.tables import comma_separated, markdown
+from selfplay.rundir.writes import write_json, write_text
 
 DATA = "leaderboard.json"
 

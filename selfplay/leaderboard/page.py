@@ -14,11 +14,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from selfplay.atomic import plain
+from selfplay.display.text import escape
 from selfplay.leaderboard.build import Leaderboard
 from selfplay.leaderboard.values import harmless
 from selfplay.report.boards import pieces_svg
-from selfplay.text import escape
+from selfplay.rundir.writes import plain
 
 SCRIPTS = (
     *("dom.js", "figures.js", "standings.js", "details.js", "table.js", "charts.js"),

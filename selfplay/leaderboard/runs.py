@@ -15,14 +15,14 @@ from typing import Any
 import yaml
 
 from envs.errors import InputError
-from selfplay.clustered import cluster_of
 from selfplay.leaderboard.suite_ranks import Passes, passes_of
 from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
-from selfplay.metrics_log import MetricsLog
+from selfplay.models.headers import parameters_of
 from selfplay.ratings import puzzle_rating
 from selfplay.report.programs import FAILED_CHARS, Answer, chosen_programs
-from selfplay.rundir import RunDir
-from selfplay.weight_shapes import parameters_of
+from selfplay.rundir.folder import RunDir
+from selfplay.rundir.log import MetricsLog
+from selfplay.stats.clustered import cluster_of
 
 BASE = "base"
 RANKED_BY = "pass_rate"

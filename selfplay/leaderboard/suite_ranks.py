@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.clustered import cluster_of
 from selfplay.ratings.ranks import Estimates, ranks
-from selfplay.stats import Z95
+from selfplay.stats.clustered import cluster_of
+from selfplay.stats.intervals import Z95
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _spread(
 ) -> NDArray[np.float64]:
     """Return a column per entry whose products sum to covariances; a row per cluster of a task set.
 
-    Linearised shares, K / (K - 1) · sum (s - p·m)² / n²: as in selfplay.clustered.share.
+    Linearised shares, K / (K - 1) · sum (s - p·m)² / n²: as in selfplay.stats.clustered.share.
     """
     rows: dict[tuple[str, str], int] = {}
     for number, known in enumerate(passes):

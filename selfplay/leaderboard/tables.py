@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfplay.figures import METRIC_NAMES, duration, estimate, number, percent
+from selfplay.display.numbers import METRIC_NAMES, duration, estimate, number, percent
+from selfplay.display.text import visible
 from selfplay.leaderboard.runs import RANKED_BY
-from selfplay.text import visible
 
 Data = Mapping[str, Any]
 

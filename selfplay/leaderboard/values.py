@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import InputError
-from selfplay.text import visible
+from selfplay.display.text import visible
 
 LONGEST_LINE = 600
 LONGEST_TEXT = 20_000

@@ -16,10 +16,10 @@ import chess.pgn
 import selfplay
 from envs.chess.pgn_file import games_of_text
 from envs.errors import InputError
-from selfplay.atomic import write_text
+from selfplay.display.text import visible
 from selfplay.league.player import Player
 from selfplay.league.referee import RESULTS, MatchGame
-from selfplay.text import visible
+from selfplay.rundir.writes import write_text
 
 _ROUND = re.compile(r"([1-9]\d{0,8})\.([12])")
 _TRIES = re.compile(r"\d{1,9}/\d{1,9}")

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfplay.clustered import FORMULA, share_of_counts, stated
 from selfplay.league.match_file import Stored, StoredPair
 from selfplay.league.player import Player
 from selfplay.league.referee import RESULTS
+from selfplay.stats.clustered import FORMULA, share_of_counts, stated
 
 PENTANOMIAL = ("0", "1/2", "1", "3/2", "2")
 """Points of player A in a pair, worst first."""
@@ -30,7 +30,7 @@ def summarise(
     `elo` is the difference A - B with its 95% interval from pair results (selfplay.ratings), its
     ends None where unbounded; `legal_first_try` is None for a player that never had to answer, its
     interval is over pairs: the moves of a pair's two games are not independent. `formula`: see
-    selfplay/clustered.py.
+    selfplay/stats/clustered.py.
     """
     from selfplay.ratings import pair_elo
 

@@ -13,10 +13,10 @@ from envs.chess.parse import parse_move
 from envs.chess.position import make_task
 from envs.chess.prompts import Notation, Style, render
 from envs.text import clean_text
-from selfplay.config_domains import ChessConfig, MatchConfig
-from selfplay.engines.base import Sample, SampleRequest
+from selfplay.config.domains import ChessConfig, MatchConfig
 from selfplay.league.player import Choice, Fault, Turn
-from selfplay.tokenise import PromptTooLong, answer_text, prompt_ids
+from selfplay.sampler.engines.base import Sample, SampleRequest
+from selfplay.sampler.prompts import PromptTooLong, answer_text, prompt_ids
 
 MAX_DETAIL = 200
 
@@ -177,9 +177,9 @@ class PolicyPlayer:
     def _load(self) -> tuple[Sampling, Any, int]:
         import torch
 
-        from selfplay.attention import attention_for
-        from selfplay.engines.hf import HFEngine
-        from selfplay.models import auto_dtype, load_model, load_tokenizer, refuse_unfit
+        from selfplay.models.attention import attention_for
+        from selfplay.models.load import auto_dtype, load_model, load_tokenizer, refuse_unfit
+        from selfplay.sampler.engines.hf import HFEngine
 
         refuse_unfit(self.model, learns=False)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -196,7 +196,7 @@ class PolicyPlayer:
 
     @staticmethod
     def _trim() -> None:
-        from selfplay.memory import release_free_memory
+        from selfplay.models.memory import release_free_memory
 
         release_free_memory()
 

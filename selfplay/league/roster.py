@@ -12,14 +12,14 @@ from envs.errors import InputError
 from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
 from rewards.closing import Closes
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.league.anchors import EpsilonEngine, RandomMover, RulePlayer, SoftmaxEngine
 from selfplay.league.player import Player
 from selfplay.league.policy import Manner, PolicyPlayer
 from selfplay.league.specs import Kind, Spec, parse_spec
 from selfplay.league.uci_engine import MoveEngine, UciPlayer
-from selfplay.models import resolve_model
-from selfplay.rundir import RunDir
+from selfplay.models.load import resolve_model
+from selfplay.rundir.folder import RunDir
 
 UCI_NODES = 10_000
 """`uci` and `uci-elo` think this long where nothing is said; low rungs pick at lower depths."""

@@ -15,7 +15,7 @@ import chess
 
 from envs.errors import InputError
 from rewards.chess.engine import EngineError
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.errors import RunCrashed
 from selfplay.league.anchors import retried
 from selfplay.league.match import play_pairs

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay.engines.base import Sample, SampleRequest
 from selfplay.league.policy import Manner, PolicyPlayer, Sampling
+from selfplay.sampler.engines.base import Sample, SampleRequest
 
 AskSamplers = Callable[[Sequence[SampleRequest]], list[list[Sample]]]
 

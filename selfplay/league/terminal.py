@@ -11,9 +11,9 @@ import chess.pgn
 
 from envs.chess.parse import parse_move
 from envs.chess.pgn import game_result
+from selfplay.display.text import visible
 from selfplay.league.match_file import tag
 from selfplay.league.player import Player, Turn, turn_seed
-from selfplay.text import visible
 
 HELP = """\
 Type a move (Nf3, exd5, O-O, e7e8=Q or e2e4), or:

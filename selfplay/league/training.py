@@ -13,7 +13,7 @@ import chess.pgn
 
 from envs.errors import InputError
 from rewards.closing import Closes
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.league.pairing import chances, drawn
 from selfplay.league.player import Player, Turn
 from selfplay.league.policy import Manner
@@ -23,8 +23,8 @@ from selfplay.league.sampled import SampledPolicy
 from selfplay.league.specs import parse_spec
 from selfplay.ratings import Pair, pair_up, rate
 from selfplay.ratings.pgn import read_games
-from selfplay.rundir import RunDir
-from selfplay.sampling import SamplerPool
+from selfplay.rundir.folder import RunDir
+from selfplay.sampler.pool import SamplerPool
 
 ANCHORS = ("random", "rule", "engine-eps", "softmax", "nodes")
 """What a training game may have as a fixed opponent: its moves repeat under a seed."""

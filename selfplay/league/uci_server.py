@@ -20,12 +20,12 @@ import chess
 import selfplay
 from envs.errors import InputError
 from rewards.chess.engine import EngineError
+from selfplay.display.text import visible
 from selfplay.league.anchors import retried
 from selfplay.league.player import Choice, Turn, turn_seed
 from selfplay.league.policy import PolicyPlayer
 from selfplay.league.roster import EngineRoom
 from selfplay.league.uci_words import Go, parse_go, parse_option, parse_position
-from selfplay.text import visible
 
 FALLBACKS = ("random", "engine", "none")
 """What is played when no answer was legal: a random move, the engine's best, or nothing."""

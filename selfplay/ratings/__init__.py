@@ -6,7 +6,7 @@
 - `rate` rates everybody over all games: Bradley-Terry, pair-bootstrap intervals, rank groups;
 - `puzzle_rating` rates a model by the rated puzzles that it solved.
 
-Paired tests of suites (McNemar, bootstrap) and Holm's correction are in `selfplay.stats`.
+Paired tests of suites (McNemar, bootstrap) and Holm's correction are in `selfplay.stats.intervals`.
 """
 
 from selfplay.ratings.elo import (

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selfplay.stats import Z95, Interval, student_t95, wilson_of
+from selfplay.stats.intervals import Z95, Interval, student_t95, wilson_of
 
 NAT = 400 / math.log(10)
 """Elo points per unit of log odds."""

@@ -13,7 +13,7 @@ from selfplay.ratings.elo import NAT
 from selfplay.ratings.fit import DENSE_PLAYERS, fit
 from selfplay.ratings.games import Crosstable
 from selfplay.ratings.ranks import FEW_PAIRS
-from selfplay.stats import student_t95
+from selfplay.stats.intervals import student_t95
 
 _NUMBERS_AT_ONCE = 2_000_000
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfplay.ratings.elo import NAT, bound_when_all_lost
-from selfplay.stats import Z95, Interval, student_t95
+from selfplay.stats.intervals import Z95, Interval, student_t95
 
 
 @dataclass(frozen=True, slots=True)

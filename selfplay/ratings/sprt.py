@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from selfplay.ratings.elo import check_counts, expected_score, moments, pair_elo
-from selfplay.stats import Interval
+from selfplay.stats.intervals import Interval
 
 Verdict = Literal["accepted", "rejected", "undecided"]
 

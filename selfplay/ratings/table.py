@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.errors import InputError
-from selfplay.clustered import FORMULA, stated
 from selfplay.ratings.elo import NAT, bound_when_all_lost
 from selfplay.ratings.fit import DENSE_PLAYERS, fit
 from selfplay.ratings.games import Crosstable, Pair
 from selfplay.ratings.intervals import bootstrap, interval
 from selfplay.ratings.ranks import Estimates, ranks
 from selfplay.ratings.reach import components, islands
+from selfplay.stats.clustered import FORMULA, stated
 
 RESAMPLES = 1000
 FEWEST = 100

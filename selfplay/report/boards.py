@@ -8,8 +8,8 @@ from typing import Any
 import chess
 import chess.svg
 
-from selfplay.figures import number
-from selfplay.text import escape
+from selfplay.display.numbers import number
+from selfplay.display.text import escape
 
 POSITIONS = 6
 _MODEL_COLOUR, _BEST_COLOUR = "#c2410cd0", "#15803dd0"

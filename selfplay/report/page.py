@@ -8,12 +8,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from selfplay.atomic import write_text
+from selfplay.display.text import escape
 from selfplay.report.boards import chosen_positions, pair_html, pieces_svg
 from selfplay.report.curves import Point, curve_svg, stacked_svg
 from selfplay.report.programs import programs_html
 from selfplay.report.promotions import promotions_html
 from selfplay.report.style import STYLE
+from selfplay.report.summary import compare_evals, spread_of
 from selfplay.report.tables import (
     comparison_html,
     facts_html,
@@ -21,9 +22,8 @@ from selfplay.report.tables import (
     manifest_html,
     rollouts_html,
 )
-from selfplay.rundir import RunDir
-from selfplay.summary import compare_evals, spread_of
-from selfplay.text import escape
+from selfplay.rundir.folder import RunDir
+from selfplay.rundir.writes import write_text
 
 PHASES = ("sample", "score", "learn", "publish", "wait")
 _MOST_BARS = 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay.text import escape
+from selfplay.display.text import escape
 
 SHOWN = 6
 MOST_CHARS = 1200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from selfplay.figures import number
-from selfplay.text import escape
+from selfplay.display.numbers import number
+from selfplay.display.text import escape
 
 
 def promotions_html(rows: list[dict[str, Any]]) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from selfplay.figures import duration, number, size, suite_lines, suite_table
-from selfplay.rollout_store import RolloutStore
-from selfplay.text import escape
+from selfplay.display.numbers import duration, number, size, suite_lines, suite_table
+from selfplay.display.text import escape
+from selfplay.rundir.rollouts import RolloutStore
 
 SAMPLES_PER_STEP = 8
 

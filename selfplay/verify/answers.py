@@ -8,12 +8,12 @@ from typing import Any
 
 from envs.errors import InputError
 from envs.text import clean_text
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain
-from selfplay.models import load_tokenizer
+from selfplay.models.load import load_tokenizer
 from selfplay.records import FORCED
-from selfplay.rundir import RunDir
-from selfplay.tokenise import answer_ids, answer_text, prompt_ids
+from selfplay.rundir.folder import RunDir
+from selfplay.sampler.prompts import answer_ids, answer_text, prompt_ids
 from selfplay.verify.finding import Difference
 from selfplay.verify.groups import StoredGroup, file_of
 

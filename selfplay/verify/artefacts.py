@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfplay.clustered import FORMULA, formula_of
-from selfplay.manifest import git_state
-from selfplay.promotion import GAMES, GamesChange
-from selfplay.sums import SUMS, sha256_of
+from selfplay.gate.decide import GAMES, GamesChange
+from selfplay.models.headers import Shapes
+from selfplay.rundir.checksums import SUMS, sha256_of
+from selfplay.rundir.manifest import git_state
+from selfplay.stats.clustered import FORMULA, formula_of
 from selfplay.verify import checkpoints, decisions, games, matches
 from selfplay.verify.finding import FAULTS, Difference, Findings
 from selfplay.verify.folder import Run
-from selfplay.weight_shapes import Shapes
 
 
 @dataclass

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.atomic import plain
-from selfplay.clustered import formula_of
-from selfplay.promotion import GAMES, MARGIN, GamesChange, decide
+from selfplay.gate.decide import GAMES, MARGIN, GamesChange, decide
 from selfplay.report.page import render
-from selfplay.rundir import RunDir
-from selfplay.summary import build_summary
+from selfplay.report.summary import build_summary
+from selfplay.rundir.folder import RunDir
+from selfplay.rundir.writes import plain
+from selfplay.stats.clustered import formula_of
 from selfplay.verify.finding import ABSENT, Difference, named_differences
 from selfplay.verify.matches import as_in_tags
 

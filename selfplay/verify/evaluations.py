@@ -9,14 +9,16 @@ from envs import Task
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of
 from envs.chess.suites import load_suite
-from selfplay.clustered import cluster_of, cluster_of_key, formula_of
-from selfplay.config import PromptForm, RunConfig
-from selfplay.config_io import parse_config
-from selfplay.domains import chess_eval, code_eval, domain_of_suite
-from selfplay.domains.chess import PUZZLES
-from selfplay.domains.code_tasks import suite_tasks
-from selfplay.rundir import RunDir
-from selfplay.summary import compare_evals
+from selfplay.config.reading import parse_config
+from selfplay.config.run import PromptForm, RunConfig
+from selfplay.domains import domain_of_suite
+from selfplay.domains.chess import evaluation as chess_eval
+from selfplay.domains.chess.domain import PUZZLES
+from selfplay.domains.code import evaluation as code_eval
+from selfplay.domains.code.tasks import suite_tasks
+from selfplay.report.summary import compare_evals
+from selfplay.rundir.folder import RunDir
+from selfplay.stats.clustered import cluster_of, cluster_of_key, formula_of
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.scoring import Results, legality
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from selfplay.atomic import plain
-from selfplay.text import visible
+from selfplay.display.text import visible
+from selfplay.rundir.writes import plain
 
 
 class _Words(str):

@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from selfplay.config import RunConfig
-from selfplay.config_io import differing_keys, stored_config
+from selfplay.config.reading import differing_keys, stored_config
+from selfplay.config.run import RunConfig
 from selfplay.domains import make_domain
 from selfplay.domains.base import Domain
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 from selfplay.verify.finding import FAULTS, Difference, Findings
 
 _MATTERS = re.compile(

@@ -16,7 +16,7 @@ from envs.chess.pgn import game_result
 from envs.chess.pgn_file import games_of_text, parse_game
 from envs.chess.position import make_task
 from envs.text_files import read_text
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains.base import has_infra_error
 from selfplay.records import FORCED, Group
 from selfplay.verify.finding import Difference, named_differences

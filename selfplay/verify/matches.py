@@ -12,18 +12,18 @@ import chess.pgn
 
 from envs.chess.pgn import game_result
 from envs.errors import InputError
-from selfplay.atomic import plain
-from selfplay.clustered import FORMULA, formula_of
-from selfplay.config_league import PromotionConfig
+from selfplay.config.league import PromotionConfig
+from selfplay.gate.decide import GamesChange
+from selfplay.gate.title_match import judged, told_by
 from selfplay.league.match_file import Stored, StoredPair, tag
 from selfplay.league.match_summary import summarise
 from selfplay.league.player import Player
 from selfplay.league.referee import DRAW, LOSS, WIN
-from selfplay.league.title_match import judged, told_by
-from selfplay.promotion import GamesChange
 from selfplay.ratings import pair_up, rate
 from selfplay.ratings.fit import DENSE_PLAYERS
 from selfplay.ratings.pgn import read_games
+from selfplay.rundir.writes import plain
+from selfplay.stats.clustered import FORMULA, formula_of
 from selfplay.verify.checkpoints import read_json
 from selfplay.verify.finding import Difference, Findings, named_differences
 from selfplay.verify.games import check_text, read_pgn
@@ -103,7 +103,7 @@ def check_match(
 ) -> tuple[list[Difference], dict[str, Any] | None]:
     """Replay a match's games; return the differences and, from whole pairs, its numbers.
 
-    `formula`: see selfplay/clustered.py.
+    `formula`: see selfplay/stats/clustered.py.
 
     Raises:
         OSError, ValueError: the file cannot be read.
@@ -208,7 +208,7 @@ def numbers(
 def title_match(path: Path, rules: PromotionConfig, formula: int = FORMULA) -> GamesChange:
     """Return what the games of a match for the title say of the candidate.
 
-    `formula`: see selfplay/clustered.py.
+    `formula`: see selfplay/stats/clustered.py.
 
     Raises:
         OSError, ValueError: the file cannot be read.

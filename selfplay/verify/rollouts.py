@@ -15,10 +15,10 @@ from envs.task import task_id
 from rewards.chess.scores import PositionScores
 from rewards.chess.shaping import shape_value
 from selfplay.advantages import assign_advantages
-from selfplay.collect import request_seed
-from selfplay.config import RunConfig
-from selfplay.domains import proposer
+from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, domain_of, has_infra_error
+from selfplay.domains.code import proposer
+from selfplay.loop.collect import request_seed
 from selfplay.records import FORCED, Group
 from selfplay.verify.finding import Difference, named_differences
 from selfplay.verify.groups import Row, StoredGroup, file_of

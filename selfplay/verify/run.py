@@ -17,8 +17,8 @@ from envs import Task
 from envs.errors import InputError
 from selfplay.domains import domain_of_suite, make_domains
 from selfplay.domains.base import Domain, domain_of
-from selfplay.domains.chess import PUZZLES
-from selfplay.rundir import RunDir
+from selfplay.domains.chess.domain import PUZZLES
+from selfplay.rundir.folder import RunDir
 from selfplay.verify import answers, evaluations, rollouts, steps
 from selfplay.verify.artefacts import Artefacts
 from selfplay.verify.finding import FAULTS, Difference, Findings

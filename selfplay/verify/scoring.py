@@ -11,7 +11,7 @@ from envs.code.proposer import DOMAIN as PROPOSE
 from envs.errors import InputError
 from rewards import RewardResult
 from rewards.chess.scorer import ChessScorer
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains import make_domain
 from selfplay.domains.base import Domain, Scorer
 from selfplay.verify.finding import Findings, named_differences

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from selfplay.collect import rollout_metrics
 from selfplay.domains.base import Domain, has_infra_error
 from selfplay.domains.mixed import RunSource
+from selfplay.loop.collect import rollout_metrics
 from selfplay.records import FORCED, Group
 from selfplay.verify.finding import Difference, named_differences
 

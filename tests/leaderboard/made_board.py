@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.leaderboard import Leaderboard, Options, gather
-from selfplay.rundir import RunDir
-from selfplay.stats import bootstrap_mean, wilson
+from selfplay.rundir.folder import RunDir
+from selfplay.stats.intervals import bootstrap_mean, wilson
 from tests.selfplay.made_up import evaluation, group, metrics_row, row
 
 LONG = (

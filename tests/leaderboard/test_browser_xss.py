@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from selfplay.display.text import visible
 from selfplay.leaderboard import Options, gather, write_folder
-from selfplay.text import visible
 from tests.leaderboard.conftest import Page
 from tests.leaderboard.made_board import LONG, code_suite, made_run, pgn, read_json
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from envs.errors import InputError
-from selfplay.cli import app
+from selfplay.cli.commands import app
 from tests.leaderboard.made_board import made_run, pgn, read_json, write_match
 
 
@@ -78,7 +78,7 @@ def test_bad_input_is_told_in_one_line(here: Path) -> None:
 
 def test_the_command_imports_nothing_heavy(here: Path) -> None:
     program = (
-        "import sys\nfrom selfplay.cli import main\n"
+        "import sys\nfrom selfplay.cli.commands import main\n"
         "sys.argv = ['selfplay', 'leaderboard', 'alpha', '--out', 'board']\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
         "print([m for m in ('torch', 'ray', 'transformers') if m in sys.modules])\n"

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from envs.errors import InputError
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.leaderboard.charts import make_charts, thinned
 from selfplay.leaderboard.entries import make_entries, run_entries
 from selfplay.leaderboard.games import PlayerFacts, read_all
 from selfplay.leaderboard.runs import read_run
 from selfplay.leaderboard.values import harmless, interval, number, whole
 from selfplay.ratings import pair_up, rate
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 from tests.leaderboard.made_board import made_run, write_match
 from tests.selfplay.made_up import evaluation, filled_run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.config import RunConfig
-from selfplay.config_io import parse_config
+from selfplay.config.reading import parse_config
+from selfplay.config.run import RunConfig
 
 MakeConfig = Callable[..., RunConfig]
 

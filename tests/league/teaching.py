@@ -8,8 +8,8 @@ from pathlib import Path
 import chess
 import torch
 
-from selfplay.models import load_model, load_tokenizer
-from selfplay.tiny import build_tiny_model
+from selfplay.models.load import load_model, load_tokenizer
+from selfplay.models.tiny import build_tiny_model
 
 STEPS = 150
 

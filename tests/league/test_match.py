@@ -12,7 +12,7 @@ import pytest
 
 from envs.errors import InputError
 from rewards.chess.engine import EngineError
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.errors import RunCrashed
 from selfplay.league import run_match as module
 from selfplay.league.anchors import RandomMover

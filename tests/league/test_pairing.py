@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.league.pairing import chances, drawn
 from selfplay.league.training import ratings
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 
 VERSIONS = {0: "r@base", 4: "r@v000004", 8: "r@v000008", 12: "r@v000012"}
 ELOS = {"r@base": -400.0, "r@v000004": 0.0, "r@v000012": 50.0}

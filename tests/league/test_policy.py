@@ -12,12 +12,12 @@ import chess
 import pytest
 
 from envs.errors import InputError
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.league.player import Turn, turn_seed
 from selfplay.league.policy import Manner, PolicyPlayer, first_legal
 from selfplay.league.roster import EngineRoom, fingerprint, open_player, open_policy
 from selfplay.league.run_match import run_match
-from selfplay.rundir import RunDir
+from selfplay.rundir.folder import RunDir
 from tests.league.conftest import MakeConfig
 
 BOARD = chess.Board()

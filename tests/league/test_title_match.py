@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from envs.errors import InputError
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
+from selfplay.gate.decide import GamesChange
+from selfplay.gate.title_match import play_title_match
 from selfplay.league.anchors import RandomMover
 from selfplay.league.player import Player
 from selfplay.league.roster import EngineRoom, open_player
-from selfplay.league.title_match import play_title_match
-from selfplay.promotion import GamesChange
 from selfplay.ratings.pgn import read_games
 from selfplay.ratings.sequential import TwoSidedSprt
 from tests.league.conftest import MakeConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 import chess
 import pytest
 
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.league.policy import Manner, PolicyPlayer
 from selfplay.league.roster import EngineRoom
 from selfplay.league.uci_server import UciServer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.stats import holm, student_t95
+from selfplay.stats.intervals import holm, student_t95
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)
 

@@ -9,8 +9,8 @@ import random
 import pytest
 
 from envs.errors import InputError
-from selfplay.atomic import plain
 from selfplay.ratings import Pair, elo_of_score, rate
+from selfplay.rundir.writes import plain
 
 EVEN = [Pair("a", "b", 2, points) for points in (0.5, 1.0, 1.0, 1.5, 2.0, 0.0) * 5]
 

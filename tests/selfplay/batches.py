@@ -10,7 +10,7 @@ import torch
 
 from envs import Task
 from rewards import RewardResult
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.records import Group, Rollout
 
 VOCABULARY = 512

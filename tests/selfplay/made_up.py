@@ -9,10 +9,10 @@ import chess
 
 from envs.chess.position import make_task
 from rewards import RewardResult
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.records import Group, Rollout
-from selfplay.rundir import RunDir
-from selfplay.stats import bootstrap_mean, wilson
+from selfplay.rundir.folder import RunDir
+from selfplay.stats.intervals import bootstrap_mean, wilson
 
 
 def group(text: str = " e4", *, trained: bool = True) -> Group:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfplay.records import FORCED
-from selfplay.rollout_store import SCHEMA
+from selfplay.rundir.rollouts import SCHEMA
 from selfplay.verify.games import read_pgn
 
 Edit = Callable[[Path], None]

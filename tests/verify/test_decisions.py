@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from selfplay.atomic import plain
-from selfplay.config import RunConfig
-from selfplay.domains.code_eval import suite_numbers
-from selfplay.promotion import decide
+from selfplay.config.run import RunConfig
+from selfplay.domains.code.evaluation import suite_numbers
+from selfplay.gate.decide import decide
+from selfplay.rundir.writes import plain
 from selfplay.verify.decisions import check_champion, check_promotions, set_aside
 from selfplay.verify.evaluations import check_figures
 from tests.selfplay.made_up import evaluation, row

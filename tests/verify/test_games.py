@@ -14,7 +14,7 @@ from envs import Task
 from envs.chess.games import GamePool
 from envs.chess.openings import random_opening
 from envs.chess.position import board_of
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.verify import games
 
 CONFIG = RunConfig.model_validate(

@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from envs.errors import InputError
-from selfplay.atomic import plain
-from selfplay.cli import app
-from selfplay.config_io import parse_config
+from selfplay.cli.commands import app
+from selfplay.config.reading import parse_config
 from selfplay.league.run_match import run_match
 from selfplay.ratings import pair_up, rate
 from selfplay.ratings.pgn import read_games
+from selfplay.rundir.writes import plain
 from selfplay.verify import Findings
 from selfplay.verify.matches import check_match, check_numbers, check_ratings
 

@@ -14,7 +14,7 @@ from envs import Task
 from envs.chess.position import make_task
 from envs.code import families
 from rewards import RewardResult
-from selfplay.config import RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.verify import Findings
 from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from selfplay.cli import app
+from selfplay.cli.commands import app
 from selfplay.report.page import render
-from selfplay.rundir import RunDir
-from selfplay.sums import SUMS
+from selfplay.rundir.checksums import SUMS
+from selfplay.rundir.folder import RunDir
 from selfplay.verify import Findings, verify_run
 from tests.verify.tampering import CASES, STEP1, Case, in_rows, put
 

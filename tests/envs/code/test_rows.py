@@ -17,8 +17,8 @@ from envs.code.datasets import load_humaneval, load_mbpp
 from envs.code.jsonl import load_jsonl
 from envs.code.rows import read_rows
 from envs.errors import InputError
-from selfplay.config import RunConfig
-from selfplay.score_code import scored_code
+from selfplay.config.run import RunConfig
+from selfplay.domains.code.score_file import scored_code
 
 ROWS: list[dict[str, Any]] = [
     {"instruction": "Add \u00e4.", "entry_point": "f", "tests": ["assert f(1) == 2"], "n": 1},

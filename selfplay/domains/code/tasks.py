@@ -1,0 +1,163 @@
+"""The code tasks of a run: what trains, and what each held-out suite asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from envs import Task
+from envs.code import families
+from envs.code.datasets import (
+    humaneval_path,
+    load_humaneval,
+    load_mbpp,
+    load_mbpp_evaluation,
+    load_mbpp_whole,
+)
+from envs.code.jsonl import load_jsonl
+from envs.code.shelves import Limits
+from envs.code.sources import TaskSource
+from envs.code.task import CodeTask
+from envs.errors import InputError
+from selfplay.config.run import RunConfig
+from selfplay.domains.base import tell_excluded
+from selfplay.domains.suites import CODE_SUITES, TEST_SUITES
+
+MOST = 1_000_000
+"""Where a suite is asked for whole."""
+FAMILY_SUITES = {
+    "code/families": (families.HELDOUT, 0, MOST),
+    "code/far": (families.FAR, 0, 2),
+    "code/test": (families.TEST, 9_000_000, 2),
+}
+"""Suite -> its families, the first seed of their tasks, and of how many seeds there are tasks: more
+of one family say little more, since they are solved or failed together."""
+
+
+def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
+    """Return the first `limit` tasks of a code suite, in a fixed order.
+
+    Raises InputError for an unknown suite and a missing or broken data set.
+    """
+    return [task.task() for task in code_tasks(suite, config, limit)]
+
+
+def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of the run's own code suites and of the test set: none may train."""
+    own = [suite for suite in config.suites if suite.startswith("code/")]
+    tests = [suite for suite in CODE_SUITES if suite in TEST_SUITES]
+    return [
+        task
+        for suite in dict.fromkeys([*own, *tests])
+        for task in code_tasks(suite, config, config.eval.positions)
+    ]
+
+
+def family_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of all suites of held-out families: none may be proposed.
+
+    Whether or not the run is measured on them: that may be decided later.
+    """
+    return [
+        task for suite in FAMILY_SUITES for task in code_tasks(suite, config, config.eval.positions)
+    ]
+
+
+def benchmark_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return HumanEval and MBPP's test and validation tasks where they are at hand.
+
+    HumanEval where it is installed, MBPP where it is named, whether or not the run is measured on
+    them: what it is measured on may be decided later. Raises InputError for broken files.
+    """
+    try:
+        path: Path | None = humaneval_path()
+    except InputError:
+        path = None  # not installed
+    tasks = [] if path is None else load_humaneval(path)
+    named = config.eval.mbpp or config.code.mbpp
+    return tasks if named is None else tasks + load_mbpp_evaluation(named)
+
+
+def training_files(config: RunConfig) -> dict[str, list[CodeTask]]:
+    """Return the tasks of each file that trains. Raises InputError for broken files."""
+    shares = config.code.sources
+    files: dict[str, list[CodeTask]] = {}
+    if shares.get("mbpp"):
+        files["mbpp"] = load_mbpp(_path(config.code.mbpp, "code.mbpp"), "train")
+    if shares.get("jsonl"):
+        files["jsonl"] = jsonl_tasks(config)
+    return files
+
+
+def training_source(
+    config: RunConfig, files: Mapping[str, Sequence[CodeTask]] | None = None
+) -> TaskSource:
+    """Return the training tasks; none of the run's evaluation suites is among them.
+
+    `files` are those of training_files that may train, all where it is None. Raises InputError as
+    suite_tasks does, and for tasks that must not train.
+    """
+    code = config.code
+    shares = {str(name): share for name, share in code.sources.items()}
+    files = training_files(config) if files is None else files
+    source = TaskSource(
+        shares,
+        seed=config.seed,
+        levels=code.levels,
+        files=files,
+        evaluation=evaluation_tasks(config),
+        benchmarks=benchmark_tasks(config) if files else (),
+        limits=Limits(retire_at=code.retire_at),
+    )
+    tell_excluded("code", source.excluded)
+    return source
+
+
+def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return the tasks of the user's own file. Raises InputError."""
+    return load_jsonl(_path(config.code.jsonl, "code.jsonl"))
+
+
+def mbpp_tasks(config: RunConfig) -> list[CodeTask]:
+    """Return all tasks of MBPP's file, those that train and those that do not."""
+    return load_mbpp_whole(_path(config.eval.mbpp or config.code.mbpp, "code.mbpp"))
+
+
+def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:
+    """Return what suite_tasks does, as typed views."""
+    if suite in FAMILY_SUITES:
+        names, first, most = FAMILY_SUITES[suite]
+        return _of_families(names, config.code.levels, first, most, limit)
+    if suite == "code/humaneval":
+        return load_humaneval()[:limit]
+    if suite == "code/mbpp":
+        path = config.eval.mbpp or config.code.mbpp
+        return load_mbpp(_path(path, "eval.mbpp"), "validation")[:limit]
+    raise InputError(f"suite {suite!r} is no code suite")
+
+
+def _of_families(
+    names: Sequence[str], levels: Sequence[int], first: int, most: int, limit: int
+) -> list[CodeTask]:
+    """Return `limit` tasks: every family at every level with the first seed, then the next.
+
+    There are no more than `most` seeds.
+    """
+    rounds = min(most, max(1, -(-min(limit, 10_000) // (len(names) * len(levels)))))
+    tasks = (
+        families.make(family, level, first + seed)
+        for seed in range(rounds)
+        for level in levels
+        for family in names
+    )
+    return list(islice(tasks, limit))
+
+
+def _path(path: Path | None, key: str) -> Path:
+    if path is None:
+        raise InputError(
+            f"{key}: is not set; give the path of MBPP's JSONL, its Hugging Face id or, for "
+            "code.jsonl, your own tasks"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Do sampler, learner and a plain forward of a model agree?"""

@@ -1,0 +1,1 @@
+"""The gate: when a version becomes champion."""

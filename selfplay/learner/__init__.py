@@ -1,0 +1,1 @@
+"""The learner: TRL's trainer under Ray Train, and the loop's handle on it."""

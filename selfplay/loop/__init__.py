@@ -1,0 +1,1 @@
+"""The loop of a run: collect, learn, evaluate, save. `run.py` reads from top to bottom."""

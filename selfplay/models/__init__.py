@@ -1,0 +1,1 @@
+"""Models: found, loaded, kept small, and their weights on their way."""

@@ -1,0 +1,1 @@
+"""The run folder: everything that a run leaves on disk, and how it is written."""

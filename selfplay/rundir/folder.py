@@ -1,0 +1,349 @@
+"""The run folder: everything that a run leaves behind, and the only code that names its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import chess.pgn
+import yaml
+
+from envs.errors import InputError
+from selfplay.config.reading import dump_config, stored_config
+from selfplay.config.run import RunConfig
+from selfplay.display.text import check_name
+from selfplay.records import Group
+from selfplay.rundir import setting_aside as discarding
+from selfplay.rundir.checksums import COMPLETE, seal_checkpoint
+from selfplay.rundir.lock import take
+from selfplay.rundir.log import MetricsLog
+from selfplay.rundir.manifest import describe_machine, describe_start
+from selfplay.rundir.rollouts import RolloutStore
+from selfplay.rundir.writes import free_name, write_json, write_text
+
+_VERSION = re.compile(r"v(\d+)")
+
+
+class RunDir:
+    """One run's folder. Writes are atomic; nothing is overwritten but what is derived anew.
+
+    `RunDir.create` and `lock` take the folder for this process; reading needs no lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Absolute: the learner's workers run in folders of their own.
+        self.path = path.absolute()
+        self.name = _name_in(self.path)
+        """What the run calls itself: it stands in its files, whatever its folder is called now."""
+        self.rollouts = RolloutStore(path / "rollouts", self.name)
+        self.metrics = MetricsLog(path / "metrics.jsonl")
+        self.promotions = MetricsLog(path / "promotions.jsonl")
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunDir:
+        """Make runs_dir/name with its config.yaml and lock it.
+
+        Raises:
+            InputError: the name is no plain name or is taken, or the folder cannot be written.
+        """
+        path = cls.free_place(config)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise InputError(_taken(path)) from error
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written: {error.strerror}; choose another place with "
+                "runs_dir=FOLDER"
+            ) from error
+        run = cls(path)
+        run.lock()
+        write_text(path / "config.yaml", dump_config(config), overwrite=False)
+        return run
+
+    @staticmethod
+    def free_place(config: RunConfig) -> Path:
+        """Return runs_dir/name of a run to be; makes nothing.
+
+        Raises:
+            InputError: the name is no plain name, or is taken.
+        """
+        check_name(config.name)
+        path = config.runs_dir / config.name
+        writable_place(config.runs_dir)
+        if path.exists() or path.is_symlink():
+            raise InputError(_taken(path))
+        return path
+
+    @classmethod
+    def open(cls, target: str | Path, runs_dir: Path = Path("runs")) -> RunDir:
+        """Return the existing run at the path `target`, else at runs_dir/target.
+
+        Raises:
+            InputError: neither is a run folder.
+        """
+        for path in (Path(target), runs_dir / target):
+            if (path / "config.yaml").is_file():
+                return cls(path.resolve() if path.name in ("", "..") else path)
+        have = sorted(path.parent.name for path in runs_dir.glob("*/config.yaml"))
+        known = f"{runs_dir} has: {', '.join(have[-8:])}" if have else f"{runs_dir} has no runs"
+        raise InputError(f"{target}: no such run; {known}")
+
+    def lock(self) -> None:
+        """Take the folder for this process until `close` or its end.
+
+        Raises:
+            InputError: another process has it; the message gives its pid.
+        """
+        self._lock = take(self.path / "lock")
+
+    def close(self) -> None:
+        """Give the folder back. The lock file stays: removing it would race with another taker."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def config(self) -> RunConfig:
+        """Return the run's resolved configuration."""
+        path = self.path / "config.yaml"
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from error
+        return stored_config(data, str(path))
+
+    def replace_config(self, config: RunConfig) -> None:
+        """Write a changed configuration at a resume; the old one is kept as config.N.yaml."""
+        path = self.path / "config.yaml"
+        kept = free_name(path)
+        write_text(kept, path.read_text(encoding="utf-8"), overwrite=False)
+        write_text(path, dump_config(config), overwrite=True)
+
+    def write_manifest(
+        self, engine: dict[str, Any], seeds: dict[str, int], resumed_from: int | None = None
+    ) -> None:
+        """Write manifest.json at the first start; a later start is appended to its `starts`.
+
+        Args:
+            engine: identity of the scoring engine (name, sha256, options).
+            seeds: name -> seed of everything that draws at random.
+            resumed_from: the policy version that a resumed run goes on from.
+        """
+        path = self.path / "manifest.json"
+        start = describe_start(resumed_from) | describe_machine() | {"engine": engine}
+        manifest = self.manifest() or start | {"run": self.name, "seeds": seeds, "starts": []}
+        manifest["starts"].append(start)
+        write_json(path, manifest, overwrite=True)
+
+    def write_placement(self, events: list[dict[str, Any]]) -> None:
+        """Keep who ran where (rows of placement.event) with the newest start in manifest.json."""
+        manifest = self.manifest()
+        if manifest is not None and manifest["starts"][-1].get("placement") != events:
+            manifest["starts"][-1]["placement"] = events
+            write_json(self.path / "manifest.json", manifest, overwrite=True)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Return manifest.json, or None before the first start."""
+        return self._read_json(self.path / "manifest.json")
+
+    def write_rollouts(self, step: int, groups: list[Group]) -> Path:
+        """Write the rollouts of one step (before they train); a step is written once."""
+        return self.rollouts.write(step, groups)
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add one step's row to metrics.jsonl."""
+        self.metrics.append(row)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the whole rows of metrics.jsonl."""
+        return self.metrics.read()
+
+    def append_games(self, games: list[chess.pgn.Game], step: int) -> Path | None:
+        """Write the games that ended by `step` to a PGN file of their own; None without games."""
+        if not games:
+            return None
+        path = free_name(self.path / "games" / f"step_{step:06d}.pgn")
+        write_text(path, "\n\n".join(str(game) for game in games) + "\n", overwrite=False)
+        return path
+
+    def write_eval(self, name: str, result: dict[str, Any]) -> Path:
+        """Write evals/`name`.json; an older one of that name is kept beside it as `name`.N.json."""
+        path = self.path / "evals" / f"{name}.json"
+        if path.exists():
+            path.rename(free_name(path))
+        write_json(path, result, overwrite=False)
+        return path
+
+    def read_evals(self) -> dict[str, dict[str, Any]]:
+        """Return name -> evaluation, the base first, then by policy version."""
+        paths = [p for p in (self.path / "evals").glob("*.json") if "." not in p.stem]
+        evals = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+        order = sorted(evals, key=lambda name: (evals[name].get("version") or 0, name))
+        return {name: evals[name] for name in order}
+
+    def write_test(self, result: dict[str, Any]) -> Path:
+        """Write what an opening of the test sets gave as test/opening_NNNNNN.json, the next one."""
+        folder = self.path / "test"
+        taken = [int(path.stem[-6:]) for path in folder.glob("opening_[0-9]*.json")]
+        path = folder / f"opening_{1 + max(taken, default=0):06d}.json"
+        write_json(path, result, overwrite=False)
+        return path
+
+    def test_results(self) -> list[dict[str, Any]]:
+        """Return what each opening of the test sets gave, in order."""
+        return [json.loads(path.read_text(encoding="utf-8")) for path in self.test_files()]
+
+    def test_files(self) -> list[Path]:
+        """Return the files of `test_results`, in order."""
+        return sorted((self.path / "test").glob("opening_*.json"))
+
+    def write_summary(self, summary: dict[str, Any]) -> Path:
+        """Write summary.json, which is derived and so replaced."""
+        write_json(self.path / "summary.json", summary, overwrite=True)
+        return self.path / "summary.json"
+
+    def summary(self) -> dict[str, Any] | None:
+        """Return summary.json, or None while there is none."""
+        return self._read_json(self.path / "summary.json")
+
+    def checkpoint_dir(self, version: int) -> Path:
+        """Return checkpoints/vNNNNNN (not made here) of a policy version."""
+        return self.path / "checkpoints" / f"v{version:06d}"
+
+    def model_of(self, version: int, base: str) -> str:
+        """Return the model folder of a frozen version; version 0 is `base`, as the run began."""
+        return str(self.checkpoint_dir(version)) if version else base
+
+    def match_file(self, candidate: int, champion: int) -> Path:
+        """Return matches/vNNNNNN-vNNNNNN.pgn (not made here): candidate first, then champion."""
+        return self.path / "matches" / f"v{candidate:06d}-v{champion:06d}.pgn"
+
+    def match_files(self) -> list[Path]:
+        """Return the PGN files of all matches between versions of this run."""
+        return sorted((self.path / "matches").glob("v*-v*.pgn"))
+
+    def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
+        """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
+        folder = self.checkpoint_dir(version)
+        write_json(folder / COMPLETE, {**info, **seal_checkpoint(folder)}, overwrite=True)
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Return version -> folder of the complete checkpoints, ascending."""
+        found = {}
+        for path in sorted((self.path / "checkpoints").glob("v*")):
+            match = _VERSION.fullmatch(path.name)
+            if match and (path / COMPLETE).is_file():
+                found[int(match[1])] = path
+        return found
+
+    def latest_checkpoint(self) -> Path | None:
+        """Return the complete checkpoint of the highest version, or None."""
+        return next(reversed(self.checkpoints().values()), None)
+
+    def set_champion(self, version: int) -> None:
+        """Name the policy version that is the champion."""
+        write_text(self.path / "champion", f"v{version:06d}\n", overwrite=True)
+
+    def champion(self) -> int | None:
+        """Return the champion's policy version, or None before the first."""
+        path = self.path / "champion"
+        match = _VERSION.match(path.read_text(encoding="utf-8")) if path.exists() else None
+        return int(match[1]) if match else None
+
+    def append_promotion(self, decision: dict[str, Any], when: float) -> None:
+        """Add one decision of the gate, with its evidence, to promotions.jsonl."""
+        self.promotions.append({"time": when} | decision)
+
+    def frozen(self, every: int) -> list[int]:
+        """Return the versions that the league keeps, ascending: every `every`-th and all champions.
+
+        0, the model that the run began with, is always among them. Nothing is copied: a frozen
+        version is a checkpoint, which is never written again.
+        """
+        champions = {int(row["version"]) for row in self.promotions.read() if row["promoted"]}
+        have = self.checkpoints()
+        kept = {v for v in have if v in champions or (every and v % every == 0)}
+        return sorted({0, *kept})
+
+    def champion_eval(self) -> dict[str, Any] | None:
+        """Return the evaluation of the champion, that on most positions where there are several."""
+        version = self.champion() or 0
+        mine = [e for e in self.read_evals().values() if (e.get("version") or 0) == version]
+        return max(mine, key=lambda e: int(e.get("positions") or 0), default=None)
+
+    def discard_after(self, step: int) -> list[str]:
+        """Set aside what a resumed run will do again; return one line per thing moved.
+
+        Rows of metrics.jsonl, rollouts, games, matches and evaluations of later steps move to
+        *discarded* places, SHA256SUMS to another name; checkpoints that were never completed are
+        removed. A final evaluation of a version that stays is kept as that step's: a champion's
+        evidence is not lost.
+        """
+        return discarding.discard_after(self, step)
+
+    def discard_rollouts(self, steps: Iterable[int]) -> None:
+        """Set rollouts aside that will never train, since a rollback dropped their policy."""
+        files = self.rollouts.files()
+        for step in steps:
+            if step in files:
+                discarding.set_aside(files[step])
+
+    def remove_unused(self) -> bool:
+        """Remove the folder if nothing was learnt or measured in it yet; tell whether it went."""
+        used = ("rollouts", "evals", "checkpoints", "metrics.jsonl", "games")
+        if any((self.path / name).exists() for name in used):
+            return False
+        shutil.rmtree(self.path)
+        self.close()
+        return True
+
+    def log_file(self, name: str = "driver") -> Path:
+        """Return logs/`name`.log, its folder made."""
+        (self.path / "logs").mkdir(exist_ok=True)
+        return self.path / "logs" / f"{name}.log"
+
+    @staticmethod
+    def _read_json(path: Path) -> dict[str, Any] | None:
+        if not path.exists():
+            return None
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return value
+
+
+def _name_in(path: Path) -> str:
+    """Return the name in a run's config.yaml; where there is none yet, that of its folder."""
+    try:
+        data = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return path.name
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) and name else path.name
+
+
+def writable_place(folder: Path) -> Path:
+    """Return `folder`, or the deepest folder above it that there is already; makes nothing.
+
+    Raises:
+        InputError: nothing can be made there.
+    """
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    reason = "Not a directory" if not folder.is_dir() else "Permission denied"
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    raise InputError(
+        f"{folder}: cannot be written: {reason}; choose another place with runs_dir=FOLDER"
+    )
+
+
+def _taken(path: Path) -> str:
+    if not path.is_dir():
+        return f"{path}: is a file, not a run folder; choose another with --name OTHER"
+    return f"{path}: this run exists; choose another with --name OTHER, or go on with --resume"

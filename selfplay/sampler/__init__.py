@@ -1,0 +1,1 @@
+"""The samplers: prompts in, completions with log-probs out."""

@@ -1,0 +1,1 @@
+"""The scorers: tasks and completions in, RewardResults out."""

@@ -1,0 +1,53 @@
+"""SHA256SUMS: written for checkpoints and runs, checked by sha256sum, set aside by a resume."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from envs.errors import InputError
+from selfplay.rundir.checksums import SUMS, read_sums, seal, sha256_of
+from tests.selfplay.made_up import filled_run
+
+
+def test_a_run_is_listed_but_for_what_is_no_result(tmp_path: Path) -> None:
+    run = filled_run(tmp_path)
+    folder = run.checkpoint_dir(20)
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "optimizer.pt").write_bytes(b"goes when newer ones come")
+    run.complete_checkpoint(20, {"step": 20})
+    (run.path / "report.html").write_text("page")
+    run.log_file().write_text("log")
+    (run.path / "evals" / ".base.json-x.tmp").write_text("")
+    listed = read_sums(seal(run.path))
+    assert {"config.yaml", "metrics.jsonl", "evals/base.json"} <= set(listed)
+    assert {"rollouts/step_000001.parquet", f"checkpoints/v000020/{SUMS}"} <= set(listed)
+    assert not {name.partition("/")[0] for name in listed} & {"report.html", "logs", "lock", SUMS}
+    assert not [name for name in listed if "tmp" in name or name.endswith("safetensors")]
+    assert set(read_sums(folder / SUMS)) == {"model.safetensors"}
+    complete = json.loads((folder / "complete.json").read_text())
+    assert complete == {"step": 20, "sha256sums": sha256_of(folder / SUMS)}
+    if shutil.which("sha256sum") is not None:
+        command = ["sha256sum", "--check", "--quiet", SUMS]
+        assert subprocess.run(command, cwd=run.path, check=False, timeout=60).returncode == 0
+
+
+def test_a_resume_sets_the_list_aside(tmp_path: Path) -> None:
+    run = filled_run(tmp_path)
+    kept = seal(run.path).read_text()
+    assert SUMS in run.discard_after(20)
+    assert not (run.path / SUMS).exists()
+    assert (run.path / f"{SUMS}.1").read_text() == kept
+    assert f"{SUMS}.1" not in read_sums(seal(run.path))
+
+
+def test_a_broken_list_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / SUMS
+    path.write_text("0" * 64 + "  a\nnothing\n")
+    with pytest.raises(InputError, match=r"SHA256SUMS:2: no line of sha256sum"):
+        read_sums(path)
