@@ -138,6 +138,26 @@ def test_what_a_killed_process_started_ends_with_it() -> None:
     assert len(gone) == 2 and not alive
 
 
+def test_a_process_that_has_set_its_title_is_still_marked() -> None:
+    """Ray's agents set one; it must not cover the environment, where the mark is the first word."""
+    program = "import ray._raylet as r; r.setproctitle('ray::Agent'); print('titled'); input()"
+    with guarded():
+        mark = os.environ[guard.MARK]
+        environment = {guard.MARK: mark} | dict(os.environ)
+        with subprocess.Popen(
+            [sys.executable, "-uc", program],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as titled:
+            assert titled.stdout is not None
+            assert titled.stdout.readline() == b"titled\n"
+            assert psutil.Process(titled.pid).cmdline()[0] == "ray::Agent"
+            assert titled.pid in guard.marked(mark)
+            titled.communicate()
+    assert guard.marked(mark) == []
+
+
 def test_a_block_that_ends_by_itself_leaves_no_guard() -> None:
     with guarded():
         assert guard.MARK in os.environ
