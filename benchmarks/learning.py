@@ -33,8 +33,8 @@ from rewards import RewardResult
 from selfplay.advantages import dr_grpo
 from selfplay.config.run import RunConfig
 from selfplay.learner.batches import micro_batches
+from selfplay.learner.build import build_trainer
 from selfplay.learner.trainer import MicroBatch
-from selfplay.learner.worker import build_trainer
 from selfplay.models.load import auto_dtype, load_model, load_tokenizer
 from selfplay.records import Group, Rollout
 from selfplay.sampler.engines import SampleRequest

@@ -138,7 +138,8 @@ def check_model(config: RunConfig) -> tuple[State, str]:
     Raises:
         InputError: there is no such model, or it cannot be trained here.
     """
-    from selfplay.models.load import load_tokenizer, refuse_unfit
+    from selfplay.fidelity.family import refuse_unfit
+    from selfplay.models.load import load_tokenizer
 
     tokenizer = load_tokenizer(config.model)
     refuse_unfit(config.model)

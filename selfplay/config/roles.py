@@ -98,7 +98,7 @@ class LearnerConfig(Section):
     """`target`: temperature of the improved policy over rewards."""
     target_prior: float = Field(0.0, ge=0, le=1)
     """`target`: exponent of the policy's own probability in the improved policy: 0 spreads it over
-    all good actions, 1 keeps to those that the policy believes in. See prior.py."""
+    all good actions, 1 keeps to those that the policy believes in. See learner/weighing.py."""
     importance_cap: float = Field(2.0, gt=0)
     """Truncated importance sampling: per-token cap of learner / sampler on one version. On older
     versions, with a negative advantage, the ratio above which a token no longer trains."""

@@ -177,8 +177,9 @@ class PolicyPlayer:
     def _load(self) -> tuple[Sampling, Any, int]:
         import torch
 
+        from selfplay.fidelity.family import refuse_unfit
         from selfplay.models.attention import attention_for
-        from selfplay.models.load import auto_dtype, load_model, load_tokenizer, refuse_unfit
+        from selfplay.models.load import auto_dtype, load_model, load_tokenizer
         from selfplay.sampler.engines.hf import HFEngine
 
         refuse_unfit(self.model, learns=False)

@@ -33,7 +33,7 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What worker 0 answers: `ready`, `updated` (version, weights, metrics), `saved` (folder) or
-    `compared` (nats per token between the sampler and each way of forwarding, see fidelity.py).
+    `compared` (nats per token between the sampler and each way of forwarding, see gaps.py).
 
     A `restore` is answered by `updated` too.
     """

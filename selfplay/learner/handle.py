@@ -104,7 +104,7 @@ class Learner:
     def compare(
         self, request: SampleRequest, samples: list[Sample], pad_id: int
     ) -> dict[str, float]:
-        """Return how far the learner is from what drew `samples`; see fidelity.learner_gaps."""
+        """Return how far the learner is from what drew `samples`; see gaps.py."""
         size = self._config.group_size
         group = drawn_group(request, samples)
         [[batch]] = micro_batches([group], workers=1, steps=1, group_size=size, pad_id=pad_id)

@@ -1,9 +1,9 @@
-"""Our subclass of TRL's GRPOTrainer: every override of TRL's private methods is in this file.
+"""Our subclass of TRL's GRPOTrainer: all that touches TRL's private methods is in this file.
 
 TRL keeps the losses, the optimiser, PEFT, accelerate, adaptive entropy and the metrics. Two things
 change and nothing else: where a batch comes from (`_prepare_inputs`: scored rollouts instead of
 TRL's own generation) and how log-probabilities are computed
-(`_get_per_token_logps_and_entropies`: packed behind one shared prompt). docs/adr/0002 says why;
+(`_get_per_token_logps_and_entropies`: packed after one shared prompt). docs/adr/0002 says why;
 tests/selfplay/learner/test_trl_equality.py compares loss and gradients with TRL's own path.
 """
 
@@ -18,11 +18,9 @@ import torch
 from trl import GRPOTrainer
 from trl.trainer.grpo_trainer import is_peft_model
 
-from selfplay.learner.normalise import Shares, shares_of
-from selfplay.learner.off_policy import corrected
 from selfplay.learner.optim import MasterAdamW
 from selfplay.learner.packing import pack_groups, packed_logits, token_logprobs
-from selfplay.learner.prior import with_prior
+from selfplay.learner.weighing import Shares, corrected, shares_of, with_prior
 from selfplay.models.adapters import load_adapter
 from selfplay.models.windows import Windows
 
@@ -37,7 +35,7 @@ class PackedGRPOTrainer(GRPOTrainer):
     Each micro-batch holds whole groups of `group_size` rows, with the keys that TRL's
     `_compute_loss` reads: prompt_ids, prompt_mask, completion_ids, completion_mask, advantages
     ((B,) or (B, T)), num_items_in_batch, and old_per_token_logps unless strictly on-policy; and
-    what off_policy.py and normalise.py read: sampler_logps, versions and num_rows_in_batch.
+    what weighing.py reads: sampler_logps, versions and num_rows_in_batch.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -126,7 +124,41 @@ class PackedGRPOTrainer(GRPOTrainer):
         self.last_grad_norm = float(norm) if norm is not None else None
         return norm
 
-    def save_entropy_state(self, folder: Path) -> None:
+    def take_metrics(self) -> dict[str, float | None]:
+        """Take and clear TRL's metrics of the step, and the importance mismatch."""
+        kept = {
+            key: [v for v in values if v == v] for key, values in self._metrics["train"].items()
+        }
+        self._metrics["train"].clear()
+        metrics: dict[str, float | None] = {
+            key: sum(values) / len(values) if values else None for key, values in kept.items()
+        }
+        metrics["lr"] = self.last_rate
+        metrics["grad_norm"] = self.last_grad_norm
+        metrics["loss"] = self.last_loss
+        if self.mismatch:
+            total, peak, weights, count = zip(*self.mismatch, strict=True)
+            metrics["mismatch_mean"] = sum(total) / sum(count)
+            metrics["mismatch_max"] = max(peak)
+            metrics["importance_mean"] = sum(weights) / sum(count)
+            self.mismatch.clear()
+        return metrics
+
+    def save_training_state(self, folder: Path) -> None:
+        """Save optimiser, schedule, RNG, step and entropy controller, as TRL reads them again."""
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_rng_state(str(folder))
+        if self.args.should_save:
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+            self._save_entropy_state(folder)
+
+    def load_optimizer_state(self, folder: str) -> None:
+        """Load the optimiser's state of a checkpoint; the schedule stays where it is."""
+        schedule = self.lr_scheduler.state_dict()
+        self._load_optimizer_and_scheduler(folder)
+        self.lr_scheduler.load_state_dict(schedule)
+
+    def _save_entropy_state(self, folder: Path) -> None:
         """Save the entropy controller under the name that TRL looks for on resuming."""
         if self.use_adaptive_entropy:
             state = {
@@ -169,7 +201,7 @@ class PackedGRPOTrainer(GRPOTrainer):
             logits = packed_logits(model, packed, self._windows)
         logps, entropies = token_logprobs(logits, packed, self.temperature)
         mask = attention_mask[:, -logits_to_keep:]
-        # TRL reads the advantages behind this call, so they may depend on the log-probs.
+        # TRL reads the advantages after this call, so they may depend on the log-probs.
         if self._target_prior:
             self._inputs["advantages"] = with_prior(
                 self._inputs["advantages"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 from pathlib import Path
@@ -10,24 +9,16 @@ from typing import Any
 
 import ray
 import torch
-from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import GRPOConfig
-from trl.trainer.grpo_trainer import is_peft_model
 
 from selfplay.cluster.actors import whereabouts
 from selfplay.config.run import RunConfig
-from selfplay.fidelity.family import learner_gaps
+from selfplay.learner.build import build_trainer
+from selfplay.learner.checkpoint import publishable_weights, restore_checkpoint, save_checkpoint
 from selfplay.learner.exchange import Command, Report
-from selfplay.learner.restoring import restore_checkpoint
-from selfplay.learner.schedule import rate
+from selfplay.learner.gaps import learner_gaps
 from selfplay.learner.trainer import MicroBatch, PackedGRPOTrainer
-from selfplay.models.adapters import merged_parameters, save_merged
-from selfplay.models.attention import attention_for
-from selfplay.models.load import auto_dtype, load_model, load_tokenizer
 from selfplay.models.memory import release_free_memory
-from selfplay.models.noise import silence
-from selfplay.models.transfer import pack_weights
 
 log = logging.getLogger(__name__)
 IDLE_LIMIT_S = 24 * 3600.0
@@ -35,7 +26,7 @@ IDLE_LIMIT_S = 24 * 3600.0
 
 
 def train_worker(settings: dict[str, Any]) -> None:
-    """Train until told to stop. Runs in every worker of Ray Train's group.
+    """Train until the loop says stop. Runs in every worker of Ray Train's group.
 
     Args:
         settings: config (dump of RunConfig), model (spec or folder), resume (checkpoint folder or
@@ -59,7 +50,7 @@ def train_worker(settings: dict[str, Any]) -> None:
 
 
 class _StoppedEarly(Exception):
-    """Told to stop before the first update, where the trainer heeds no flag."""
+    """The loop said stop before the first update, where the trainer heeds no flag."""
 
 
 class _Link:
@@ -102,7 +93,6 @@ class _CommandCallback(TrainerCallback):
     def __init__(self, link: _Link, config: RunConfig) -> None:
         self._link = link
         self._config = config
-        self._logs: dict[str, float] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -112,22 +102,12 @@ class _CommandCallback(TrainerCallback):
         if control.should_training_stop:
             raise _StoppedEarly
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        self._logs = dict(logs or {})
-
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        # The trainer logs behind this hook; take its metrics now, with the step they belong to.
+        # The trainer logs after this hook; take its metrics now, with the step they belong to.
         control.should_log = False
-        self._publish(_metrics(self.trainer))
+        self._publish(self.trainer.take_metrics())
         self._obey(control)
 
     def _publish(self, metrics: dict[str, float | None]) -> None:
@@ -136,7 +116,7 @@ class _CommandCallback(TrainerCallback):
             ref = ray.put(publishable_weights(self.trainer, self._config))
             payload = {"version": version, "weights": [ref], "metrics": metrics}
             self._link.report(Report("updated", payload))
-        # Huge pages make faulting it in again cheap (cluster.py); holes would add up otherwise.
+        # Huge pages make faulting it in again cheap (cluster/session.py); holes would add up.
         release_free_memory()
 
     def _obey(self, control: TrainerControl) -> None:
@@ -167,137 +147,3 @@ class _CommandCallback(TrainerCallback):
             group_size=self._config.group_size,
             temperature=self._config.sampler.temperature,
         )
-
-
-def build_trainer(config: RunConfig, model: str, work_dir: str, source: Any) -> PackedGRPOTrainer:
-    """Return the trainer; weights in the learner's dtype, the optimiser's state in float32."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    policy = load_model(
-        model,
-        dtype=auto_dtype(config.learner.dtype, device),
-        attention=attention_for(device),
-    )
-    silence(policy)
-    # TRL asks for a dataset to draw prompts from; ours come with the batches.
-    slots = [{"prompt": "slot"}] * (2 * config.accumulation_steps * config.learner.workers)
-    return PackedGRPOTrainer(
-        model=policy,
-        reward_funcs=_unused_reward,
-        args=grpo_config(config, work_dir),
-        train_dataset=Dataset.from_list(slots),
-        processing_class=load_tokenizer(model),
-        peft_config=_peft(config),
-        batch_source=source,
-        importance_cap=config.learner.importance_cap,
-        target_prior=config.learner.target_prior,
-        rate_of=functools.partial(rate, config),
-    )
-
-
-def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
-    """Return TRL's settings for the run's."""
-    learner = config.learner
-    return GRPOConfig(
-        output_dir=work_dir,
-        per_device_train_batch_size=config.group_size,
-        gradient_accumulation_steps=config.accumulation_steps,
-        steps_per_generation=config.accumulation_steps,
-        num_generations=config.group_size,
-        max_completion_length=config.max_tokens,
-        max_steps=config.steps,
-        learning_rate=learner.lr,
-        lr_scheduler_type="constant",  # schedule.py gives the rate of each update
-        weight_decay=learner.weight_decay,
-        max_grad_norm=learner.max_grad_norm,
-        bf16=False,  # the weights are in the learner's dtype already; no autocast
-        use_cpu=not torch.cuda.is_available(),
-        temperature=config.sampler.temperature,
-        beta=0.0,
-        loss_type=learner.loss,
-        epsilon=learner.clip_low,
-        # TRL takes cispo's bound as the ratio itself, the others' as its distance from 1.
-        epsilon_high=learner.clip_high + (1.0 if learner.loss == "cispo" else 0.0),
-        delta=max(learner.importance_cap, 1.0 + learner.clip_high),
-        use_adaptive_entropy=learner.adaptive_entropy,
-        entropy_coef=learner.entropy_coef,
-        entropy_coef_delta=learner.entropy_coef_delta,
-        entropy_coef_max=learner.entropy_coef_max,
-        entropy_target=learner.entropy_target,
-        router_aux_loss_coef=0.0,  # see docs/adr/0017
-        gradient_checkpointing=learner.gradient_checkpointing,
-        logging_strategy="no",
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        seed=config.seed,
-        ignore_data_skip=True,
-        dataloader_pin_memory=False,
-        shuffle_dataset=False,
-    )
-
-
-def publishable_weights(trainer: PackedGRPOTrainer, config: RunConfig) -> dict[str, Any]:
-    """Return the policy's weights as packed arrays under the plain model's names."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = auto_dtype(config.sampler.dtype, device)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if config.learner.lora_rank is None:
-        # ray.put copies them before the next update can change them.
-        return pack_weights(model.named_parameters(), dtype, copy=False)
-    return pack_weights(merged_parameters(model), dtype)
-
-
-def save_checkpoint(trainer: PackedGRPOTrainer, folder: Path) -> None:
-    """Save a plain Hugging Face folder with optimiser, schedule and RNG state beside.
-
-    With LoRA the folder holds the merged model, which everybody can load, and the adapter. Every
-    worker calls this; when it returns, all of them have written.
-    """
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if not is_peft_model(model):
-        trainer.save_model(str(folder))
-    elif trainer.args.should_save:
-        save_merged(model, folder)
-        trainer.processing_class.save_pretrained(folder)
-    trainer._save_optimizer_and_scheduler(str(folder))
-    trainer._save_rng_state(str(folder))
-    if trainer.args.should_save:
-        trainer.state.save_to_json(str(folder / "trainer_state.json"))
-        trainer.save_entropy_state(folder)
-    trainer.accelerator.wait_for_everyone()
-
-
-def _metrics(trainer: PackedGRPOTrainer) -> dict[str, float | None]:
-    """Take and clear TRL's metrics of the step, and the importance mismatch."""
-    kept = {key: [v for v in values if v == v] for key, values in trainer._metrics["train"].items()}
-    trainer._metrics["train"].clear()
-    metrics: dict[str, float | None] = {
-        key: sum(values) / len(values) if values else None for key, values in kept.items()
-    }
-    metrics["lr"] = trainer.last_rate
-    metrics["grad_norm"] = trainer.last_grad_norm
-    metrics["loss"] = trainer.last_loss
-    if trainer.mismatch:
-        total, peak, weights, count = zip(*trainer.mismatch, strict=True)
-        metrics["mismatch_mean"] = sum(total) / sum(count)
-        metrics["mismatch_max"] = max(peak)
-        metrics["importance_mean"] = sum(weights) / sum(count)
-        trainer.mismatch.clear()
-    return metrics
-
-
-def _unused_reward(*_: Any, **__: Any) -> list[float]:
-    raise RuntimeError("rewards come scored from the loop; TRL never calls this")
-
-
-def _peft(config: RunConfig) -> Any:
-    if config.learner.lora_rank is None:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=config.learner.lora_rank,
-        lora_alpha=config.learner.lora_alpha,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )

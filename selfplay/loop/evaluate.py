@@ -21,7 +21,7 @@ from selfplay.domains.base import Progress
 from selfplay.domains.chess.domain import PUZZLES
 from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
 from selfplay.league.sampled import AskSamplers
-from selfplay.models.load import load_tokenizer, model_context, refuse_unfit
+from selfplay.models.load import load_tokenizer, model_context
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.engines import SampleRequest
 from selfplay.sampler.pool import SamplerPool
@@ -166,6 +166,8 @@ def check_evaluation(
 @contextmanager
 def evaluator_of(config: RunConfig, model: str, version: int) -> Iterator[Evaluator]:
     """Start Ray and the samplers for `model`; yield an evaluator; leave nothing running."""
+    from selfplay.fidelity.family import refuse_unfit  # torch: not for a wrong argument
+
     refuse_unfit(model, learns=False)
     with ray_session(config) as placement:
         tokenizer = load_tokenizer(model)

@@ -24,7 +24,7 @@ from selfplay.domains.mixed import RunSource, open_sources
 from selfplay.gate.gate import check_openings
 from selfplay.league.training import TrainingLeague
 from selfplay.loop.evaluate import check_evaluation
-from selfplay.models.load import load_tokenizer, model_context, refuse_unfit, resolve_model
+from selfplay.models.load import load_tokenizer, model_context, resolve_model
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.prompts import prompt_ids
 
@@ -61,6 +61,8 @@ def prepare(config: RunConfig, run_dir: RunDir, checkpoint: Path | None, stack: 
     Raises:
         InputError: in one line, what is missing or wrong and how to mend it.
     """
+    from selfplay.fidelity.family import refuse_unfit  # torch: not for a missing file
+
     refuse_damaged(run_dir)
     # The cheapest first: nobody should wait for an engine to learn of a missing file.
     check_cluster(config)

@@ -103,13 +103,6 @@ def load_config(spec: str) -> PreTrainedConfig:
         raise _cannot_load(spec, error) from error
 
 
-def refuse_unfit(spec: str, *, learns: bool = True) -> None:
-    """Raise InputError for a model that cannot be packed: by the sampler, and where it `learns`."""
-    from selfplay.fidelity.family import check_family
-
-    check_family(spec, load_config(spec), learns=learns)
-
-
 def model_context(spec: str) -> int:
     """Return the longest sequence that the model takes, in tokens."""
     text = load_config(spec).get_text_config()

@@ -56,7 +56,7 @@ def random_groups(seed: int, count: int, size: int, longest: int = 5) -> list[Gr
 
 
 def tensors(arrays: dict[str, object]) -> Batch:
-    """A micro-batch of batching.py as the learner's worker hands it to TRL."""
+    """A micro-batch of batches.py as the learner's worker hands it to TRL."""
     return {name: torch.tensor(value) for name, value in arrays.items()}
 
 

@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 from envs.errors import InputError
 from selfplay.fidelity.family import LIMIT, check_family, family_gaps
 from selfplay.learner.batches import micro_batches
+from selfplay.learner.build import build_trainer
+from selfplay.learner.checkpoint import publishable_weights
 from selfplay.learner.trainer import MicroBatch
-from selfplay.learner.worker import build_trainer, publishable_weights
 from selfplay.loop.journal import apart_warning
 from selfplay.models.attention import GROUPED
 from selfplay.models.load import load_model, load_tokenizer

@@ -15,9 +15,9 @@ from envs.errors import InputError
 from selfplay.config.run import RunConfig
 from selfplay.fidelity.family import check_family
 from selfplay.learner.batches import micro_batches
-from selfplay.learner.restoring import restore_checkpoint
+from selfplay.learner.build import build_trainer
+from selfplay.learner.checkpoint import publishable_weights, restore_checkpoint, save_checkpoint
 from selfplay.learner.trainer import MicroBatch, PackedGRPOTrainer
-from selfplay.learner.worker import _metrics, build_trainer, publishable_weights, save_checkpoint
 from selfplay.models.load import load_config, load_model, load_tokenizer
 from selfplay.models.transfer import unpack_weights
 from tests.selfplay.batches import (
@@ -50,7 +50,7 @@ class Watch(TrainerCallback):
         self.metrics: list[Metrics] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.metrics.append(_metrics(self.trainer))
+        self.metrics.append(self.trainer.take_metrics())
         self._publish()
         if self._save is not None and state.global_step == self._save[0]:
             save_checkpoint(self.trainer, self._save[1])

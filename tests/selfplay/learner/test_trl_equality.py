@@ -13,8 +13,8 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from selfplay.learner.batches import micro_batches
+from selfplay.learner.build import grpo_config
 from selfplay.learner.trainer import PackedGRPOTrainer
-from selfplay.learner.worker import grpo_config
 from selfplay.models.attention import GROUPED
 from selfplay.models.load import load_model, load_tokenizer
 from tests.selfplay.batches import Batch, learner_config, random_groups, tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selfplay.learner.prior import with_prior
+from selfplay.learner.weighing import with_prior
 
 
 def test_by_hand() -> None:
