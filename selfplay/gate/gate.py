@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Progress
@@ -22,11 +22,17 @@ from selfplay.rundir.folder import RunDir
 from selfplay.rundir.setting_aside import set_aside
 from selfplay.sampler.pool import SamplerPool
 
-if TYPE_CHECKING:
-    from selfplay.loop.evaluate import Evaluator
-
 WHOLE = "whole_"
 """Evaluations of a champion that repeat its own on as many items as the final one has."""
+
+
+class Measures(Protocol):
+    """What asks a model the held-out suites (selfplay.loop.evaluate.Evaluator)."""
+
+    def evaluate(
+        self, name: str, *, step: int, positions: int, progress: Progress, guest: str
+    ) -> dict[str, Any]:
+        """Return the record `name` of the model `guest`, version `step` of the run."""
 
 
 class Gate:
@@ -79,7 +85,7 @@ class Gate:
         )
 
     def measure_champion(
-        self, result: Mapping[str, Any], evaluator: Evaluator, progress: Progress
+        self, result: Mapping[str, Any], evaluator: Measures, progress: Progress
     ) -> None:
         """Ask the champion all that the final evaluation `result` asked, if it was asked less.
 

@@ -1,4 +1,4 @@
-"""What a step leaves behind: metrics, rollouts, games, evaluations and checkpoints."""
+"""What a step leaves in the run folder and on the console: metrics, rollouts, games, warnings."""
 
 from __future__ import annotations
 
@@ -14,18 +14,12 @@ from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
 from selfplay.domains.base import Domain, domain_of
 from selfplay.domains.mixed import RunSource
-from selfplay.gate.gate import Gate
-from selfplay.league.training import TrainingLeague, opponent_figures
-from selfplay.learner.handle import Learner, Update
+from selfplay.league.training import opponent_figures
+from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
 from selfplay.loop.collect import Collector, rollout_metrics
-from selfplay.loop.evaluate import Evaluator
 from selfplay.records import Group
 from selfplay.rundir.folder import RunDir
-from selfplay.rundir.writes import write_json
-
-BASE = "base"
-"""Name of the first evaluation, of the model as it came."""
 
 SPREAD_ALARM = 0.05
 """Below this share of groups with spread, over ten steps, the run has stopped learning."""
@@ -59,8 +53,8 @@ def apart_warning(row: Mapping[str, Any]) -> str | None:
     )
 
 
-class State:
-    """The run between two steps: what is done, what is saved, and where it is written."""
+class Journal:
+    """The steps of a run: which is the last that trained, and what is written of each."""
 
     def __init__(
         self,
@@ -71,30 +65,20 @@ class State:
         board: TensorBoardLog,
         domains: Mapping[str, Domain],
         source: RunSource,
-        learner: Learner,
-        evaluator: Evaluator,
-        gate: Gate,
-        league: TrainingLeague | None,
         step: int,
-        pad_id: int,
     ) -> None:
-        self.config = config
+        self._config = config
         self.run_dir = run_dir
         self.console = console
         self.step = step
-        self.pad_id = pad_id
+        """The last step that trained, which is the policy's version too."""
         self._board = board
         self._domains = domains
         self._source = source
-        self._learner = learner
-        self._evaluator = evaluator
-        self._gate = gate
-        self._league = league
         self._figures: dict[int, dict[str, Any]] = {}
         self._games: dict[int, list[chess.pgn.Game]] = {}
         self._before: dict[int, str] = {}
         """Per step that has not trained yet: the state of the tasks before it was sampled."""
-        self._saved = step if run_dir.checkpoint_dir(step).exists() else -1
 
     def trained_seconds(self) -> float:
         """Return the training time that a resumed run has had already."""
@@ -140,7 +124,7 @@ class State:
         }
         games = self._games.pop(batch.step)
         del self._before[batch.step]
-        if self._league is not None:
+        if self._config.league.opponents != "none":
             row |= opponent_figures(games)
         self.step = batch.step
         self.run_dir.append_metrics(row)
@@ -163,7 +147,7 @@ class State:
         """
         self.run_dir.discard_rollouts(batch.step for batch in dropped)
         if self._before:
-            self._source.restore(self._untrained())
+            self._source.restore(self.untrained())
         for kept in (self._figures, self._games, self._before):
             kept.clear()
         champion = self.run_dir.champion()
@@ -180,129 +164,13 @@ class State:
         self.run_dir.append_metrics(row)
         self._board.add(row)
         self.console.note(f"version {self.step} has the weights of version {champion} again")
-        # At once: a resumed run must not find the policy that was left.
-        self.save(wait=True)
 
-    def evaluation_due(self) -> str | None:
-        """Return the name of the evaluation that this step asks for and has not had, if any."""
-        every = self.config.eval.every
-        if not every or not self.step or self.step % every:
-            return None
-        name = f"step_{self.step:06d}"
-        judged = {row["evaluation"] for row in self.run_dir.promotions.read()}
-        return None if name in judged else name
-
-    def evaluate(self, name: str, positions: int, *, training: bool = False) -> bool:
-        """Evaluate the samplers' policy, keep the record and let it meet the champion.
-
-        Args:
-            name: of the record.
-            positions: per suite.
-            training: whether training goes on, so that a rollback makes sense.
-
-        Returns:
-            Whether the caller must roll back to the champion (config: promotion.on_worse).
-        """
-        result = self._evaluator.evaluate(
-            name,
-            step=self.step,
-            positions=positions,
-            prompts=self.config.eval.base_prompts if name == BASE else (),
-            progress=lambda text: self._progress(f"{name} evaluation: {text}"),
-        )
-        self.run_dir.write_eval(name, result)
-        self._board.add_eval(result)
-        if self.run_dir.champion() is None:
-            self.run_dir.set_champion(0)
-        if name != BASE and not training:
-            self._gate.measure_champion(
-                result,
-                self._evaluator,
-                lambda text: self._progress(f"evaluation of the champion: {text}"),
-            )
-        return name != BASE and self._promote(name, result, training=training)
-
-    def _promote(self, name: str, result: dict[str, Any], *, training: bool) -> bool:
-        """Let the evaluated version meet the champion; a better one takes its place.
-
-        The row's step is that behind the decision: a resumed run that has not rolled back yet
-        finds no row, and decides again.
-        """
-        champion = self.run_dir.champion() or 0
-        if self.config.promotion.match:
-            self.save(wait=True)
-        decision = self._gate.judge(
-            result, lambda text: self._progress(f"{name} evaluation: {text}")
-        )
-        back = decision.worse and training and self.config.promotion.on_worse == "rollback"
-        row = {
-            "step": self.step + int(back),
-            "version": self.step,
-            "evaluation": name,
-            "against": (self.run_dir.champion_eval() or {}).get("name"),
-            "champion": champion,
-            "action": "promoted" if decision.promoted else "rolled back" if back else "kept",
-        }
-        if decision.promoted:
-            self.save(wait=True)
-        self.run_dir.append_promotion(row | decision.as_dict(), time.time())
-        if decision.promoted:
-            self.run_dir.set_champion(self.step)
-        word = {"promoted": "is champion now", "kept": "is not promoted"}.get(
-            str(row["action"]), "is left"
-        )
-        self._refresh_league()
-        against = f"v{champion:06d}" if champion else "the base model"
-        self.console.note(f"version {self.step} {word}, against {against}: {decision.reason}")
-        return back
-
-    def _progress(self, text: str) -> None:
-        self._learner.check()
-        self.console.phase(text)
-
-    def save_due(self) -> bool:
-        """Whether training goes on and this step is one to save, or to freeze for the league."""
-        every = (self.config.checkpoint.every, self.config.league.every)
-        return self.step < self.config.steps and any(n and self.step % n == 0 for n in every)
-
-    def save(self, *, wait: bool) -> None:
-        """Save a checkpoint of the last finished step, unless there is one.
-
-        Args:
-            wait: whether the learner may take its whole deadline, or checkpoint.stop_s (behind
-                Ctrl-C).
-        """
-        if self._saved == self.step or self.step == 0:
-            return
-        folder = self.run_dir.checkpoint_dir(self.step)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._learner.save(folder, timeout_s=None if wait else self.config.checkpoint.stop_s)
-        write_json(folder / "source.json", self._untrained(), overwrite=True)
-        self.run_dir.complete_checkpoint(self.step, {"step": self.step, "time": time.time()})
-        self._saved = self.step
-        self._prune()
-        self._refresh_league()
-
-    def _untrained(self) -> dict[str, Any]:
+    def untrained(self) -> dict[str, Any]:
         """Return the state of the tasks before the first that has not trained was asked."""
         if not self._before:
             return self._source.state()
         state: dict[str, Any] = json.loads(self._before[min(self._before)])
         return state
-
-    def _refresh_league(self) -> None:
-        if self._league is not None:
-            self._league.refresh()
-
-    def _prune(self) -> None:
-        """Remove the optimiser's state from older checkpoints, but not where a rollback leads."""
-        back = self.config.promotion.on_worse == "rollback"
-        needed = self.run_dir.champion() if back else None
-        for version, old in list(self.run_dir.checkpoints().items())[
-            : -self.config.checkpoint.keep
-        ]:
-            if version != needed:
-                (old / "optimizer.pt").unlink(missing_ok=True)
 
     def _warn_when_dead(self) -> None:
         if self.step % 10:

@@ -27,7 +27,8 @@ from selfplay.display.tensorboard import TensorBoardLog
 from selfplay.domains.mixed import RunSource
 from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
-from selfplay.loop.journal import State
+from selfplay.loop.checkpoints import Checkpoints
+from selfplay.loop.journal import Journal
 from selfplay.records import Group
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.made_up import group
@@ -99,16 +100,18 @@ class Loop:
             self.source.restore(json.loads((checkpoint / "source.json").read_text()))
         board = TensorBoardLog(path / "tb", None)
         stack.callback(board.close)
-        parts: dict[str, Any] = {"evaluator": None, "gate": None, "league": None}
-        parts |= {"domains": _Told.all(), "learner": Folders(), "source": self.source}
-        self.state = State(
+        self.journal = Journal(
             config,
             run_dir=self.run,
             console=RunConsole(),
             board=board,
+            domains=_Told.all(),
+            source=self.source,
             step=step,
-            pad_id=0,
-            **parts,
+        )
+        learner: Any = Folders()
+        self.checkpoints = Checkpoints(
+            config, run_dir=self.run, journal=self.journal, learner=learner, league=None
         )
         self.ahead, self.collected = ahead, step
         self.buffer: deque[Batch] = deque()
@@ -116,16 +119,16 @@ class Loop:
 
     def steps(self, count: int) -> None:
         for _ in range(count):
-            while self.collected <= self.state.step + self.ahead:
+            while self.collected <= self.journal.step + self.ahead:
                 self.collected += 1
-                self.buffer.append(self.state.collect(self.dealer, self.collected))
+                self.buffer.append(self.journal.collect(self.dealer, self.collected))
             batch = self.buffer.popleft()
-            self.state.finish_step(batch, Update(batch.step, None, {}), wall_s=1.0)
+            self.journal.finish_step(batch, Update(batch.step, None, {}), wall_s=1.0)
 
     def trained(self) -> list[str]:
         """Return the tasks of the steps that trained, in order."""
         files = self.run.rollouts.files()
-        steps = [step for step in files if step <= self.state.step]
+        steps = [step for step in files if step <= self.journal.step]
         rows = [row for step in steps for row in self.run.rollouts.read(step)]
         return [task for _, task in dict.fromkeys((row["step"], row["task_id"]) for row in rows)]
 
@@ -137,7 +140,7 @@ class Loop:
 
 
 class _Told:
-    """What State asks a domain for: a task in words, and no figures of its own."""
+    """What the journal asks a domain for: a task in words, and no figures of its own."""
 
     name = "chess"
 
@@ -169,12 +172,12 @@ def test_each_task_trains_once_across_a_stop_and_a_crash(
     with ExitStack() as stack:
         loop = Loop(tmp_path / "torn", ahead, stack)
         loop.steps(4)
-        loop.state.save(wait=True)
+        loop.checkpoints.save(wait=True)
         if crash:  # two more steps, and batches ahead of them, that no checkpoint knows
             loop.steps(2)
     with ExitStack() as stack:
         loop = Loop(tmp_path / "torn", ahead, stack)
-        assert loop.state.step == 4
+        assert loop.journal.step == 4
         loop.steps(6)
         assert loop.trained() == expected
         assert Counter(loop.rounds()) == Counter(games)
@@ -196,8 +199,8 @@ def test_an_interrupted_collection_is_asked_again_whole(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            loop.state.collect(Interrupted(), 4)  # type: ignore[arg-type]
-        loop.state.save(wait=False)
+            loop.journal.collect(Interrupted(), 4)  # type: ignore[arg-type]
+        loop.checkpoints.save(wait=False)
     with ExitStack() as stack:
         loop = Loop(tmp_path / "torn", 0, stack)
         loop.steps(3)
@@ -213,7 +216,8 @@ def test_what_a_rollback_drops_is_asked_again(tmp_path: Path) -> None:
         dropped = list(loop.buffer)
         assert len(dropped) == 2
         loop.buffer.clear()
-        loop.state.finish_rollback(Update(4, None, {"lr": 1e-5}), dropped, wall_s=1.0)
-        loop.collected = loop.state.step
+        loop.journal.finish_rollback(Update(4, None, {"lr": 1e-5}), dropped, wall_s=1.0)
+        loop.checkpoints.save(wait=True)
+        loop.collected = loop.journal.step
         loop.steps(3)
         assert loop.trained() == expected

@@ -1,0 +1,128 @@
+"""Evaluations of a run, and who is its champion."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from selfplay.config.run import RunConfig
+from selfplay.display.console import RunConsole
+from selfplay.display.tensorboard import TensorBoardLog
+from selfplay.gate.gate import Gate
+from selfplay.league.training import TrainingLeague
+from selfplay.learner.handle import Learner
+from selfplay.loop.checkpoints import Checkpoints
+from selfplay.loop.evaluate import Evaluator
+from selfplay.loop.journal import Journal
+from selfplay.rundir.folder import RunDir
+
+BASE = "base"
+"""Name of the first evaluation, of the model as it came."""
+
+
+class Title:
+    """Measures the samplers' policy when it is due and lets it meet the champion."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        run_dir: RunDir,
+        console: RunConsole,
+        board: TensorBoardLog,
+        journal: Journal,
+        checkpoints: Checkpoints,
+        learner: Learner,
+        evaluator: Evaluator,
+        gate: Gate,
+        league: TrainingLeague | None,
+    ) -> None:
+        self._config = config
+        self._run_dir = run_dir
+        self._console = console
+        self._board = board
+        self._journal = journal
+        self._checkpoints = checkpoints
+        self._learner = learner
+        self._evaluator = evaluator
+        self._gate = gate
+        self._league = league
+
+    def due(self) -> str | None:
+        """Return the name of the evaluation that this step asks for and has not had, if any."""
+        every = self._config.eval.every
+        if not every or not self._journal.step or self._journal.step % every:
+            return None
+        name = f"step_{self._journal.step:06d}"
+        judged = {row["evaluation"] for row in self._run_dir.promotions.read()}
+        return None if name in judged else name
+
+    def evaluate(self, name: str, positions: int, *, training: bool = False) -> bool:
+        """Evaluate the samplers' policy, keep the record and let it meet the champion.
+
+        Args:
+            name: of the record.
+            positions: per suite.
+            training: whether training goes on, so that a rollback makes sense.
+
+        Returns:
+            Whether the caller must roll back to the champion (config: promotion.on_worse).
+        """
+        result = self._evaluator.evaluate(
+            name,
+            step=self._journal.step,
+            positions=positions,
+            prompts=self._config.eval.base_prompts if name == BASE else (),
+            progress=lambda text: self._progress(f"{name} evaluation: {text}"),
+        )
+        self._run_dir.write_eval(name, result)
+        self._board.add_eval(result)
+        if self._run_dir.champion() is None:
+            self._run_dir.set_champion(0)
+        if name != BASE and not training:
+            self._gate.measure_champion(
+                result,
+                self._evaluator,
+                lambda text: self._progress(f"evaluation of the champion: {text}"),
+            )
+        return name != BASE and self._promote(name, result, training=training)
+
+    def _promote(self, name: str, result: dict[str, Any], *, training: bool) -> bool:
+        """Let the evaluated version meet the champion; a better one takes its place.
+
+        The row's step is that after the decision: a resumed run that has not rolled back yet
+        finds no row, and decides again.
+        """
+        champion = self._run_dir.champion() or 0
+        if self._config.promotion.match:
+            self._checkpoints.save(wait=True)
+        decision = self._gate.judge(
+            result, lambda text: self._progress(f"{name} evaluation: {text}")
+        )
+        back = decision.worse and training and self._config.promotion.on_worse == "rollback"
+        row = {
+            "step": self._journal.step + int(back),
+            "version": self._journal.step,
+            "evaluation": name,
+            "against": (self._run_dir.champion_eval() or {}).get("name"),
+            "champion": champion,
+            "action": "promoted" if decision.promoted else "rolled back" if back else "kept",
+        }
+        if decision.promoted:
+            self._checkpoints.save(wait=True)
+        self._run_dir.append_promotion(row | decision.as_dict(), time.time())
+        if decision.promoted:
+            self._run_dir.set_champion(self._journal.step)
+        word = {"promoted": "is champion now", "kept": "is not promoted"}.get(
+            str(row["action"]), "is left"
+        )
+        if self._league is not None:
+            self._league.refresh()
+        against = f"v{champion:06d}" if champion else "the base model"
+        step = self._journal.step
+        self._console.note(f"version {step} {word}, against {against}: {decision.reason}")
+        return back
+
+    def _progress(self, text: str) -> None:
+        self._learner.check()
+        self._console.phase(text)
