@@ -21,8 +21,8 @@ from envs.errors import InputError
 from rewards.result import ScoreRequest
 from selfplay.config.run import RunConfig
 from selfplay.display.numbers import size
-from selfplay.rundir.folder import writable_place
 from selfplay.rundir.manifest import gpus, usable_cores
+from selfplay.rundir.place import writable_place
 
 State = Literal["ok", "warn", "fail"]
 CheckFunction = Callable[[RunConfig], tuple[State, str]]

@@ -17,6 +17,7 @@ from selfplay.display.console import RunConsole, batch_arithmetic
 from selfplay.domains.code.secret import with_secret
 from selfplay.errors import RunCrashed
 from selfplay.rundir.folder import RunDir
+from selfplay.rundir.place import free_place
 
 
 def launch(
@@ -121,7 +122,7 @@ def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
     console.print(dump_config(config), end="")
     for line in batch_arithmetic(config):
         console.print(line)
-    run_dir = resumed or RunDir(RunDir.free_place(config))
+    run_dir = resumed or RunDir(free_place(config))
     with ExitStack() as stack:
         prepare(config, run_dir, run_dir.latest_checkpoint() if resumed else None, stack)
     for check in (*domain_checks(config).values(), check_model):

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import html
-import re
 import unicodedata
 
-from envs.errors import InputError
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEPT = {"\n": "⏎", "\t": "⇥"}
 """White space that is shown by a sign, since a table cell has one line."""
 
@@ -39,12 +35,3 @@ def _one(character: str) -> str:
     if category[0] == "C" or category in ("Zl", "Zp"):
         return character.encode("unicode_escape", errors="backslashreplace").decode("ascii")
     return character
-
-
-def check_name(name: str) -> None:
-    """Refuse a run's name that is no plain name of a folder.
-
-    Raises InputError.
-    """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"name: {name!r} is no folder name; use letters, digits, '.', '_' and '-'")

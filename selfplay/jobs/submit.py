@@ -19,10 +19,10 @@ import selfplay
 from envs.errors import InputError
 from selfplay.config.reading import dump_config, load_config
 from selfplay.config.run import RunConfig
-from selfplay.display.text import check_name
 from selfplay.jobs.job import Job, find_address, free_id, running
 from selfplay.jobs.server import Jobs
 from selfplay.rundir.manifest import SHIPPED_COMMIT, commit
+from selfplay.rundir.names import check_name
 
 JOB_CONFIG = "selfplay-job.yaml"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")

@@ -1,10 +1,8 @@
-"""The run folder: everything that a run leaves behind, and the only code that names its files."""
+"""The run folder: everything that a run leaves, read and written through one class."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,17 +14,36 @@ import yaml
 from envs.errors import InputError
 from selfplay.config.reading import dump_config, stored_config
 from selfplay.config.run import RunConfig
-from selfplay.display.text import check_name
 from selfplay.records import Group
-from selfplay.rundir import setting_aside as discarding
-from selfplay.rundir.checksums import COMPLETE, seal_checkpoint
+from selfplay.rundir.checksums import unseal
 from selfplay.rundir.lock import take
 from selfplay.rundir.log import MetricsLog
 from selfplay.rundir.manifest import describe_machine, describe_start
+from selfplay.rundir.names import (
+    CHECKPOINTS,
+    CONFIG,
+    EVALS,
+    GAMES,
+    LOCK,
+    LOGS,
+    MANIFEST,
+    METRICS,
+    ROLLOUTS,
+    SUMMARY,
+    TESTS,
+    name_in,
+    step_name,
+)
+from selfplay.rundir.place import free_place, taken, unwritable
 from selfplay.rundir.rollouts import RolloutStore
+from selfplay.rundir.setting_aside import (
+    keep_final,
+    remove_incomplete,
+    set_aside,
+    set_later_aside,
+)
+from selfplay.rundir.versions import Versions
 from selfplay.rundir.writes import free_name, write_json, write_text
-
-_VERSION = re.compile(r"v(\d+)")
 
 
 class RunDir:
@@ -38,11 +55,12 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         # Absolute: the learner's workers run in folders of their own.
         self.path = path.absolute()
-        self.name = _name_in(self.path)
+        self.name = name_in(self.path)
         """What the run calls itself: it stands in its files, whatever its folder is called now."""
-        self.rollouts = RolloutStore(path / "rollouts", self.name)
-        self.metrics = MetricsLog(path / "metrics.jsonl")
-        self.promotions = MetricsLog(path / "promotions.jsonl")
+        self.rollouts = RolloutStore(path / ROLLOUTS, self.name)
+        self.metrics = MetricsLog(path / METRICS)
+        self.versions = Versions(self.path)
+        self.promotions = self.versions.promotions
         self._lock: IO[str] | None = None
 
     @classmethod
@@ -52,34 +70,17 @@ class RunDir:
         Raises:
             InputError: the name is no plain name or is taken, or the folder cannot be written.
         """
-        path = cls.free_place(config)
+        path = free_place(config)
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
-            raise InputError(_taken(path)) from error
+            raise taken(path) from error
         except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written: {error.strerror}; choose another place with "
-                "runs_dir=FOLDER"
-            ) from error
+            raise unwritable(path, error.strerror) from error
         run = cls(path)
         run.lock()
-        write_text(path / "config.yaml", dump_config(config), overwrite=False)
+        write_text(path / CONFIG, dump_config(config), overwrite=False)
         return run
-
-    @staticmethod
-    def free_place(config: RunConfig) -> Path:
-        """Return runs_dir/name of a run to be; makes nothing.
-
-        Raises:
-            InputError: the name is no plain name, or is taken.
-        """
-        check_name(config.name)
-        path = config.runs_dir / config.name
-        writable_place(config.runs_dir)
-        if path.exists() or path.is_symlink():
-            raise InputError(_taken(path))
-        return path
 
     @classmethod
     def open(cls, target: str | Path, runs_dir: Path = Path("runs")) -> RunDir:
@@ -89,9 +90,9 @@ class RunDir:
             InputError: neither is a run folder.
         """
         for path in (Path(target), runs_dir / target):
-            if (path / "config.yaml").is_file():
+            if (path / CONFIG).is_file():
                 return cls(path.resolve() if path.name in ("", "..") else path)
-        have = sorted(path.parent.name for path in runs_dir.glob("*/config.yaml"))
+        have = sorted(path.parent.name for path in runs_dir.glob(f"*/{CONFIG}"))
         known = f"{runs_dir} has: {', '.join(have[-8:])}" if have else f"{runs_dir} has no runs"
         raise InputError(f"{target}: no such run; {known}")
 
@@ -101,7 +102,7 @@ class RunDir:
         Raises:
             InputError: another process has it; the message gives its pid.
         """
-        self._lock = take(self.path / "lock")
+        self._lock = take(self.path / LOCK)
 
     def close(self) -> None:
         """Give the folder back. The lock file stays: removing it would race with another taker."""
@@ -111,7 +112,7 @@ class RunDir:
 
     def config(self) -> RunConfig:
         """Return the run's resolved configuration."""
-        path = self.path / "config.yaml"
+        path = self.path / CONFIG
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
@@ -120,7 +121,7 @@ class RunDir:
 
     def replace_config(self, config: RunConfig) -> None:
         """Write a changed configuration at a resume; the old one is kept as config.N.yaml."""
-        path = self.path / "config.yaml"
+        path = self.path / CONFIG
         kept = free_name(path)
         write_text(kept, path.read_text(encoding="utf-8"), overwrite=False)
         write_text(path, dump_config(config), overwrite=True)
@@ -135,7 +136,7 @@ class RunDir:
             seeds: name -> seed of everything that draws at random.
             resumed_from: the policy version that a resumed run goes on from.
         """
-        path = self.path / "manifest.json"
+        path = self.path / MANIFEST
         start = describe_start(resumed_from) | describe_machine() | {"engine": engine}
         manifest = self.manifest() or start | {"run": self.name, "seeds": seeds, "starts": []}
         manifest["starts"].append(start)
@@ -146,11 +147,11 @@ class RunDir:
         manifest = self.manifest()
         if manifest is not None and manifest["starts"][-1].get("placement") != events:
             manifest["starts"][-1]["placement"] = events
-            write_json(self.path / "manifest.json", manifest, overwrite=True)
+            write_json(self.path / MANIFEST, manifest, overwrite=True)
 
     def manifest(self) -> dict[str, Any] | None:
         """Return manifest.json, or None before the first start."""
-        return self._read_json(self.path / "manifest.json")
+        return self._read_json(self.path / MANIFEST)
 
     def write_rollouts(self, step: int, groups: list[Group]) -> Path:
         """Write the rollouts of one step (before they train); a step is written once."""
@@ -168,13 +169,13 @@ class RunDir:
         """Write the games that ended by `step` to a PGN file of their own; None without games."""
         if not games:
             return None
-        path = free_name(self.path / "games" / f"step_{step:06d}.pgn")
+        path = free_name(self.path / GAMES / f"{step_name(step)}.pgn")
         write_text(path, "\n\n".join(str(game) for game in games) + "\n", overwrite=False)
         return path
 
     def write_eval(self, name: str, result: dict[str, Any]) -> Path:
         """Write evals/`name`.json; an older one of that name is kept beside it as `name`.N.json."""
-        path = self.path / "evals" / f"{name}.json"
+        path = self.path / EVALS / f"{name}.json"
         if path.exists():
             path.rename(free_name(path))
         write_json(path, result, overwrite=False)
@@ -182,14 +183,14 @@ class RunDir:
 
     def read_evals(self) -> dict[str, dict[str, Any]]:
         """Return name -> evaluation, the base first, then by policy version."""
-        paths = [p for p in (self.path / "evals").glob("*.json") if "." not in p.stem]
+        paths = [p for p in (self.path / EVALS).glob("*.json") if "." not in p.stem]
         evals = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
         order = sorted(evals, key=lambda name: (evals[name].get("version") or 0, name))
         return {name: evals[name] for name in order}
 
     def write_test(self, result: dict[str, Any]) -> Path:
         """Write what an opening of the test sets gave as test/opening_NNNNNN.json, the next one."""
-        folder = self.path / "test"
+        folder = self.path / TESTS
         taken = [int(path.stem[-6:]) for path in folder.glob("opening_[0-9]*.json")]
         path = folder / f"opening_{1 + max(taken, default=0):06d}.json"
         write_json(path, result, overwrite=False)
@@ -201,75 +202,60 @@ class RunDir:
 
     def test_files(self) -> list[Path]:
         """Return the files of `test_results`, in order."""
-        return sorted((self.path / "test").glob("opening_*.json"))
+        return sorted((self.path / TESTS).glob("opening_*.json"))
 
     def write_summary(self, summary: dict[str, Any]) -> Path:
         """Write summary.json, which is derived and so replaced."""
-        write_json(self.path / "summary.json", summary, overwrite=True)
-        return self.path / "summary.json"
+        write_json(self.path / SUMMARY, summary, overwrite=True)
+        return self.path / SUMMARY
 
     def summary(self) -> dict[str, Any] | None:
         """Return summary.json, or None while there is none."""
-        return self._read_json(self.path / "summary.json")
+        return self._read_json(self.path / SUMMARY)
 
     def checkpoint_dir(self, version: int) -> Path:
-        """Return checkpoints/vNNNNNN (not made here) of a policy version."""
-        return self.path / "checkpoints" / f"v{version:06d}"
+        """See Versions.folder."""
+        return self.versions.folder(version)
 
     def model_of(self, version: int, base: str) -> str:
-        """Return the model folder of a frozen version; version 0 is `base`, as the run began."""
-        return str(self.checkpoint_dir(version)) if version else base
-
-    def match_file(self, candidate: int, champion: int) -> Path:
-        """Return matches/vNNNNNN-vNNNNNN.pgn (not made here): candidate first, then champion."""
-        return self.path / "matches" / f"v{candidate:06d}-v{champion:06d}.pgn"
-
-    def match_files(self) -> list[Path]:
-        """Return the PGN files of all matches between versions of this run."""
-        return sorted((self.path / "matches").glob("v*-v*.pgn"))
+        """See Versions."""
+        return self.versions.model_of(version, base)
 
     def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
-        """Write the hashes of a checkpoint's files and mark it whole; the last write into it."""
-        folder = self.checkpoint_dir(version)
-        write_json(folder / COMPLETE, {**info, **seal_checkpoint(folder)}, overwrite=True)
+        """See Versions.complete."""
+        self.versions.complete(version, info)
 
     def checkpoints(self) -> dict[int, Path]:
-        """Return version -> folder of the complete checkpoints, ascending."""
-        found = {}
-        for path in sorted((self.path / "checkpoints").glob("v*")):
-            match = _VERSION.fullmatch(path.name)
-            if match and (path / COMPLETE).is_file():
-                found[int(match[1])] = path
-        return found
+        """See Versions."""
+        return self.versions.checkpoints()
 
     def latest_checkpoint(self) -> Path | None:
         """Return the complete checkpoint of the highest version, or None."""
         return next(reversed(self.checkpoints().values()), None)
 
-    def set_champion(self, version: int) -> None:
-        """Name the policy version that is the champion."""
-        write_text(self.path / "champion", f"v{version:06d}\n", overwrite=True)
+    def match_file(self, candidate: int, champion: int) -> Path:
+        """See Versions."""
+        return self.versions.match_file(candidate, champion)
+
+    def match_files(self) -> list[Path]:
+        """See Versions."""
+        return self.versions.match_files()
 
     def champion(self) -> int | None:
-        """Return the champion's policy version, or None before the first."""
-        path = self.path / "champion"
-        match = _VERSION.match(path.read_text(encoding="utf-8")) if path.exists() else None
-        return int(match[1]) if match else None
+        """See Versions."""
+        return self.versions.champion()
+
+    def set_champion(self, version: int) -> None:
+        """See Versions."""
+        self.versions.set_champion(version)
 
     def append_promotion(self, decision: dict[str, Any], when: float) -> None:
         """Add one decision of the gate, with its evidence, to promotions.jsonl."""
         self.promotions.append({"time": when} | decision)
 
     def frozen(self, every: int) -> list[int]:
-        """Return the versions that the league keeps, ascending: every `every`-th and all champions.
-
-        0, the model that the run began with, is always among them. Nothing is copied: a frozen
-        version is a checkpoint, which is never written again.
-        """
-        champions = {int(row["version"]) for row in self.promotions.read() if row["promoted"]}
-        have = self.checkpoints()
-        kept = {v for v in have if v in champions or (every and v % every == 0)}
-        return sorted({0, *kept})
+        """See Versions."""
+        return self.versions.frozen(every)
 
     def champion_eval(self) -> dict[str, Any] | None:
         """Return the evaluation of the champion, that on most positions where there are several."""
@@ -285,18 +271,26 @@ class RunDir:
         removed. A final evaluation of a version that stays is kept as that step's: a champion's
         evidence is not lost.
         """
-        return discarding.discard_after(self, step)
+        moved = unseal(self.path)
+        for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
+            rows = log.discard_after(step)
+            if rows:
+                moved.append(f"{rows} {what}")
+        self.versions.crown_again()
+        keep_final(self.path, step)
+        moved += set_later_aside(self.path, step)
+        return moved + remove_incomplete(self.path, self.checkpoints().values())
 
     def discard_rollouts(self, steps: Iterable[int]) -> None:
         """Set rollouts aside that will never train, since a rollback dropped their policy."""
         files = self.rollouts.files()
         for step in steps:
             if step in files:
-                discarding.set_aside(files[step])
+                set_aside(files[step])
 
     def remove_unused(self) -> bool:
         """Remove the folder if nothing was learnt or measured in it yet; tell whether it went."""
-        used = ("rollouts", "evals", "checkpoints", "metrics.jsonl", "games")
+        used = (ROLLOUTS, EVALS, CHECKPOINTS, METRICS, GAMES)
         if any((self.path / name).exists() for name in used):
             return False
         shutil.rmtree(self.path)
@@ -305,8 +299,8 @@ class RunDir:
 
     def log_file(self, name: str = "driver") -> Path:
         """Return logs/`name`.log, its folder made."""
-        (self.path / "logs").mkdir(exist_ok=True)
-        return self.path / "logs" / f"{name}.log"
+        (self.path / LOGS).mkdir(exist_ok=True)
+        return self.path / LOGS / f"{name}.log"
 
     @staticmethod
     def _read_json(path: Path) -> dict[str, Any] | None:
@@ -314,36 +308,3 @@ class RunDir:
             return None
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return value
-
-
-def _name_in(path: Path) -> str:
-    """Return the name in a run's config.yaml; where there is none yet, that of its folder."""
-    try:
-        data = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return path.name
-    name = data.get("name") if isinstance(data, dict) else None
-    return name if isinstance(name, str) and name else path.name
-
-
-def writable_place(folder: Path) -> Path:
-    """Return `folder`, or the deepest folder above it that there is already; makes nothing.
-
-    Raises:
-        InputError: nothing can be made there.
-    """
-    folder = folder.absolute()
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    reason = "Not a directory" if not folder.is_dir() else "Permission denied"
-    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-        return folder
-    raise InputError(
-        f"{folder}: cannot be written: {reason}; choose another place with runs_dir=FOLDER"
-    )
-
-
-def _taken(path: Path) -> str:
-    if not path.is_dir():
-        return f"{path}: is a file, not a run folder; choose another with --name OTHER"
-    return f"{path}: this run exists; choose another with --name OTHER, or go on with --resume"

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from envs.text import clean_text
 from selfplay.records import Group
+from selfplay.rundir.names import step_name
 from selfplay.rundir.writes import plain, write_atomic
 
 SCHEMA = pa.schema(
@@ -53,7 +54,7 @@ class RolloutStore:
         Raises:
             FileExistsError: the step has been written.
         """
-        path = self.folder / f"step_{step:06d}.parquet"
+        path = self.folder / f"{step_name(step)}.parquet"
         rows = [row for group in groups for row in self._rows(step, group)]
         table = pa.Table.from_pylist(rows, schema=SCHEMA)
         write_atomic(
@@ -80,7 +81,7 @@ class RolloutStore:
         Raises:
             FileNotFoundError: there is no such step.
         """
-        table = pq.read_table(self.folder / f"step_{step:06d}.parquet", schema=SCHEMA)
+        table = pq.read_table(self.folder / f"{step_name(step)}.parquet", schema=SCHEMA)
         return [_decoded(row) for row in table.to_pylist()]
 
     def rows(self) -> Iterator[dict[str, Any]]:
