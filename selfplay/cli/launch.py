@@ -11,11 +11,11 @@ from rich.console import Console
 
 from envs.errors import InputError
 from selfplay.config.reading import dump_config, load_config
-from selfplay.config.resuming import resumed_config
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole, batch_arithmetic
 from selfplay.domains.code.secret import with_secret
 from selfplay.errors import RunCrashed
+from selfplay.loop.resuming import resumed_config
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.place import free_place
 
@@ -114,8 +114,9 @@ def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
     Raises:
         InputError: the run would be refused.
     """
-    from selfplay.cli.doctor import check_disk, check_memory, check_model, domain_checks
+    from selfplay.cli.doctor import domain_checks
     from selfplay.cluster.session import cluster_address, ray_session
+    from selfplay.loop.machine import check_disk, check_memory, check_model
     from selfplay.loop.readiness import prepare
 
     console = Console(highlight=False, soft_wrap=True, markup=False)

@@ -20,7 +20,7 @@ from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain, write_json, write_text
 
 _MODEL_LABELS = {"policy": "model", "random_mover": "random mover"}
-_STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_OUTCOME_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def show_evaluation(
@@ -112,12 +112,12 @@ def show_checks(config: str | None, overrides: list[str], *, start_ray: bool) ->
     for check in checks:
         table.add_row(
             check.name,
-            Text(check.state, style=_STATE_STYLES[check.state]),
+            Text(check.outcome, style=_OUTCOME_STYLES[check.outcome]),
             f"{check.seconds:.1f}",
             Text(visible(check.detail, 500)),
         )
     wide_console().print(table)
-    return 1 if any(check.state == "fail" for check in checks) else 0
+    return 1 if any(check.outcome == "fail" for check in checks) else 0
 
 
 def show_rollouts(target: str, step: int | None, limit: int, verdict: str | None) -> None:

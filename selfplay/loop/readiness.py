@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import InputError
-from selfplay.cli.doctor import refuse_full_disk
 from selfplay.cluster.session import check_cluster
-from selfplay.config.resuming import read_source_state, refuse_damaged
 from selfplay.config.run import RunConfig
 from selfplay.domains import make_domains
 from selfplay.domains.base import Domain, domain_of
@@ -24,6 +22,8 @@ from selfplay.domains.mixed import RunSource, open_sources
 from selfplay.gate.gate import check_openings
 from selfplay.league.training import TrainingLeague
 from selfplay.loop.evaluate import check_evaluation
+from selfplay.loop.machine import refuse_full_disk
+from selfplay.loop.resuming import read_source_state, refuse_damaged
 from selfplay.models.load import load_tokenizer, model_context, resolve_model
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.prompts import prompt_ids

@@ -1,4 +1,4 @@
-"""The scorer actors and their pool: tasks and answers in, RewardResults out. No torch."""
+"""The scorers of a run: tasks and answers in, RewardResults out."""
 
 from __future__ import annotations
 
@@ -6,42 +6,16 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import ray
-
 from envs import Task
 from rewards import RewardResult
-from selfplay.cluster.actors import whereabouts
 from selfplay.cluster.placement import bundle
 from selfplay.cluster.pools import ActorPool
 from selfplay.config.run import RunConfig
 from selfplay.display.text import visible
-from selfplay.domains import make_domain
 from selfplay.domains.base import domain_of
+from selfplay.scorer.actor import ScorerActor
 
 log = logging.getLogger(__name__)
-
-
-@ray.remote(concurrency_groups={"watch": 1})
-class ScorerActor:
-    """One scorer of one domain, with its engine or its sandbox."""
-
-    def __init__(self, config: dict[str, Any], domain: str, evaluating: bool) -> None:
-        self._domain = make_domain(domain, RunConfig.model_validate(config))
-        self._scorer = self._domain.make_scorer(evaluating=evaluating)
-
-    def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
-        """Return the results of the answers to one task, in order."""
-        return self._domain.score(self._scorer, task, completions)
-
-    @ray.method(concurrency_group="watch")
-    def doing(self) -> str:
-        """Return what the scorer is working on."""
-        return self._scorer.doing
-
-    @ray.method(concurrency_group="watch")
-    def where(self) -> dict[str, Any]:
-        """Return where the scorer runs, once it has started."""
-        return whereabouts()
 
 
 class ScorerPool:
@@ -81,7 +55,7 @@ class ScorerPool:
         """Return the results of each task's answers, in order.
 
         An answer that met an infrastructure error is scored again, by itself. A result that stays
-        `infra_error` behind the retries is returned as such, and so are those of a task that cost
+        `infra_error` after the retries is returned as such, and so are those of a task that cost
         as many scorers: the caller drops it, it never trains.
 
         Raises:

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from envs.errors import InputError
 from selfplay.cli.launch import launch
-from selfplay.config.resuming import KEPT, TAKEN, resumed_config
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole
+from selfplay.loop.resuming import KEPT, TAKEN, resumed_config
 from selfplay.rundir.checksums import seal
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.made_up import filled_run
