@@ -10,12 +10,10 @@ import secrets
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from rewards.code.sandbox.types import SandboxError
-
-if TYPE_CHECKING:
-    from rewards.code.sandbox.sandbox import Sandbox
+from rewards.code.sandbox.candidate import Candidate
+from rewards.code.sandbox.types import Limits, SandboxError
 
 _PROBES = '''
 import _socket, _thread, ctypes, errno, os, resource
@@ -112,7 +110,16 @@ _PLAIN = (
 )
 
 
-def attack(sandbox: Sandbox) -> dict[str, bool]:
+class Attacked(Protocol):
+    """What is asked of a sandbox here."""
+
+    limits: Limits
+
+    def open(self, source: str, *, limits: Limits | None = None) -> Candidate:
+        """See Sandbox."""
+
+
+def attack(sandbox: Attacked) -> dict[str, bool]:
     """Return for each attack whether the sandbox refused it.
 
     Raises SandboxError when honest programs do not work, or the memory limit does not.
@@ -134,8 +141,8 @@ def attack(sandbox: Sandbox) -> dict[str, bool]:
     return refused
 
 
-def _refused(sandbox: Sandbox, name: str, target: str) -> bool:
-    """Try one attack in a candidate of its own, behind a call that must work."""
+def _refused(sandbox: Attacked, name: str, target: str) -> bool:
+    """Try one attack in a candidate of its own, after a call that must work."""
     # One thread is what `processes` may allow; the attack is on what it forbids.
     with sandbox.open(_PROBES, limits=replace(sandbox.limits, processes=1)) as candidate:
         if candidate.load.status != "ok":
@@ -146,7 +153,7 @@ def _refused(sandbox: Sandbox, name: str, target: str) -> bool:
         return candidate.call(name, [target]).status == "exception"
 
 
-def _check_memory(sandbox: Sandbox) -> None:
+def _check_memory(sandbox: Attacked) -> None:
     wanted = sandbox.limits.memory_mb + 64
     with sandbox.open(_PROBES) as candidate:
         outcome = candidate.call("allocate", [wanted])
