@@ -12,7 +12,7 @@ ParseStatus = Literal["ok", "illegal", "unparsable"]
 
 Stop = Literal["word", "line", "code", "calls", "eos"]
 """Where a completion ends: at the first white space behind its first word, at a line break, behind
-the body of a function (`envs.code.body.body_end`), behind a function and calls of it (`calls_end`),
+the body of a function (`envs.stops.body_end`), behind a function and calls of it (`calls_end`),
 or at the model's own end-of-sequence token (which always ends a completion)."""
 
 

@@ -30,11 +30,11 @@ import rewards
 import selfplay
 from envs.answer import answer_of
 from envs.chess.parse import parse_move
-from envs.code.body import body_end, calls_end
 from envs.code.extract import extract, is_marked
 from envs.code.proposer import parse
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
 from envs.fences import blocks
+from envs.stops import body_end, calls_end
 from rewards.code.trials import same_output
 
 CHARS = 100_000

@@ -11,13 +11,13 @@ import re
 import warnings
 
 from envs.answer import answer_of
-from envs.code.body import body_end
 from envs.code.prompts import INDENT, continuation
 from envs.code.task import CodeTask
 from envs.code.values import Unsupported, encode
 from envs.code.written import bare_program, defines, in_solution, parameters_end, without_prompts
 from envs.fences import Block, blocks, inline_fence
 from envs.quotes import LINES, Quotes
+from envs.stops import body_end
 from envs.task import Parsed
 
 MAX_CHARS = 50_000

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from envs.answer import answer_of
-from envs.code.body import MOST_CALLS
 from envs.code.extract import MAX_CHARS, fenced_block
 from envs.code.families import TRAIN, make
 from envs.code.prompts import Style, call_text
@@ -30,6 +29,7 @@ from envs.code.task import CallTest, is_name
 from envs.code.values import Unsupported, pack
 from envs.errors import InputError
 from envs.quotes import LINES
+from envs.stops import MOST_CALLS
 from envs.task import Prompt, Task
 from envs.text import plain_words
 

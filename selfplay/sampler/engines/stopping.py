@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from envs import Stop
-from envs.code.body import body_end, calls_end
+from envs.stops import body_end, calls_end
 from selfplay.sampler.prompts import answer_text
 
 if TYPE_CHECKING:

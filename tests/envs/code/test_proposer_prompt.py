@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from envs.code.body import calls_end
 from envs.code.families import FAMILIES, HELDOUT, TRAIN
 from envs.code.proposer import Proposal, parse, render, request
+from envs.stops import calls_end
 
 GOOD = '''def weave(xs, k):
     """Return every second number, times k."""

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from envs import Stop
-from envs.code.body import body_end
 from envs.errors import InputError
+from envs.stops import body_end
 from selfplay.models.attention import GROUPED
 from selfplay.models.load import load_model, load_tokenizer
 from selfplay.models.tiny import chess_texts

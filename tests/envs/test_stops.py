@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envs.code.body import MOST_CALLS, body_end, calls_end
+from envs.stops import MOST_CALLS, body_end, calls_end
 
 
 @pytest.mark.parametrize(
