@@ -38,3 +38,15 @@ def test_a_room_imports_only_what_it_may(room: str, repository: Path) -> None:
         if name not in allowed | OPTIONAL.get(str(path.relative_to(repository)), set())
     ]
     assert offences == []
+
+
+def test_selfplay_has_rooms_and_few_modules_at_its_top(repository: Path) -> None:
+    """A seventh module belongs in a room; pyproject.toml says which there are."""
+    top = sorted(path.name for path in (repository / "selfplay").glob("*.py"))
+    assert len([name for name in top if not name.startswith("__")]) <= 6, top
+
+
+def test_every_folder_of_selfplay_is_a_package(repository: Path) -> None:
+    """Without __init__.py the import contracts would not see what is in it."""
+    folders = {path.parent for path in (repository / "selfplay").rglob("*.py")}
+    assert [f for f in sorted(folders) if not (f / "__init__.py").is_file()] == []
