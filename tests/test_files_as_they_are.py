@@ -49,7 +49,7 @@ TABLE: dict[str, str] = {
     "many blank lines": PLAIN.replace("\n\n", "\n \n\n\t\n"),
     "all tags in one line": PLAIN.replace("]\n[", "] ["),
     "no space between tag and value": PLAIN.replace('Event "', 'Event"'),
-    "a result behind the moves alone": PLAIN.replace('[Result "1-0"]\n', "").replace(
+    "a result after the moves alone": PLAIN.replace('[Result "1-0"]\n', "").replace(
         '[Result "0-1"]', '[Result "*"]'
     ),
     "comments that hold tags": PLAIN.replace(

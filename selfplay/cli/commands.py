@@ -152,8 +152,8 @@ def score(
 
     config = parse_config({}, "defaults", overrides or [])
     counts = score_file(source, target, config, force=force, domain=domain)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    typer.echo(f"{target}: {sum(counts.values())} rows: {told or 'none'}")
+    found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    typer.echo(f"{target}: {sum(counts.values())} rows: {found or 'none'}")
 
 
 @app.command()

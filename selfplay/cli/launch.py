@@ -1,4 +1,4 @@
-"""`selfplay run`: a new run, a resumed one, or a dry run; what goes wrong is told in one line."""
+"""`selfplay run`: a new run, a resumed one, or a dry run; what goes wrong is said in one line."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
 
     Args:
         config: the run's.
-        resumed: the run that is gone on with; None: a new one.
+        resumed: the run to resume; None: a new one.
 
     Raises:
         InputError: the run would be refused.
@@ -136,7 +136,7 @@ def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
         console.print(f"{'ok' if state == 'ok' else 'warn'}: {detail}")
     if cluster_address(config):
         with ray_session(config) as placement:
-            for line in placement.told:
+            for line in placement.messages:
                 console.print(line)
     console.print("dry run: all is well; nothing was started")
     return 0

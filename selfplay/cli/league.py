@@ -54,7 +54,7 @@ def match(
     model folder or id, random, engine-eps:0.3, softmax:0.1, nodes:5000, uci-elo:1320 (not
     repeatable) or uci:/path/to/engine. Options follow with commas, as in
     quickstart,temperature=0.5,tries=1 or uci:/opt/engine,nodes=2000,option.Contempt=0. The same
-    command goes on where it stopped.
+    command continues where it stopped.
 
     Examples:
 
@@ -72,7 +72,7 @@ def match(
     if json_file is not None and not to_stdout:
         refuse_existing(json_file, force=force)
 
-    def told(pair: int, games: StoredPair, done: int) -> None:
+    def report(pair: int, games: StoredPair, done: int) -> None:
         results = " ".join(game.headers["Result"] for game in games)
         typer.echo(f"pair {pair}: {results}   ({done}/{pairs} pairs)", err=to_stdout)
 
@@ -82,10 +82,10 @@ def match(
             pairs,
             _configuration(config, overrides, seed),
             out=out,
-            told=(lambda pair, games, done: None) if quiet else told,
+            progress=(lambda pair, games, done: None) if quiet else report,
         )
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on with the pairs that are left", err=True)
+        typer.echo("stopped; the same command goes on with the remaining pairs", err=True)
         raise
     _print_summary(summary, json_file, to_stdout=to_stdout, force=force)
 

@@ -67,15 +67,15 @@ def rate(
     name, elo = anchor_of(anchor)
     _refuse(json_file, force)
     read, left_out = _read(games)
-    with progress() as told:
-        told(f"rating {len(read)} games")
+    with progress() as report:
+        report(f"rating {len(read)} games")
         found = rate_pairs(
             pair_up(read),
             anchor=name,
             anchor_elo=elo,
             bootstraps=bootstraps,
             seed=seed,
-            told=told,
+            progress=report,
         )
     whole = {**found.as_dict(), "left_out": left_out}
     if _print_json(json_file, whole):
@@ -99,7 +99,7 @@ def sprt(
     games: Games,
     player: Annotated[str, typer.Option(help="The player that is tested.")],
     opponent: Annotated[
-        str | None, typer.Option(help="Against this one; default: the only one met.")
+        str | None, typer.Option(help="Against this one; default: the only opponent.")
     ] = None,
     elo0: Annotated[float, typer.Option(help="Rejected down to this difference.")] = 0.0,
     elo1: Annotated[float, typer.Option(help="Accepted from this difference on.")] = 10.0,
@@ -125,12 +125,12 @@ def sprt(
         raise InputError(f"--elo0, --elo1, --alpha, --beta: {error}") from error
     read, left_out = _read(games)
     pairs = pair_up(read)
-    met = _opponent(pairs, player, opponent)
-    counts, alone = pentanomial(pairs, player, met)
+    other = _opponent(pairs, player, opponent)
+    counts, alone = pentanomial(pairs, player, other)
     result = test.judge(counts)
     whole = {
         "player": player,
-        "opponent": met,
+        "opponent": other,
         "elo0": elo0,
         "elo1": elo1,
         "alpha": alpha,
@@ -143,7 +143,7 @@ def sprt(
     if _print_json(json_file, whole):
         return
     console = _console()
-    against = f"{visible(player)} against {visible(met)}"
+    against = f"{visible(player)} against {visible(other)}"
     for line in _verdict_lines(against, counts, result, test):
         console.print(Text(line))
     _tell(console, [f"{alone} games without partner left out"] if alone else [])
@@ -160,7 +160,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     terminal = sys.stderr.isatty()
     last = time.monotonic()
 
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         nonlocal last
         if terminal:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
@@ -169,7 +169,7 @@ def progress() -> Iterator[Callable[[str], None]]:
             print(text, file=sys.stderr, flush=True)
 
     try:
-        yield told
+        yield report
     finally:
         if terminal:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
@@ -200,8 +200,8 @@ def _read(paths: list[Path]) -> tuple[tuple[Any, ...], dict[str, int]]:
     read = read_games(paths)
     left_out = read.left_out
     if not read.games:
-        told = "; ".join(_left_out_lines(left_out)) or "none at all"
-        raise InputError(f"{paths[0]}: no finished game between two named players ({told})")
+        why = "; ".join(_left_out_lines(left_out)) or "none at all"
+        raise InputError(f"{paths[0]}: no finished game between two named players ({why})")
     return read.games, left_out
 
 
@@ -222,17 +222,17 @@ def anchor_of(text: str | None) -> tuple[str | None, float]:
 
 
 def _opponent(pairs: list[Any], player: str, opponent: str | None) -> str:
-    met = {
+    opponents = {
         p.first if p.second == player else p.second for p in pairs if player in (p.first, p.second)
     }
-    if not met:
+    if not opponents:
         raise InputError(f"--player {player}: no finished game of that player")
-    told = ", ".join(sorted(met)[:5]) + (", ..." if len(met) > 5 else "")
-    if opponent is None and len(met) > 1:
-        raise InputError(f"--player {player}: met {told}; say which with --opponent")
-    if opponent is not None and opponent not in met:
-        raise InputError(f"--opponent {opponent}: {player} met {told}")
-    return opponent if opponent is not None else met.pop()
+    named = ", ".join(sorted(opponents)[:5]) + (", ..." if len(opponents) > 5 else "")
+    if opponent is None and len(opponents) > 1:
+        raise InputError(f"--player {player}: played {named}; say which with --opponent")
+    if opponent is not None and opponent not in opponents:
+        raise InputError(f"--opponent {opponent}: {player} played {named}")
+    return opponent if opponent is not None else opponents.pop()
 
 
 def _ratings_table(players: tuple[Any, ...]) -> Table:

@@ -78,9 +78,9 @@ def show_evaluation(
             for line in distance_lines(suite.get("by_distance")):
                 console.print(Text(line))
     if test:
-        told = f"these test sets were opened {result['earlier']} times before"
+        before = f"these test sets were opened {result['earlier']} times before"
         console.print(
-            Text(f"{told}; this opening is on record in test_openings.jsonl beside the runs")
+            Text(f"{before}; this opening is on record in test_openings.jsonl beside the runs")
         )
     if json_file is not None:
         write_json(json_file, result, overwrite=force)

@@ -64,7 +64,7 @@ def verify(
     else:
         folder = RunDir.open(target)
         name, some = folder.path.name, None if every else sample
-        findings = verify_run(folder, sample=some, seed=seed, engine=engine, told=_progress)
+        findings = verify_run(folder, sample=some, seed=seed, engine=engine, progress=_progress)
         _progress("")
     whole = {"target": name, **findings.as_dict()}
     whole |= {"sample": None if every else sample, "seed": seed}
@@ -91,21 +91,21 @@ def lines(name: str, findings: Findings) -> list[str]:
     from selfplay.display.text import visible
 
     done = ", ".join(f"{count} {what}" for what, count in findings.checked.items())
-    told = [f"checked: {done or 'nothing'}"]
-    told += [f"differs: {one.line()}" for one in findings.differences[:MOST_LINES]]
+    text = [f"checked: {done or 'nothing'}"]
+    text += [f"differs: {one.line()}" for one in findings.differences[:MOST_LINES]]
     left = len(findings.differences) - MOST_LINES
     if left > 0:
-        told.append(f"differs: {left} more; --json FILE has all")
-    told += [f"not checked: {visible(text)}" for text in findings.unchecked]
-    told += [f"note: {visible(text)}" for text in findings.notes]
+        text.append(f"differs: {left} more; --json FILE has all")
+    text += [f"not checked: {visible(note)}" for note in findings.unchecked]
+    text += [f"note: {visible(note)}" for note in findings.notes]
     if findings.digest is not None:
-        told.append(f"sha256 of SHA256SUMS: {findings.digest}")
+        text.append(f"sha256 of SHA256SUMS: {findings.digest}")
     verdict = {
         "agrees": "everything agrees",
         "differs": f"{len(findings.differences)} differences",
         "incomplete": "what was checked agrees; not everything could be checked",
     }[findings.verdict]
-    return [*told, f"{visible(name)}: {verdict}"]
+    return [*text, f"{visible(name)}: {verdict}"]
 
 
 def _progress(text: str) -> None:

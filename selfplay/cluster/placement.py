@@ -23,7 +23,7 @@ class Role:
     each: dict[str, float]
 
     def __str__(self) -> str:
-        return f"{self.count} {self.name} x {told(self.each)}"
+        return f"{self.count} {self.name} x {in_words(self.each)}"
 
 
 def roles(
@@ -85,19 +85,20 @@ def refuse_impossible(
     Raises:
         InputError: the message has the arithmetic.
     """
-    told_roles = ", ".join(f"{role.count} {role.name}" for role in wanted)
+    all_roles = ", ".join(f"{role.count} {role.name}" for role in wanted)
     for name, need in demand(wanted).items():
         have = total.get(name, 0.0)
         if need > have + _EPSILON:
             raise InputError(
-                f"placement: {told_roles} (the scorers in {pools} pools, one while evaluating) "
+                f"placement: {all_roles} (the scorers in {pools} pools, one while evaluating) "
                 f"need {need:g} {name}, the Ray cluster has {have:g}; {_mend(name)}"
             )
     for role in wanted if nodes else ():
         if role.count and not any(_fits(role.each, node) for node in nodes):
             raise InputError(
-                f"placement: each of the {role.count} {role.name} needs {told(role.each)} on one "
-                f"node; the {len(nodes)} nodes have {'; '.join(told(_plain(n)) for n in nodes)}"
+                f"placement: each of the {role.count} {role.name} needs {in_words(role.each)} on "
+                f"one node; the {len(nodes)} nodes have "
+                f"{'; '.join(in_words(_plain(n)) for n in nodes)}"
             )
 
 
@@ -105,15 +106,15 @@ def lines(wanted: Sequence[Role], total: Resources, free: Resources) -> list[str
     """Return the arithmetic for people; the second line says what others hold at the moment."""
     need = demand(wanted)
     have = {name: total.get(name, 0.0) for name in need}
-    shown = [f"placement: {' + '.join(map(str, wanted))} = {told(need)} of {told(have)}"]
+    shown = [f"placement: {' + '.join(map(str, wanted))} = {in_words(need)} of {in_words(have)}"]
     taken = {n: need[n] - free.get(n, 0.0) for n in need if need[n] > free.get(n, 0.0) + _EPSILON}
     if taken:
-        shown.append(f"placement: {told(taken)} of that are in use by others; waiting for them")
+        shown.append(f"placement: {in_words(taken)} of that are in use by others; waiting for them")
     return shown
 
 
 def shortage(needs: Resources, total: Resources, free: Resources) -> str:
-    """Return what one actor needs beside what the cluster has of it."""
+    """Return what one actor needs, and what the cluster has of it."""
     parts = [
         f"{need:g} {name} (the cluster has {total.get(name, 0.0):g}, {free.get(name, 0.0):g} free)"
         for name, need in needs.items()
@@ -121,7 +122,7 @@ def shortage(needs: Resources, total: Resources, free: Resources) -> str:
     return f"it needs {' and '.join(parts)}"
 
 
-def told(resources: Resources) -> str:
+def in_words(resources: Resources) -> str:
     """Return resources in words: `2 CPU + 1 GPU`."""
     return " + ".join(f"{amount:g} {name}" for name, amount in resources.items()) or "nothing"
 
@@ -149,7 +150,7 @@ def _fits(each: Resources, node: Resources) -> bool:
 
 
 def _plain(node: Resources) -> dict[str, float]:
-    """Leave out what Ray adds by itself: the node's own names and its memory."""
+    """Leave out what Ray adds of its own: the node's own names and its memory."""
     own = ("memory", "object_store_memory")
     return {n: v for n, v in node.items() if n not in own and not n.startswith("node:")}
 

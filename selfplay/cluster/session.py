@@ -1,4 +1,4 @@
-"""Ray: found or started, asked for no more than there is, and left without a process behind."""
+"""Ray: found or started, asked for no more than there is, and left without a stray process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Placement:
 
     sampler_gpus: float
     learner_gpus: float
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     """The arithmetic, for people."""
 
 
@@ -99,7 +99,7 @@ def _own_ray(config: RunConfig) -> Iterator[None]:
                 ray.shutdown()
                 if not _late(error) or time.monotonic() >= until:
                     raise _not_started(error, config) from error
-                continue  # the guard ends what is left of it
+                continue  # the guard ends what remains of it
             os.environ.pop(guard.MARK, None)  # what starts from now on is this process's own
             yield
             return
@@ -235,8 +235,8 @@ def plan(
     wanted = roles(config, sampler, learner)
     least = roles(config, sampler, learner, least=True)
     refuse_impossible(least, resources, nodes, scorer_pools(config))
-    told = lines(wanted, resources, resources if free is None else free)
-    return Placement(sampler, learner, tuple(told))
+    messages = lines(wanted, resources, resources if free is None else free)
+    return Placement(sampler, learner, tuple(messages))
 
 
 def _join(address: str) -> None:

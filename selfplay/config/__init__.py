@@ -1,1 +1,1 @@
-"""The configuration: what a run may be told, read from YAML and overrides."""
+"""The configuration: the settings of a run, read from YAML and overrides."""

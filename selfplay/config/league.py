@@ -10,7 +10,7 @@ from selfplay.config.domains import Section
 
 
 class PromotionConfig(Section):
-    """When a version becomes champion, and what becomes of one that is worse (promotion.py)."""
+    """When a version becomes champion, and what becomes of one that is worse (gate/decide.py)."""
 
     match: bool = False
     """Chess: at each evaluation the candidate plays the champion too, by the rules in `match`,
@@ -25,7 +25,7 @@ class PromotionConfig(Section):
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Chance to call a version better (or worse) that is not even elo0 away."""
     beta: float = Field(0.05, gt=0, lt=0.5)
-    """Chance to miss one that is elo1 away, while pairs are left."""
+    """Chance to miss one that is elo1 away, while pairs remain."""
     max_pairs: int = Field(100, ge=4)
     """Colour-swapped pairs, at most; then the games are undecided."""
     on_worse: Literal["keep", "rollback"] = "keep"
@@ -39,7 +39,7 @@ class PromotionConfig(Section):
 
 
 class LeagueConfig(Section):
-    """Whom the policy meets in its training games besides itself (league/training.py)."""
+    """Opponents of the policy in its training games, besides itself (league/training.py)."""
 
     opponents: Literal["none", "latest", "uniform", "closeness"] = "none"
     """How opponents are drawn: none; the newest frozen version; all alike; those that the policy
@@ -59,5 +59,5 @@ class LeagueConfig(Section):
         if self.opponents == "latest" and not self.versions:
             raise ValueError("opponents=latest draws frozen versions; set versions=true")
         if self.opponents != "none" and not self.versions and not self.anchors:
-            raise ValueError("versions=false leaves nobody to meet; name anchors, e.g. [random]")
+            raise ValueError("versions=false leaves no opponent; name anchors, e.g. [random]")
         return self

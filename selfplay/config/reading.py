@@ -239,7 +239,7 @@ def _refuse_loose(
 
 
 def _expand_home(node: Any) -> None:
-    """Expand a leading ~/ in place: the shell leaves it alone behind the `=` of an override."""
+    """Expand a leading ~/ in place: the shell does not expand it after the `=` of an override."""
     items = node.items() if isinstance(node, dict) else enumerate(node)
     for key, value in list(items):
         if isinstance(value, (dict, list)):

@@ -65,7 +65,7 @@ class CheckpointConfig(Section):
     keep: int = Field(2, ge=1)
     """Checkpoints that keep their trainer state; older ones keep the model only."""
     stop_s: float = Field(12.0, gt=0)
-    """Longest wait for the save behind Ctrl-C or `selfplay jobs stop`."""
+    """Longest wait for the save after Ctrl-C or `selfplay jobs stop`."""
 
 
 class RayConfig(Section):
@@ -76,7 +76,7 @@ class RayConfig(Section):
     num_cpus: int | None = Field(None, ge=1)
     object_store_mb: int = Field(1024, ge=100)
     start_s: float = Field(300.0, gt=0)
-    """Longest wait for a sampler or scorer to get its resources and to load. Behind it the run
+    """Longest wait for a sampler or scorer to get its resources and to load. After it the run
     goes on without that one, or ends and names what is missing when there is no other."""
 
 
@@ -92,7 +92,7 @@ class RunConfig(Section):
     """`domain: both`: share of the groups per domain."""
     steps: int = Field(100, ge=1)
     max_minutes: float | None = Field(None, gt=0)
-    """Training stops after the step in which this much wall time has gone since it began."""
+    """Training stops after the step in which this much wall time has passed since it began."""
     groups_per_step: int = Field(16, ge=1)
     group_size: int = Field(8, ge=2)
     micro_batch_size: int | None = Field(None, ge=1)
@@ -217,14 +217,16 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _league_can_play(self) -> RunConfig:
-        met = self.league.opponents
-        if self.domain == "code" and (self.promotion.match or met != "none"):
-            key = "promotion.match=true" if self.promotion.match else f"league.opponents={met}"
+        opponents = self.league.opponents
+        if self.domain == "code" and (self.promotion.match or opponents != "none"):
+            key = (
+                "promotion.match=true" if self.promotion.match else f"league.opponents={opponents}"
+            )
             raise ValueError(f"{key} needs chess games; set domain=chess or domain=both")
-        if met != "none" and not self.chess.sources.get("selfplay"):
+        if opponents != "none" and not self.chess.sources.get("selfplay"):
             raise ValueError(
-                f"league.opponents={met} needs games of the policy; give chess.sources.selfplay "
-                "a share"
+                f"league.opponents={opponents} needs games of the policy; give "
+                "chess.sources.selfplay a share"
             )
         return self
 

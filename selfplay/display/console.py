@@ -130,8 +130,8 @@ class RunConsole(Closes):
         each = sum(self._step_seconds) / len(self._step_seconds)
         left = each * max(0, self._config.steps - int(self._row.get("step", 0)))
         if self._config.max_minutes is not None:
-            gone = time.monotonic() - self._training_since
-            left = min(left, max(0.0, 60 * self._config.max_minutes - gone))
+            passed = time.monotonic() - self._training_since
+            left = min(left, max(0.0, 60 * self._config.max_minutes - passed))
         return left
 
     def _print(self, line: str | Text) -> None:

@@ -67,7 +67,7 @@ def paired_lines(paired: dict[str, Any] | None) -> list[str]:
         lines.append(
             f"passed, final minus base, paired: {_points(gain)}, {test} p = {passes['p']:.2g}"
         )
-        if wider := passes.get("by_family"):  # a summary by the formula of before
+        if wider := passes.get("by_family"):  # a summary by formula 1
             drawn = f"the same, as if the {wider['n']} families had been drawn anew"
             lines.append(f"{drawn}: {_points(wider)}")
     difference = paired.get("regret_vs_random") or {}
@@ -92,15 +92,15 @@ def distance_lines(by_distance: dict[str, Any] | None) -> list[str]:
     lines = []
     for name, found in (by_distance or {}).items():
         count = f"{found['families']} famil{'y' if found['families'] == 1 else 'ies'}"
-        told = f"{name} from the nearest training family ({count}): "
+        line = f"{name} from the nearest training family ({count}): "
         if name == "more":
-            told = f"three tokens and more from every training family ({count}): "
+            line = f"three tokens and more from every training family ({count}): "
         if "difference" in found:
             before, after = (estimate("pass_rate", found[end]) for end in ("base", "final"))
-            told += f"{before} to {after}, {_points(found['difference'])}, p = {found['p']:.2g}"
+            line += f"{before} to {after}, {_points(found['difference'])}, p = {found['p']:.2g}"
         else:
-            told += estimate("pass_rate", found["pass_rate"])
-        lines.append(told)
+            line += estimate("pass_rate", found["pass_rate"])
+        lines.append(line)
     return lines
 
 

@@ -15,7 +15,7 @@ class TensorBoardLog:
     """Writes every number of a metrics row below `folder`, nested ones as `seconds/learn`."""
 
     def __init__(self, folder: Path, resumed_from: int | None = None) -> None:
-        """Open an event file; on a resume the events of steps behind `resumed_from` are purged."""
+        """Open an event file; on a resume the events of steps after `resumed_from` are purged."""
         purge = None if resumed_from is None else resumed_from + 1
         self._writer = SummaryWriter(str(folder), purge_step=purge)
 

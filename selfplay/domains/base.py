@@ -1,4 +1,4 @@
-"""What the loop asks of a domain: tasks, prompts, scores, figures. One class per domain."""
+"""What the loop asks of a domain: tasks, prompts, scores, metrics. One class per domain."""
 
 from __future__ import annotations
 
@@ -141,5 +141,5 @@ def tell_excluded(section: str, excluded: Mapping[str, int]) -> None:
     """Say on stderr how much of each file does not train because it is evaluated."""
     for name, count in excluded.items():
         if count:
-            told = f"{section}.{name}: {count} left out: they are evaluated, and so never train"
-            print(told, file=sys.stderr, flush=True)
+            note = f"{section}.{name}: {count} left out: they are evaluated, and so never train"
+            print(note, file=sys.stderr, flush=True)

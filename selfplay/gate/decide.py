@@ -1,6 +1,6 @@
 """The gate: a version becomes champion when it is better in one thing and worse in none.
 
-Every item of a suite has a utility for each policy, and the two policies meet item by item:
+Every item of a suite has a utility for each policy, and the two policies are compared item by item:
 
 - code: 1 if all hidden tests pass, else 0;
 - chess: 0 for an illegal answer, which loses the game, else 1 - regret, what was kept of the best
@@ -66,8 +66,8 @@ class SuiteChange:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the change as JSON."""
-        told = {} if self.worst is None else {"not_worse": self.not_worse, "worst": self.worst}
-        return {"change": self.change, **told, "p": self.p, "difference": self.difference.as_dict()}
+        loss = {} if self.worst is None else {"not_worse": self.not_worse, "worst": self.worst}
+        return {"change": self.change, **loss, "p": self.p, "difference": self.difference.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class GamesChange:
 class Decision:
     """Whether the candidate becomes champion, and why; `games` is None where none were played.
 
-    `margin` is None and `formula` 1 in decisions of before; see selfplay/stats/clustered.py.
+    `margin` is None and `formula` 1 in older decisions; see selfplay/stats/clustered.py.
     """
 
     promoted: bool
@@ -159,8 +159,8 @@ def decide(
     doubted = [c.suite for c in changes if c.not_worse is False]
 
     def decision(promoted: bool, reason: str) -> Decision:
-        told = None if formula == 1 else margin
-        return Decision(promoted, bool(worse), reason, changes, games, told, formula)
+        asked = None if formula == 1 else margin
+        return Decision(promoted, bool(worse), reason, changes, games, asked, formula)
 
     if worse:
         return decision(False, f"worse in {', '.join(worse)}")

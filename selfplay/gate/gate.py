@@ -1,4 +1,4 @@
-"""The gate in a run: an evaluated version meets the champion, on suites and, in chess, in games."""
+"""The gate in a run: an evaluated version against the champion, in suites and, in chess, games."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ class Gate:
         players = self._player(version, self._samplers.sample), self._player(champion, guest)
         path = self._run_dir.match_file(version, champion)
 
-        def told(played: int, test: TwoSidedSprt) -> None:
+        def report(played: int, test: TwoSidedSprt) -> None:
             progress(f"games against {named(champion)}: {played} pairs, {test.finding}")
 
         seed = match_seed(self._config.seed, version)
         try:
             with EngineRoom(self._config.model_copy(update={"seed": seed})) as room:
                 _make_room(path, identify(players, room))
-                found = play_title_match(*players, room, self._config.promotion, path, told)
+                found = play_title_match(*players, room, self._config.promotion, path, report)
         finally:
             self._samplers.dismiss_guests()
         file = str(path.relative_to(self._run_dir.path))
@@ -142,7 +142,7 @@ def check_openings(config: RunConfig) -> None:
     """Refuse a book of openings that is broken, and openings too few for the matches of the gate.
 
     Raises:
-        InputError: told at the start of a run, not at its first evaluation.
+        InputError: at the start of a run, not at its first evaluation.
     """
     match_openings(config.promotion.max_pairs, config.seed, config.match, lambda _: 0.5)
     if config.match.openings is None:

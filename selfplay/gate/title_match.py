@@ -17,8 +17,8 @@ from selfplay.ratings.sequential import TwoSidedSprt
 from selfplay.ratings.sprt import Sprt
 from selfplay.stats.clustered import FORMULA
 
-Told = Callable[[int, TwoSidedSprt], None]
-"""Called behind each pair that ended: how many have been played, and where the test stands."""
+Progress = Callable[[int, TwoSidedSprt], None]
+"""Called after each pair: how many have been played, and where the test stands."""
 
 
 def play_title_match(
@@ -27,9 +27,9 @@ def play_title_match(
     room: EngineRoom,
     rules: PromotionConfig,
     path: Path,
-    told: Told = lambda played, test: None,
+    progress: Progress = lambda played, test: None,
 ) -> GamesChange:
-    """Play what is left of the match and return what it said of the candidate.
+    """Play the remaining pairs and return what the match says of the candidate.
 
     The pairs already in the file are counted, not played again; each pair is stored when it ends.
 
@@ -39,7 +39,7 @@ def play_title_match(
         room: its configuration has the match's rules and seed.
         rules: the test.
         path: the PGN file.
-        told: hears of each pair.
+        progress: called after each pair.
 
     Raises:
         InputError: the file holds another match.
@@ -49,17 +49,17 @@ def play_title_match(
     match_id = identify(players, room)
     with closing(MatchFile(path, match_id)) as file:
         test = judged(file.pairs, rules)
-        # A generator: what is left of the match when it is closed is never played.
+        # A generator: the pairs that remain when it is closed are never played.
         with closing(play_match(rules.max_pairs, players, room, file, match_id)) as match:
             while not test.done:
                 pair = next(match)
                 test.add(pair, sum(points(file.pairs[pair])))
-                told(len(file.pairs), test)
-        return told_by(test, file.pairs, players, match_id)
+                progress(len(file.pairs), test)
+        return games_change(test, file.pairs, players, match_id)
 
 
 def judged(pairs: Mapping[int, StoredPair], rules: PromotionConfig) -> TwoSidedSprt:
-    """Return the test behind the pairs of a file."""
+    """Return the test after the pairs of a file."""
     test = TwoSidedSprt(
         Sprt(rules.elo0, rules.elo1, rules.alpha, rules.beta), max_pairs=rules.max_pairs
     )
@@ -68,7 +68,7 @@ def judged(pairs: Mapping[int, StoredPair], rules: PromotionConfig) -> TwoSidedS
     return test
 
 
-def told_by(
+def games_change(
     test: TwoSidedSprt,
     pairs: Mapping[int, StoredPair],
     players: tuple[Player, Player],

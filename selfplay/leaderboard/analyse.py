@@ -27,11 +27,11 @@ class Analyst(Closes):
     """
 
     def __init__(
-        self, engine: Path | None, nodes: int, told: Callable[[str], None] = lambda text: None
+        self, engine: Path | None, nodes: int, progress: Callable[[str], None] = lambda text: None
     ) -> None:
         """Start the engine (None: Stockfish). Raises InputError where there is none."""
         self._scorer = ChessScorer(engine, nodes, HASH_MB)
-        self._told = told
+        self._progress = progress
         self._done = 0
         identity = self._scorer.identity
         self.name = f"{identity.name} {identity.sha256[:12]}, {nodes} nodes a position"
@@ -43,13 +43,13 @@ class Analyst(Closes):
     def __call__(
         self, start: chess.Board, moves: Sequence[chess.Move]
     ) -> tuple[list[Evaluation | None], list[Loss | None]]:
-        """Return the evaluation behind each move, from White's side, and what each move lost.
+        """Return the evaluation after each move, from White's side, and what each move lost.
 
         Raises:
             RunCrashed: the engine hung or died twice on one position.
         """
         self._done += 1
-        self._told(f"analysing game {self._done}")
+        self._progress(f"analysing game {self._done}")
         try:
             return judged(start, moves, lambda board: retried(self._scorer, board))
         except EngineError as error:
@@ -59,7 +59,7 @@ class Analyst(Closes):
 def judged(
     start: chess.Board, moves: Sequence[chess.Move], scores: Callable[[chess.Board], PositionScores]
 ) -> tuple[list[Evaluation | None], list[Loss | None]]:
-    """Return the evaluation behind each move and what it lost, by the scores of each position."""
+    """Return the evaluation after each move and what it lost, by the scores of each position."""
     evaluations: list[Evaluation | None] = []
     lost: list[Loss | None] = []
     board = start.copy()

@@ -26,7 +26,7 @@ ZERO = "random"
 """Held at 0 where no anchor is named and it played."""
 PROGRAMS_SHOWN = 60
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def gather(
     folders: Sequence[RunDir],
     files: Sequence[Path],
     options: Options,
-    told: Told = lambda text: None,
+    progress: Progress = lambda text: None,
 ) -> Leaderboard:
     """Read the runs and the games, rate everybody in one fit, and put it all together.
 
@@ -73,7 +73,7 @@ def gather(
         folders: runs; the PGN files below their matches/ count as if they were named.
         files: PGN files of matches.
         options: see Options.
-        told: hears what is being done.
+        progress: called with what is being done.
 
     Raises:
         InputError: a damaged file, two runs of one name, a file given twice, an unknown anchor.
@@ -81,14 +81,14 @@ def gather(
     """
     runs = []
     for folder in folders:
-        told(f"reading {folder.path}")
+        progress(f"reading {folder.path}")
         runs.append(read_run(folder))
     _check_names(runs)
     games = read_all(_all_files(runs, files))
-    told(f"rating {len(games.players)} players over {len(games.rated)} games")
-    ratings = _ratings(games, options, told)
+    progress(f"rating {len(games.players)} players over {len(games.rated)} games")
+    ratings = _ratings(games, options, progress)
     entries = make_entries(runs, ratings, games.players)
-    with _analyst(options, told) as analyst:
+    with _analyst(options, progress) as analyst:
         shown = _shown_games(runs, games, options, analyst)
         by = analyst.name if analyst is not None else None
     _add_acpl(entries, shown)
@@ -110,15 +110,15 @@ def gather(
 
 
 def head_to_head(games: Sequence[Game], names: Sequence[str]) -> list[list[int]]:
-    """Return [a, b, wins of a, draws, wins of b] for every two that met, as places in `names`."""
+    """Return [a, b, wins of a, draws, wins of b] for every pairing, as places in `names`."""
     place = {name: number for number, name in enumerate(names)}
-    met: dict[tuple[int, int], list[int]] = {}
+    counted: dict[tuple[int, int], list[int]] = {}
     for game in games:
         white, black = place[game.white], place[game.black]
-        counts = met.setdefault((min(white, black), max(white, black)), [0, 0, 0])
+        counts = counted.setdefault((min(white, black), max(white, black)), [0, 0, 0])
         score = game.score if white < black else 1 - game.score
         counts[round(2 - 2 * score)] += 1
-    return [[a, b, *counts] for (a, b), counts in sorted(met.items())]
+    return [[a, b, *counts] for (a, b), counts in sorted(counted.items())]
 
 
 def _check_names(runs: Sequence[Run]) -> None:
@@ -126,7 +126,7 @@ def _check_names(runs: Sequence[Run]) -> None:
         if times > 1:
             paths = ", ".join(str(run.path) for run in runs if run.name == name)
             raise InputError(
-                f"{paths}: {times} runs named {name}, which games cannot tell apart; give one of "
+                f"{paths}: {times} runs named {name}, which games cannot distinguish; give one of "
                 "them, or copy one to a folder of another name"
             )
 
@@ -141,7 +141,7 @@ def _all_files(runs: Sequence[Run], files: Sequence[Path]) -> list[Path]:
     return [*files, *own]
 
 
-def _ratings(games: Games, options: Options, told: Told) -> Ratings | None:
+def _ratings(games: Games, options: Options, progress: Progress) -> Ratings | None:
     if not games.rated:
         if options.anchor is not None:
             raise InputError(f"--anchor {options.anchor}: there are no games; give --games")
@@ -155,7 +155,7 @@ def _ratings(games: Games, options: Options, told: Told) -> Ratings | None:
         anchor_elo=elo,
         bootstraps=options.bootstraps,
         seed=options.seed,
-        told=told,
+        progress=progress,
     )
 
 
@@ -167,11 +167,11 @@ def _ratings_facts(ratings: Ratings | None) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _analyst(options: Options, told: Told) -> Iterator[Analyst | None]:
+def _analyst(options: Options, progress: Progress) -> Iterator[Analyst | None]:
     if options.analyse is None:
         yield None
         return
-    with Analyst(options.engine, options.analyse, told) as analyst:
+    with Analyst(options.engine, options.analyse, progress) as analyst:
         yield analyst
 
 

@@ -69,7 +69,7 @@ class Loss:
 def comment_evaluations(
     movetext: str, *, black_first: bool = False
 ) -> tuple[list[Evaluation | None], Source | None]:
-    """Return the evaluation behind each ply of the main line, and whose they are.
+    """Return the evaluation after each ply of the main line, and whose they are.
 
     The moves are not checked for legality. Where a comment has both forms, lichess's counts; a
     game with a single evaluation of the first kind is of the first kind.
@@ -88,7 +88,7 @@ def comment_evaluations(
 def losses(
     evaluations: Sequence[Evaluation | None], *, black_first: bool = False
 ) -> list[Loss | None]:
-    """Return what each move gave away, where the evaluations before and behind it are known.
+    """Return what each move gave away, where the evaluations before and after it are known.
 
     The first move has none before it. A move that gains counts 0.
     """
@@ -109,7 +109,7 @@ def losses(
 
 
 def _comments(movetext: str) -> Iterator[str]:
-    """Yield for each move of the main line all that is said behind it."""
+    """Yield for each move of the main line all that is said after it."""
     depth = 0
     said: list[str] | None = None
     for token in _TOKEN.findall(movetext):

@@ -22,10 +22,10 @@ _MOST_VERSIONS = 8
 
 @dataclass(slots=True)
 class PlayerFacts:
-    """What the tags of a player's games tell, and the centipawns lost where games are evaluated.
+    """What the tags of a player's games say, and the centipawns lost where games are evaluated.
 
     `tries` has the moves that were legal at the first try, and all that were asked for, by game or,
-    where the tags tell, by pair; `lost_cp` centipawns over `judged` moves.
+    where the tags say so, by pair; `lost_cp` centipawns over `judged` moves.
     """
 
     tries: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class Games:
             "against_itself": "of a player against itself left out",
             "repeated": "left out that stand in two files",
         }
-        told = [f"{n} games {words[key]}" for key, n in sorted(self.left_out.items())]
+        notes = [f"{n} games {words[key]}" for key, n in sorted(self.left_out.items())]
         for name, facts in sorted(self.players.items()):
             for what, found in (("version", facts.versions), ("settings", facts.settings)):
                 if len(found) > 1:
-                    told.append(f"{name}: more than one {what} under this name, rated as one")
-        return told
+                    notes.append(f"{name}: more than one {what} under this name, rated as one")
+        return notes
 
 
 def read_all(paths: Iterable[Path]) -> Games:
@@ -156,8 +156,8 @@ def _learn(
 def _pair_of(game: Game, name: str, number: int) -> tuple[str, ...]:
     """Return what the two games of a pair share (fastchess's and our rounds); else a new number."""
     turn = game.round.rpartition(".")[0]
-    met = game.black if game.white == name else game.white
-    return (game.source, met, turn) if turn else (str(number),)
+    other = game.black if game.white == name else game.white
+    return (game.source, other, turn) if turn else (str(number),)
 
 
 def _judge(

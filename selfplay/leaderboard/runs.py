@@ -1,4 +1,4 @@
-"""What a run folder tells: evaluations, curves, promotions, what it cost and what it ran on.
+"""What a run folder says: evaluations, curves, promotions, what it cost and what it ran on.
 
 Only what the leaderboard needs is kept, so that hundreds of runs fit in memory. No torch, no Ray:
 checkpoints are looked at by the headers of their safetensors files.
@@ -114,7 +114,7 @@ def read_run(run: RunDir) -> Run:
     evaluations, programs = _evaluations(path / "evals")
     versions = [*steps, *run.checkpoints(), *(e.version for e in evaluations)]
     return Run(
-        # As its folder is called: two runs of one configuration are told apart by that.
+        # As its folder is called: two runs of one configuration differ by that.
         name=path.name,
         path=path,
         config=_yaml(path / "config.yaml"),
@@ -163,7 +163,7 @@ def _stored_samples(run: RunDir) -> dict[int, int]:
 
 
 def _steps(metrics: list[dict[str, Any]], stored: Mapping[int, int]) -> dict[int, Step]:
-    """Return the steps by number; samples are unknown behind a step whose count is."""
+    """Return the steps by number; samples are unknown after a step whose count is."""
     steps: dict[int, Step] = {}
     total: int | None = 0
     for row in metrics:
@@ -231,7 +231,7 @@ def _figures(metrics: Mapping[str, Any]) -> Suites:
 
 
 def _measured_beside(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield name and figures of whoever was measured on a suite's items besides the policy."""
+    """Yield name and figures of whoever else was measured on a suite's items."""
     if "random_mover" in numbers:
         yield "random", section(numbers, "random_mover")
     for rule, figures in section(numbers, "rules").items():
@@ -284,9 +284,9 @@ def _promotion(row: Mapping[str, Any]) -> dict[str, Any]:
     suites = []
     for suite, change in section(row, "suites").items():
         difference = interval(section(change).get("difference"))
-        told = words(section(change).get("change"))
+        outcome = words(section(change).get("change"))
         p = number(section(change).get("p"))
-        suites.append({"suite": str(suite), "change": told, "p": p, "difference": difference})
+        suites.append({"suite": str(suite), "change": outcome, "p": p, "difference": difference})
     return {
         "time": number(row.get("time")),
         "version": whole(row.get("version")),

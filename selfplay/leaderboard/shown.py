@@ -21,14 +21,14 @@ SELF_PLAY_PER_RUN = 2
 
 Judged = tuple[Sequence[Evaluation | None], Sequence[Loss | None]]
 Judge = Callable[[chess.Board, Sequence[chess.Move]], Judged]
-"""Evaluates what is behind each move of a line, and what the move lost; see analyse.Analyst."""
+"""Evaluates the position after each move of a line, and what the move lost; see analyse.Analyst."""
 
 
 def choose(places: Sequence[Place], limit: int, first: Collection[str] = ()) -> list[Place]:
     """Return at most `limit` games, the same for the same files, whatever their results.
 
-    Every two players that met get one game in turn, then a second, until the limit; those with a
-    player of `first` go before the others, then those that met more often. Of one meeting the
+    Every pairing gets one game in turn, then a second, until the limit; those with a
+    player of `first` go before the others, then those that played more often. Of one pairing the
     games are evenly spaced over its games in the order of the files.
     """
     meetings: dict[tuple[str, str], list[Place]] = defaultdict(list)
@@ -84,7 +84,7 @@ def read_places(places: Sequence[Place], kind: str, judge: Judge | None) -> list
 def game_json(text: str, judge: Judge | None = None) -> dict[str, Any]:
     """Return one game: players, tags, moves, notes, evaluations and marks by ply.
 
-    `uci` and `san` have one word per ply. Moves behind the first that is not legal, and behind
+    `uci` and `san` have one word per ply. Moves after the first that is not legal, and after
     MOST_PLIES, are left out, and `broken` says so. `evaluations` are White's, centipawns or "#3",
     one per ply; `marks` has "??", "?" and "?!" by ply.
     """
@@ -150,7 +150,7 @@ def _evaluated(
 
 
 def _tags(headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the viewer tells of a game; tags that do not say anything are empty."""
+    """Return what the viewer shows of a game; tags that do not say anything are empty."""
     names = ("White", "Black", "Result", "Date", "Event", "Round", "Termination")
     tags = {name.lower(): _said(headers.get(name, "")) for name in names}
     tags["detail"] = _said(headers.get("TerminationDetails", ""))

@@ -19,7 +19,7 @@ from selfplay.stats.intervals import Z95
 class Passes:
     """What an evaluation passed of a suite: by cluster, tasks passed and tasks at all.
 
-    `items` tells sets of tasks apart. All that is kept of the rows: runs have thousands.
+    `items` distinguishes sets of tasks. All that is kept of the rows: runs have thousands.
     """
 
     items: str
@@ -28,7 +28,7 @@ class Passes:
 
 
 def passes_of(rows: Sequence[Mapping[str, Any]]) -> Passes:
-    """Return what greedy answers passed; rows that met an infrastructure error are left out."""
+    """Return what greedy answers passed; rows with an infrastructure error are left out."""
     sound = [row for row in rows if row["verdict"] != "infra_error"]
     passed: dict[str, int] = {}
     tasks: dict[str, int] = {}
@@ -43,7 +43,7 @@ def passes_of(rows: Sequence[Mapping[str, Any]]) -> Passes:
 def suite_ranks(
     figures: Sequence[Mapping[str, Any]], passes: Sequence[Passes | None]
 ) -> list[int | None]:
-    """Return the rank of each entry by its pass rate; see ranks.py.
+    """Return the rank of each entry by its pass rate; see selfplay/ratings/ranks.py.
 
     Entries that answered the same tasks are compared cluster by cluster; others, and those of which
     the interval alone is known, as independent.

@@ -31,7 +31,7 @@ def markdown(data: Data) -> str:
         parts += [f"## {_cell(suite)}", _table(*_code(entries, suite))]
     parts.append(
         "Value [95% interval]. Who is certainly above another has the smaller rank; those of one "
-        "rank are not told apart. What is unknown is empty."
+        "rank are not distinguished. What is unknown is empty."
     )
     parts += ["\n".join(f"- {_cell(note)}" for note in data["notes"])] if data["notes"] else []
     return "\n\n".join(parts) + "\n"

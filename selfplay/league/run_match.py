@@ -27,7 +27,7 @@ from selfplay.league.policy import PolicyPlayer
 from selfplay.league.referee import Referee
 from selfplay.league.roster import EngineRoom, open_player
 
-Told = Callable[[int, StoredPair, int], None]
+Progress = Callable[[int, StoredPair, int], None]
 """Called with pair, its games, and how many pairs are done."""
 
 
@@ -37,16 +37,16 @@ def run_match(
     config: RunConfig,
     *,
     out: Path | None = None,
-    told: Told = lambda pair, games, done: None,
+    progress: Progress = lambda pair, games, done: None,
 ) -> dict[str, Any]:
-    """Play the match, or what is left of it, and return its summary (see match_summary).
+    """Play the match, or the rest of it, and return its summary (see match_summary).
 
     Args:
         names: specs of players A and B (see specs.FORMS).
         pairs: openings, each played twice.
         config: its `match`, `engine` and `seed`; `chess` for models that belong to no run.
         out: the PGN file; None names one after the players below matches/.
-        told: hears of each pair that has ended now.
+        progress: called after each pair that ends now.
 
     Raises:
         InputError: a player, an opening book or the file cannot be used.
@@ -61,7 +61,7 @@ def run_match(
         stack.callback(file.close)
         try:
             for pair in play_match(pairs, players, room, file, match_id):
-                told(pair, file.pairs[pair], len(file.pairs))
+                progress(pair, file.pairs[pair], len(file.pairs))
         except EngineError as error:
             raise RunCrashed(
                 f"{error}; {len(file.pairs)} pairs are in {path}, the same command goes on"

@@ -24,7 +24,7 @@ class Batch:
 class RolloutBuffer:
     """First in, first out; staleness is counted in policy versions.
 
-    A batch that is sampled now is trained behind those that wait and behind the one in training;
+    A batch that is sampled now is trained after those that wait and after the one in training;
     it is refused when that would make it older than `max_staleness` versions.
     """
 
@@ -45,7 +45,7 @@ class RolloutBuffer:
         self._batches.append(batch)
 
     def clear(self) -> list[Batch]:
-        """Remove and return all batches: their policy was left."""
+        """Remove and return all batches: their policy was given up."""
         batches = list(self._batches)
         self._batches.clear()
         return batches

@@ -22,7 +22,7 @@ from selfplay.sampler.prompts import answer_ids, answer_text, prompt_ids
 from selfplay.scorer.pool import ScorerPool
 
 SPARE_ROUNDS = 2
-"""Further rounds for a step all of whose groups met infrastructure errors."""
+"""Further rounds for a step all of whose groups had infrastructure errors."""
 
 
 class Collector:

@@ -100,10 +100,10 @@ class Evaluator:
         made = make_domain("chess", config.model_copy(update={"chess": chess}))
         positions = config.eval.base_positions
         name = prompt_name(form.model_dump())
-        told = made.evaluate(
+        numbers = made.evaluate(
             suite, positions, self.ask, scorers.score, lambda text: progress(f"{text}, {name}")
         )
-        return {**form.model_dump(), "positions": positions, **told}
+        return {**form.model_dump(), "positions": positions, **numbers}
 
     def ask(
         self,

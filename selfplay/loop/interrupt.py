@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Interrupt:
-    """Ctrl-C: at once where nothing is lost, behind the running update otherwise."""
+    """Ctrl-C: at once where nothing is lost, after the running update otherwise."""
 
     def __init__(self) -> None:
         self.asked = False

@@ -127,7 +127,7 @@ def resumed_config(
 
 
 def _why_kept(key: str, config: RunConfig) -> str | None:
-    """Return why a resumed run keeps a key (dotted, with the place in a list or table behind it).
+    """Return why a resumed run keeps a key (dotted, then the place in a list or table).
 
     None: an override of it takes effect.
     """

@@ -27,7 +27,7 @@ def bootstrap(
     near: NDArray[np.float64],
     bootstraps: int,
     seed: int,
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.float64]:
     """Return ratings in nats of `bootstraps` resamples of the pairs, shape (bootstraps, players).
 
@@ -41,7 +41,7 @@ def bootstrap(
         near: shape (players,), where the fits start.
         bootstraps: number of resamples.
         seed: of the weights.
-        told: hears how many are done.
+        progress: called with how many are done.
     """
     rng = np.random.default_rng(seed)
     pairs = table.games.size
@@ -55,7 +55,7 @@ def bootstrap(
         games = table.meeting_sums(drawn * table.games)
         points = table.meeting_sums(drawn * table.points)
         rows[begin : begin + step] = fit(table, games, points, root, near, _CLOSE)
-        told(min(begin + step, bootstraps))
+        progress(min(begin + step, bootstraps))
     return rows
 
 

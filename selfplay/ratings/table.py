@@ -33,7 +33,7 @@ MEETINGS_FITTED = 12_000_000
 _NAMED = 3
 """How many of many are named in a note."""
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 Opponents = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Ratings in Elo of a player's rated opponents, and the pairs played with each."""
 
@@ -120,7 +120,7 @@ def rate(
     anchor_elo: float = 0.0,
     bootstraps: int | None = None,
     seed: int = 0,
-    told: Told = lambda text: None,
+    progress: Progress = lambda text: None,
 ) -> Ratings:
     """Return the ratings of all players in `pairs`, repeatable under `seed`.
 
@@ -132,7 +132,7 @@ def rate(
         bootstraps: resamples of the pairs; 0 leaves the intervals infinite. None: RESAMPLES, or
             fewer where there are many players (see `resamples_for`).
         seed: of the resamples.
-        told: hears what is being done.
+        progress: called with what is being done.
 
     Raises:
         InputError: no game, or the anchor played none.
@@ -151,13 +151,13 @@ def rate(
                 f"{bootstraps} resamples instead of {RESAMPLES}, for {len(table.players)} players "
                 f"and {len(table.a)} meetings; --bootstraps takes more",
             )
-    told(f"fitting {len(table.players)} players")
+    progress(f"fitting {len(table.players)} players")
     games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
     played = table.player_sums(games, games)
     root = held if held is not None else int(group[np.argmax(played[group])])
     nats = fit(table, games[None], points[None], root)[0]
     resamples = bootstrap(
-        table, root, nats, bootstraps, seed, lambda done: told(f"resample {done}/{bootstraps}")
+        table, root, nats, bootstraps, seed, lambda done: progress(f"resample {done}/{bootstraps}")
     )
     if held is None:
         nats = nats - nats[group].mean()
@@ -170,7 +170,7 @@ def rate(
         else _ends(float(elos[player]), resamples[:, player], *against[player])
         for player in range(len(table.players))
     ]
-    told(f"comparing {len(table.players)} players")
+    progress(f"comparing {len(table.players)} players")
     lines = _lines(table, elos, ends, _ranks(table, elos, resamples, against))
     notes += _unconnected(table, elos)
     return Ratings(
@@ -201,7 +201,7 @@ def _ranks(
     resamples: NDArray[np.float64],
     against: Sequence[Opponents],
 ) -> list[int | None]:
-    """Return the rank groups; see ranks.py."""
+    """Return the rank groups; see selfplay/ratings/ranks.py."""
     pairs = table.player_sums(table.meeting_pairs, table.meeting_pairs)
     # As if each pair were one decisive game, which is the most that it can vary.
     least = [
@@ -222,15 +222,15 @@ def _unconnected(table: Crosstable, elos: NDArray[np.float64]) -> tuple[str, ...
     groups = [group for group in islands(table) if rated.isdisjoint(group.tolist())]
     if not groups:
         return ()
-    told = []
+    listed = []
     for group in groups[:_NAMED]:
         names = ", ".join(table.players[i] for i in group[:_NAMED])
         more = ", ..." if group.size > _NAMED else ""
-        told.append(f"{group.size} ({names}{more})")
+        listed.append(f"{group.size} ({names}{more})")
     more = f" and {len(groups) - _NAMED} more groups" if len(groups) > _NAMED else ""
     return (
         "players whom no chain of games joins to the rated ones, by group: "
-        + "; ".join(told)
+        + "; ".join(listed)
         + more,
     )
 
@@ -301,7 +301,7 @@ def _lines(
     games, points = table.meeting_sums(table.games), table.meeting_sums(table.points)
     played = table.player_sums(games, games)
     scored = table.player_sums(points, games - points)
-    met = table.player_sums(table.meeting_pairs, table.meeting_pairs)
+    meetings = table.player_sums(table.meeting_pairs, table.meeting_pairs)
     lines = [
         PlayerRating(
             name=name,
@@ -311,7 +311,7 @@ def _lines(
             high=ends[i][1],
             rank=places[i],
             games=int(played[i]),
-            pairs=int(met[i]),
+            pairs=int(meetings[i]),
             points=float(scored[i]),
         )
         for i, name in enumerate(table.players)

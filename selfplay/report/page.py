@@ -181,13 +181,13 @@ def _tests(run_dir: RunDir) -> list[str]:
     if not results:
         return []
     newest = results[-1]
-    told = (
+    text = (
         f"Nothing was chosen on these. Opened {newest['opening']['time']}, version "
         f"{newest['version']}; these sets had been opened {newest['earlier']} times before below "
         "this folder of runs."
     )
     table = comparison_html({"suites": newest["compared"]})
-    return [_section("Test sets", f"<p>{escape(told)}</p>{table}")]
+    return [_section("Test sets", f"<p>{escape(text)}</p>{table}")]
 
 
 def _promotions(run_dir: RunDir) -> list[str]:

@@ -16,7 +16,7 @@ FAILED_CHARS = 400
 class Answer:
     """One answer to a task, cut to what is shown of it; every text is a model's or follows from it.
 
-    `failed` tells of the first failed test ("" where none is known), `hidden` that it is one.
+    `failed` describes the first failed test ("" where none is known), `hidden` that it is one.
     """
 
     program: str
@@ -57,11 +57,11 @@ def programs_html(evals: dict[str, dict[str, Any]]) -> str:
 
 def _answer(row: dict[str, Any]) -> Answer:
     failed = row.get("failed") or {}
-    told = [f"{key}: {failed[key]}" for key in ("input", "expected", "got") if failed.get(key)]
+    fields = [f"{key}: {failed[key]}" for key in ("input", "expected", "got") if failed.get(key)]
     return Answer(
         program=str(row.get("program") or row.get("completion") or "")[:MOST_CHARS],
         verdict=str(row.get("verdict")),
-        failed="; ".join(told),
+        failed="; ".join(fields),
         hidden=bool(failed.get("hidden")),
     )
 

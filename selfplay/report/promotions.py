@@ -31,11 +31,11 @@ def _row(row: dict[str, Any]) -> str:
     evidence = [_suite(name, found) for name, found in (row.get("suites") or {}).items()]
     if row.get("games"):
         evidence.append(_games(row["games"]))
-    told = "".join(f"<p>{escape(line, 300)}</p>" for line in evidence)
+    shown = "".join(f"<p>{escape(line, 300)}</p>" for line in evidence)
     return (
         f"<tr><th>{escape(_version(row.get('version')))}</th><td>{escape(against)}</td>"
         f"<td>{escape(str(action))}</td><td>{escape(str(row.get('reason') or ''), 200)}</td>"
-        f"<td>{told}</td></tr>"
+        f"<td>{shown}</td></tr>"
     )
 
 
@@ -45,10 +45,10 @@ def _version(version: Any) -> str:
 
 def _suite(name: str, found: dict[str, Any]) -> str:
     gain, p = found.get("difference") or {}, found.get("p")
-    told = "" if p is None else f", p = {p:.2g}"
+    chance = "" if p is None else f", p = {p:.2g}"
     return (
         f"{name}: {found.get('change')}, {_signed(gain.get('value'))} "
-        f"[{_signed(gain.get('low'))}, {_signed(gain.get('high'))}]{told}"
+        f"[{_signed(gain.get('low'))}, {_signed(gain.get('high'))}]{chance}"
     )
 
 
@@ -57,7 +57,7 @@ def _games(games: dict[str, Any]) -> str:
     llrs = ", ".join(number(test.get("llr_judged"), 2) for test in tests)
     bounds = ", ".join(number(bound, 2) for bound in games.get("bounds") or [])
     return (
-        f"games: {games.get('change')} behind {games.get('pairs')} pairs "
+        f"games: {games.get('change')} after {games.get('pairs')} pairs "
         f"(+{games.get('wins')} ={games.get('draws')} -{games.get('losses')}), "
         f"Elo {number(elo.get('value'), 0)} "
         f"[{number(elo.get('low'), 0, '-inf')}, {number(elo.get('high'), 0, 'inf')}], "

@@ -70,9 +70,9 @@ def spread_of(metrics: list[dict[str, Any]]) -> float | None:
 def compare_evals(evals: dict[str, dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
     """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured.
 
-    Chess suites have "rules" too (rule -> figures) and, where the base model was asked in other
-    ways, "prompts": [{"style", "shots", "positions", and its figures}]. Held-out families have
-    "by_distance" (selfplay/domains/code/by_distance.py).
+    Chess suites have "rules" too (rule -> figures) and, where the base model was measured under
+    other prompts, "prompts": [{"style", "shots", "positions", and its figures}]. Held-out families
+    have "by_distance" (selfplay/domains/code/by_distance.py).
     """
     base, final = evals.get("base"), evals.get("final")
     suites: dict[str, Any] = {}

@@ -53,8 +53,8 @@ def score_file(
     """Score every row of `source` and write the rows with their scores to `target`.
 
     A chess row is {"fen", "completion"} with, optionally, "moves" (UCI, leading to the FEN from
-    "start_fen" or the usual start); for code see score_code.py. Other keys are kept. All rows are
-    checked before the first is scored, and `target` appears only when all are done.
+    "start_fen" or the usual start); for code see domains/code/score_file.py. Other keys are kept.
+    All rows are checked before the first is scored, and `target` appears only when all are done.
 
     Returns:
         How many rows got each verdict.

@@ -56,12 +56,12 @@ def check_answers(
         yield Difference.words(file, f"row {number}, payload", "no task", str(error))
         return
     if list(group.rows[0]["prompt_ids"]) not in _ways(tokenizer, due):
-        told = tokenizer.decode(group.rows[0]["prompt_ids"]), tokenizer.decode(due)
-        yield Difference(file, f"row {number}, prompt_ids", *told)
+        texts = tokenizer.decode(group.rows[0]["prompt_ids"]), tokenizer.decode(due)
+        yield Difference(file, f"row {number}, prompt_ids", *texts)
     listed = domain.actions(task, config.group_size, group.rows[0]["seed"]) or []
     if len(group.rows) - group.drawn != len(listed):
-        told = f"{len(group.rows) - group.drawn} items", f"{len(listed)} items"
-        yield Difference.words(file, f"rows from {number}, listed actions", *told)
+        sizes = f"{len(group.rows) - group.drawn} items", f"{len(listed)} items"
+        yield Difference.words(file, f"rows from {number}, listed actions", *sizes)
         return
     for k in chosen:
         row, place = group.rows[k], f"row {group.numbers[k]}"

@@ -27,16 +27,16 @@ class Artefacts:
     run: Run
     findings: Findings
     legal: Mapping[str, Sequence[Sequence[str]]]
-    told: Callable[[str], None]
+    progress: Callable[[str], None]
 
     def check(self) -> None:
         """Run all checks."""
-        self.told("games and matches")
+        self.progress("games and matches")
         self.games()
         matches.check_folder(self.run.folder.path, self.findings, left_out=("games",))
-        self.told("decisions and summary")
+        self.progress("decisions and summary")
         self.decisions()
-        self.told("checkpoints and hashes")
+        self.progress("checkpoints and hashes")
         self.checkpoints()
         self.sums()
 
@@ -78,8 +78,8 @@ class Artefacts:
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
             aside = decisions.set_aside(folder.path)
-            told = None if run.older_steps else self._title_matches(rows)
-            self.findings.add(decisions.check_promotions(rows, run.evals, aside, told))
+            games = None if run.older_steps else self._title_matches(rows)
+            self.findings.add(decisions.check_promotions(rows, run.evals, aside, games))
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
             self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))
@@ -98,15 +98,15 @@ class Artefacts:
 
         By the formula that the decision of promotions.jsonl names which they were played for.
         """
-        told: dict[str, GamesChange] = {}
+        found: dict[str, GamesChange] = {}
         played = ((row.get(GAMES), formula_of(row)) for row in rows)
         formulas = {g.get("file"): formula for g, formula in played if isinstance(g, dict)}
         for path in self.run.folder.match_files():
             file = path.relative_to(self.run.folder.path).as_posix()
             with self.findings.guard(file):
                 formula = formulas.get(file, FORMULA)
-                told[file] = matches.title_match(path, self.run.config.promotion, formula)
-        return told
+                found[file] = matches.title_match(path, self.run.config.promotion, formula)
+        return found
 
     def _report(self) -> None:
         starts = self.run.manifest.get("starts") or [self.run.manifest]
@@ -137,25 +137,25 @@ class Artefacts:
                     self.findings.add(checkpoints.check_sums(file, folder))
             else:
                 self.findings.notes.append(
-                    f"{file}: no {SUMS}: nothing tells whether its weights are those of the run"
+                    f"{file}: no {SUMS}: nothing says whether its weights are those of the run"
                 )
             self.findings.checked["checkpoints"] += 1
         self.findings.add(checkpoints.same_shapes(shapes))
         summary = self.run.summary or {}
         steps = summary.get("steps")
         if summary.get("status") == "finished" and steps not in list(whole):
-            told = f"none of step {steps}", "the final version's"
-            self.findings.add([Difference.words("checkpoints", "", *told)])
+            sides = f"none of step {steps}", "the final version's"
+            self.findings.add([Difference.words("checkpoints", "", *sides)])
 
     def sums(self) -> None:
         """Check the hashes of all results, and keep the one number that stands for them."""
         folder = self.run.folder.path
         if not (folder / SUMS).is_file():
-            # A run of before there were hashes has none anywhere.
+            # A run from before there were hashes has none anywhere.
             hashed = any((path / SUMS).is_file() for path in self.run.folder.checkpoints().values())
-            told = self.findings.unchecked if hashed else self.findings.notes
+            lines = self.findings.unchecked if hashed else self.findings.notes
             if self.run.summary is not None:
-                told.append(f"{SUMS} is missing: it is written when a run ends")
+                lines.append(f"{SUMS} is missing: it is written when a run ends")
             return
         with self.findings.guard(SUMS):
             self.findings.add(checkpoints.check_sums("", folder))

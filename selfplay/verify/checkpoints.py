@@ -65,17 +65,17 @@ def check_sums(file: str, folder: Path) -> Iterator[Difference]:
         InputError: the list cannot be read.
     """
     for name, listed in read_sums(folder / SUMS).items():
-        path, told = folder / name, f"{file}/{name}" if file else name
+        path, label = folder / name, f"{file}/{name}" if file else name
         if ".." in Path(name).parts or Path(name).is_absolute():
             yield Difference.words(
                 f"{file}/{SUMS}" if file else SUMS, name, "listed", "a file below it"
             )
         elif not path.is_file():
-            yield Difference.words(told, "", "no file", f"a file: {SUMS} names it")
+            yield Difference.words(label, "", "no file", f"a file: {SUMS} names it")
         else:
             computed = sha256_of(path)
             if computed != listed:
-                yield Difference(told, f"sha256 in {SUMS}", listed, computed)
+                yield Difference(label, f"sha256 in {SUMS}", listed, computed)
 
 
 def check_unlisted(run: Path) -> Iterator[Difference]:

@@ -18,7 +18,7 @@ from selfplay.verify.matches import as_in_tags
 PROMOTIONS = "promotions.jsonl"
 BASE = "base"
 WHOLE = "whole_"
-"""A champion asked once more, all that the final evaluation asks (gate.py): nothing judges it."""
+"""A champion's answers to all that the final evaluation asks (gate/gate.py); not judged."""
 _GIVEN = ("run", "status", "wall_seconds", "peak_memory_bytes")
 """Keys of the summary that nothing stored decides."""
 
@@ -31,9 +31,9 @@ def check_promotions(
     set_aside: Collection[str] = (),
     matches: Mapping[str, GamesChange] | None = None,
 ) -> list[Difference]:
-    """Make every decision of the gate again, from the two evaluations that met.
+    """Make every decision of the gate again, from the two evaluations that it compared.
 
-    An evaluation that was made again behind a resume has several rows, of which the last counts.
+    An evaluation that was made again after a resume has several rows, of which the last counts.
 
     Args:
         rows: those of promotions.jsonl.
@@ -62,12 +62,12 @@ def check_promotions(
                 stored[GAMES] = as_in_tags(games)
             found += named_differences(PROMOTIONS, stored, due, place)
         elif judged[0] not in evals and judged[0] not in set_aside:
-            told = "no file", f"what {place} of {PROMOTIONS} judged"
-            found.append(Difference.words(f"evals/{judged[0]}.json", "", *told))
+            sides = "no file", f"what {place} of {PROMOTIONS} judged"
+            found.append(Difference.words(f"evals/{judged[0]}.json", "", *sides))
     for judged, name in kept.items():
         if name != BASE and not name.startswith(WHOLE) and judged not in last:
-            told = "no line", "a decision"
-            found.append(Difference.words(PROMOTIONS, f"evaluation {name}", *told))
+            sides = "no line", "a decision"
+            found.append(Difference.words(PROMOTIONS, f"evaluation {name}", *sides))
     return found
 
 
@@ -118,9 +118,9 @@ def _champion_then(rows: Sequence[Mapping[str, Any]], number: int, evals: Evals)
     if "champion" in rows[number]:
         version = _promoted(rows[:number]) or 0
         mine = [key for key, e in evals.items() if int(e.get("version") or 0) == version]
-        told = str(rows[number].get("against"))
+        stated = str(rows[number].get("against"))
         kept = f"step_{version:06d}"  # what a resume made of a final evaluation
-        return next((key for key in (told, kept, *mine) if key in mine), BASE)
+        return next((key for key in (stated, kept, *mine) if key in mine), BASE)
     names = [str(row["evaluation"]) for row in rows]
     for i in reversed(range(number)):
         again = names[i] in names[i + 1 :]
@@ -182,10 +182,10 @@ def check_report(folder: RunDir, *, same_code: bool) -> tuple[list[Difference], 
         return [], ["report.html is missing; `selfplay report` writes it"]
     if path.read_text(encoding="utf-8") == render(folder):
         return [], []
-    told = "what `selfplay report` writes from this folder"
+    fresh = "what `selfplay report` writes from this folder"
     if same_code:
-        return [Difference.words("report.html", "", "another page", told)], []
-    return [], [f"report.html is not {told} with the package that is installed here"]
+        return [Difference.words("report.html", "", "another page", fresh)], []
+    return [], [f"report.html is not {fresh} with the package that is installed here"]
 
 
 def champion_text(folder: Path) -> str | None:

@@ -97,8 +97,8 @@ def check_figures(
         due = chess_eval.suite_numbers(rows, formula)
     else:
         due = code_eval.suite_numbers(rows, config.eval.samples, config.eval.k, formula)
-    told = ("rows", "prompts", *PromptForm.model_fields, "positions")
-    stored = {key: value for key, value in numbers.items() if key not in told}
+    described = ("rows", "prompts", *PromptForm.model_fields, "positions")
+    stored = {key: value for key, value in numbers.items() if key not in described}
     due.pop("rows", None)
     return named_differences(file_of(name), stored, due, f"suites.{suite}")
 
@@ -174,7 +174,7 @@ def row_made(
 
 
 def row_stored(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a row can be compared; rows of before do not name their cluster."""
+    """Return what of a row can be compared; older rows do not name their cluster."""
     kept = {key: value for key, value in row.items() if key not in TOLD}
     kept["cluster"] = cluster_of(row)
     return kept | ({"legality": legality(row["verdict"])} if "fen" in row else {})

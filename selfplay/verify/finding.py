@@ -46,13 +46,13 @@ class Difference:
 
     @classmethod
     def words(cls, file: str, place: str, stored: str, recomputed: str) -> Difference:
-        """Return a difference that is told in words of ours, which need no quotes."""
+        """Return a difference between two phrases of ours, which need no quotes."""
         return cls(file, place, _Words(stored), _Words(recomputed))
 
     def line(self) -> str:
         """Return the difference on one line; whatever a model wrote is made harmless."""
         where = visible(f"{self.file}: {self.place}" if self.place else self.file, 400)
-        return f"{where}: stored {_told(self.stored)}, recomputed {_told(self.recomputed)}"
+        return f"{where}: stored {_quoted(self.stored)}, recomputed {_quoted(self.recomputed)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the difference as JSON."""
@@ -73,7 +73,7 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
     digest: str | None = None
-    """sha256 of the run's SHA256SUMS: the one number to note elsewhere (sums.py)."""
+    """sha256 of the run's SHA256SUMS: the one number to note elsewhere (rundir/checksums.py)."""
 
     @property
     def verdict(self) -> Verdict:
@@ -93,8 +93,8 @@ class Findings:
         try:
             yield
         except FAULTS as error:
-            told = f"{type(error).__name__}: {error}"
-            self.add([Difference.words(file, "", "what nothing follows from", told)])
+            fault = f"{type(error).__name__}: {error}"
+            self.add([Difference.words(file, "", "content that nothing follows from", fault)])
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON."""
@@ -131,8 +131,8 @@ def named_differences(
         return found
     if isinstance(stored, (list, tuple)) and isinstance(recomputed, (list, tuple)):
         if len(stored) != len(recomputed):
-            told = f"{len(stored)} items", f"{len(recomputed)} items"
-            return [Difference.words(file, place, *told)]
+            sizes = f"{len(stored)} items", f"{len(recomputed)} items"
+            return [Difference.words(file, place, *sizes)]
         found = []
         for index, both in enumerate(zip(stored, recomputed, strict=True)):
             found += named_differences(file, *both, f"{place}[{index}]", close=close)
@@ -153,7 +153,7 @@ def _joined(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
 
 
-def _told(value: Any) -> str:
+def _quoted(value: Any) -> str:
     if isinstance(value, _Words):
         return visible(value, _SHOWN)
     text = repr(value) if isinstance(value, (str, list, dict, tuple)) else str(value)

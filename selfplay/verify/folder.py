@@ -138,7 +138,7 @@ def _check_start(start: Mapping[str, Any]) -> None:
 
 
 def _read_evals(folder: RunDir, findings: Findings) -> dict[str, dict[str, Any]]:
-    """Read every evaluation by itself, so that a broken one hides no other."""
+    """Read every evaluation on its own, so that a broken one hides no other."""
     evals: dict[str, dict[str, Any]] = {}
     for path in sorted((folder.path / "evals").glob("*.json")):
         if "." in path.stem:

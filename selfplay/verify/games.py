@@ -53,9 +53,9 @@ def check_text(file: str, place: str, game: chess.pgn.Game, text: str) -> list[D
     plies = sum(1 for _ in game.mainline())
     stored = {
         "PlyCount": game.headers.get("PlyCount"),
-        "result behind the moves": (text.split() or [""])[-1],
+        "result after the moves": (text.split() or [""])[-1],
     }
-    due = {"PlyCount": str(plies), "result behind the moves": game.headers.get("Result")}
+    due = {"PlyCount": str(plies), "result after the moves": game.headers.get("Result")}
     return found or named_differences(file, stored, due, place)
 
 

@@ -22,7 +22,7 @@ from selfplay.verify.folder import Run
 from selfplay.verify.groups import StoredGroup, file_of
 
 FILES = ("mbpp", "jsonl")
-"""Data sets whose tasks are told by their contents; families are told by their split."""
+"""Data sets whose tasks are recognised by their contents; families by their split."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class HeldOut:
     positions: frozenset[str]
     ids: frozenset[str]
     load_marks: Callable[[], frozenset[str]]
-    """Called once, when the first task of a file is met."""
+    """Called once, at the first task of a file."""
     _marks: frozenset[str] | None = None
     _known: dict[str, bool] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from envs.chess.pgn import game_result
 from envs.errors import InputError
 from selfplay.config.league import PromotionConfig
 from selfplay.gate.decide import GamesChange
-from selfplay.gate.title_match import judged, told_by
+from selfplay.gate.title_match import games_change, judged
 from selfplay.league.match_file import Stored, StoredPair, tag
 from selfplay.league.match_summary import summarise
 from selfplay.league.player import Player
@@ -38,7 +38,7 @@ _CHANCE = "White's winning chance "
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A player as the tags of its games tell of it."""
+    """A player as the tags of its games describe it."""
 
     name: str
     version: str
@@ -85,17 +85,17 @@ def check_files(path: Path, folder: Path, findings: Findings) -> None:
     """Check a match's PGN file and, where there is one, its JSON beside it."""
     file, beside = path.relative_to(folder).as_posix(), path.with_suffix(".json")
     with findings.guard(file):
-        formula, stored, told = FORMULA, None, beside.relative_to(folder).as_posix()
+        formula, stored, label = FORMULA, None, beside.relative_to(folder).as_posix()
         if beside.is_file():
-            with findings.guard(told):
+            with findings.guard(label):
                 stored = read_json(beside)
                 formula = formula_of(stored)
         found, due = check_match(file, path, formula)
         findings.add(found)
         findings.checked["matches"] += 1
         if due is not None and stored is not None:
-            with findings.guard(told):
-                findings.add(check_numbers(told, stored, due))
+            with findings.guard(label):
+                findings.add(check_numbers(label, stored, due))
 
 
 def check_match(
@@ -200,8 +200,8 @@ def numbers(
 ) -> dict[str, Any]:
     """Return what `selfplay match --json` writes of these pairs, without the file's name."""
     stored, players, headers = _as_stored(pairs)
-    told = {"seed": int(headers["Seed"]), "match_id": headers["MatchId"]}
-    result: dict[str, Any] = plain(summarise(stored, players, formula) | told)
+    names = {"seed": int(headers["Seed"]), "match_id": headers["MatchId"]}
+    result: dict[str, Any] = plain(summarise(stored, players, formula) | names)
     return result
 
 
@@ -219,7 +219,7 @@ def title_match(path: Path, rules: PromotionConfig, formula: int = FORMULA) -> G
         pair, _, half = game.headers["Round"].partition(".")
         pairs.setdefault(int(pair), {})[int(half)] = game
     stored, players, headers = _as_stored(pairs)
-    return told_by(judged(stored, rules), stored, players, headers["MatchId"], formula)
+    return games_change(judged(stored, rules), stored, players, headers["MatchId"], formula)
 
 
 def _as_stored(

@@ -40,7 +40,7 @@ def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> I
         broken = False
         for k, (number, row) in enumerate(zip(group.numbers, group.rows, strict=True)):
             drawn = row["finish"] != FORCED
-            # A missing row shifts all behind it: the first tells.
+            # A missing row shifts all after it: the first is enough.
             expected = {
                 "run": config.name,
                 "step": step,
@@ -54,8 +54,8 @@ def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> I
             broken = broken or row["index"] != k
             ids = len(row["completion_ids"]) if drawn else 0
             if len(row["logprobs"]) != ids:
-                told = f"{len(row['logprobs'])} items", f"{ids} items"
-                yield Difference.words(file_of(step), f"row {number}, logprobs", *told)
+                sides = f"{len(row['logprobs'])} items", f"{ids} items"
+                yield Difference.words(file_of(step), f"row {number}, logprobs", *sides)
 
 
 def check_counts(

@@ -1,4 +1,4 @@
-"""All checks on one run: what is read once, sampled, scored again, and told."""
+"""All checks on one run: what is read once, sampled, scored again, and reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from selfplay.verify.groups import StoredGroup, file_of, groups_of
 from selfplay.verify.held_out import check_held_out, held_out_of
 from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 def verify_run(
@@ -37,17 +37,18 @@ def verify_run(
     sample: int | None = 200,
     seed: int = 0,
     engine: Path | None = None,
-    told: Told = lambda text: None,
+    progress: Progress = lambda text: None,
 ) -> Findings:
     """Recompute what a run publishes from what it stores; write nothing into its folder.
 
     Args:
         folder: the run.
-        sample: rollouts, and answers of evaluations, that meet tokenizer and scorer; None: all.
+        sample: rollouts, and answers of evaluations, that tokenizer and scorer check again; None:
+            all.
         seed: of the sample.
         engine: the UCI engine; None finds Stockfish. The path in the run's configuration is
             never used.
-        told: hears what is being done.
+        progress: called with what is being done.
 
     Raises:
         InputError: the run's configuration cannot be read.
@@ -55,11 +56,11 @@ def verify_run(
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="selfplay-verify-") as scratch, ExitStack() as stack:
         run = open_run(folder, findings, engine, Path(scratch) / "scores.sqlite")
-        work = Verification(run, findings, stack, sample, seed, told)
+        work = Verification(run, findings, stack, sample, seed, progress)
         work.rollouts()
         work.evaluations()
-        Artefacts(run, findings, work.legal, told).check()
-        stack.close()  # the scorers tell what they met
+        Artefacts(run, findings, work.legal, progress).check()
+        stack.close()  # the scorers report what they found
     return findings
 
 
@@ -72,7 +73,7 @@ class Verification:
     stack: ExitStack
     sample: int | None
     seed: int
-    told: Told
+    progress: Progress
     legal: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     """Task id -> the legal moves that were drawn for it, each time it was asked."""
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Verification:
             ahead = run.config.max_staleness + 1
             self.findings.add(steps.check_order(run.metrics, list(files), ahead))
         for step in files:
-            self.told(f"rollouts of step {step}/{max(files)}")
+            self.progress(f"rollouts of step {step}/{max(files)}")
             with self.findings.guard(file_of(step)):
                 groups = groups_of(run.folder.rollouts.read(step))
                 self._add(file_of(step), check_held_out(step, groups, held_out))
@@ -171,7 +172,7 @@ class Verification:
         for name, record in self.run.evals.items():
             with self.findings.guard(evaluations.file_of(name)):
                 if int(record["step"]) > self.run.older_steps or not self.run.older_steps:
-                    self.told(f"evaluation {name}")
+                    self.progress(f"evaluation {name}")
                     self._evaluation(name, record, tasks)
         with self.findings.guard("test"):
             for name, record in evaluations.openings_of(self.run.folder):
@@ -197,8 +198,8 @@ class Verification:
             with self.findings.guard(file):
                 self.findings.add(evaluations.check_figures(name, suite, numbers, config))
             if suite == PUZZLES:
-                told = f"{file}: {suite} stores no answers: they cannot be scored again"
-                self.findings.notes.append(told)
+                note = f"{file}: {suite} stores no answers: they cannot be scored again"
+                self.findings.notes.append(note)
                 continue
             with self.findings.guard(file):
                 self._suite(name, suite, list(numbers["rows"]), tasks)
@@ -229,7 +230,7 @@ class Verification:
             for number in range(min(len(found), len(self._rows(name, suite))))
         ]
         for name, suite, number in sorted(self._some(every, "evaluations")):
-            self.told(f"answers of evaluation {name}")
+            self.progress(f"answers of evaluation {name}")
             task = tasks[name, suite][number]
             with self.findings.guard(evaluations.file_of(name)):
                 self._evaluated(name, suite, number, task)
@@ -267,7 +268,7 @@ class Verification:
             try:
                 count = pq.read_metadata(path).num_rows
             except FAULTS:
-                continue  # told when the step is read
+                continue  # reported when the step is read
             every += [(step, number) for number in range(count) if step > self.run.older_steps]
         chosen: dict[int, set[int]] = {step: set() for step in files}
         for step, number in self._some(every, "rollouts"):

@@ -17,7 +17,7 @@ from selfplay.domains.base import Domain, Scorer
 from selfplay.verify.finding import Findings, named_differences
 
 MOST_FAILURES = 3
-"""Tasks in a row that the scorer may fail on before the rest is left alone."""
+"""Tasks in a row that the scorer may fail on before the rest is skipped."""
 GENEROUS = 4.0
 """Factor of the time limits for a program that ran into one here and did not in the run."""
 RULES = ("legality", "action", "task_id", "fen", "completion")
@@ -57,7 +57,7 @@ def legality(verdict: str) -> str:
 class Rescorer:
     """Scores tasks of one domain again, in this process, and names what failed or hung.
 
-    Every call has the scorer's own deadline; behind MOST_FAILURES tasks in a row that failed,
+    Every call has the scorer's own deadline; after MOST_FAILURES tasks in a row that failed,
     nothing more is asked.
     """
 
@@ -107,7 +107,7 @@ class Rescorer:
                 self.given_up = True
                 self.findings.unchecked.append(
                     f"{self.domain}: {MOST_FAILURES} tasks in a row could not be scored again, "
-                    "the rest was left alone"
+                    "the rest was skipped"
                 )
             return None
         return results
@@ -115,7 +115,7 @@ class Rescorer:
     def compare(
         self, file: str, place: str, asked: Asked, stored: Score, made: Made, results: Results
     ) -> Outcome:
-        """Compare a stored score with that of the same answers; tell, count and return it.
+        """Compare a stored score with a new one of the same answers; count, report and return it.
 
         Scores of another engine are not compared where they depend on it; a program that does not
         do the same twice proves nothing.
@@ -132,8 +132,8 @@ class Rescorer:
         found = named_differences(file, stored, due, place)
         outcome: Outcome = "different" if found else "same"
         if found and chess and not self.same_engine:
-            told, ruled = ({k: side[k] for k in RULES if k in side} for side in (stored, due))
-            found = named_differences(file, told, ruled, place)
+            kept, ruled = ({k: side[k] for k in RULES if k in side} for side in (stored, due))
+            found = named_differences(file, kept, ruled, place)
             outcome = "different" if found else "other engine"
         elif found and not chess:
             more = [self._again(asked[0], text) for text in asked[1]]
@@ -145,7 +145,7 @@ class Rescorer:
         return outcome
 
     def close(self) -> None:
-        """End the scorers and tell what the counts mean."""
+        """End the scorers and report what the counts mean."""
         for scorer in self._scorers:
             scorer.close()
         others = self.counts.get("other engine", 0)

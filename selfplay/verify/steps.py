@@ -1,4 +1,4 @@
-"""metrics.jsonl: a step's figures recomputed from its rollouts."""
+"""metrics.jsonl: the metrics of a step, recomputed from its rollouts."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def check_order(
         found.append(Difference.words(f"rollouts/step_{step:06d}.parquet", "", "no file", "a file"))
     for step in sorted(files):
         if step in back:
-            told = "a file", "none: the run went back to its champion"
-            found.append(Difference.words(f"rollouts/step_{step:06d}.parquet", "", *told))
+            sides = "a file", "none: the run went back to its champion"
+            found.append(Difference.words(f"rollouts/step_{step:06d}.parquet", "", *sides))
         elif step > last + ahead:
             found.append(
                 Difference.words(FILE, f"step {step}", "no row", "a row: there are rollouts")

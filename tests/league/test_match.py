@@ -151,7 +151,7 @@ def test_a_match_goes_on_where_it_stopped(
         4,
         config,
         out=broken,
-        told=lambda pair, games, done: calls.append(pair),
+        progress=lambda pair, games, done: calls.append(pair),
     )
     assert calls == list(range(played + 1, 5))
     assert broken.read_text().startswith(kept.rstrip())

@@ -28,10 +28,10 @@ def mover(name: str) -> Player:
     return player
 
 
-def play(config: RunConfig, names: tuple[str, str], path: Path, **told: Any) -> GamesChange:
+def play(config: RunConfig, names: tuple[str, str], path: Path, **options: Any) -> GamesChange:
     with EngineRoom(config) as room:
         players = [mover(n) if n.startswith("random") else open_player(n, room) for n in names]
-        return play_title_match(players[0], players[1], room, config.promotion, path, **told)
+        return play_title_match(players[0], players[1], room, config.promotion, path, **options)
 
 
 def test_the_stronger_one_wins_the_title_before_the_pairs_run_out(
@@ -63,13 +63,13 @@ def test_an_interrupted_match_goes_on_and_decides_the_same(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        play(config, (STRONG, "random"), torn, told=stop)
+        play(config, (STRONG, "random"), torn, progress=stop)
     assert len(read_games([torn]).games) == 6
-    assert play(config, (STRONG, "random"), torn, told=stop) == straight
+    assert play(config, (STRONG, "random"), torn, progress=stop) == straight
     assert counted[:4] == [1, 2, 3, 4]  # no pair twice
     again: list[int] = []
     assert (
-        play(config, (STRONG, "random"), torn, told=lambda played, _: again.append(played))
+        play(config, (STRONG, "random"), torn, progress=lambda played, _: again.append(played))
         == straight
     )
     assert again == []

@@ -157,7 +157,7 @@ def test_fewer_resamples_of_large_lists_are_said(monkeypatch: pytest.MonkeyPatch
     pairs = [Pair(*rng.sample(names, 2), 2, rng.choice([0.5, 1.0, 1.5])) for _ in range(1200)]
     monkeypatch.setattr("selfplay.ratings.table.MEETINGS_FITTED", 150_000)
     told: list[str] = []
-    found = rate(pairs, told=told.append)
+    found = rate(pairs, progress=told.append)
     assert 100 <= found.bootstraps < 130
     assert found.notes[0].startswith(f"{found.bootstraps} resamples instead of 1000, for 200 play")
     assert told[0] == "fitting 200 players" and f"resample {found.bootstraps}/" in told[-2]

@@ -131,7 +131,7 @@ class ChessDomain:
         if self._config.sampler.explore != "all_legal":
             return None
         chess = self._config.chess
-        # In a PGN the next move may follow: to train a line break behind moves would teach it
+        # In a PGN the next move may follow: to train a line break after moves would teach it
         # behind White's move in the prompt too, where Black is to answer.
         end = "" if chess.style == "pgn" else "\n"
         moves = legal_moves(board_of(task), chess.notation)
@@ -193,7 +193,7 @@ class ChessDomain:
     def evaluate(
         self, suite: str, limit: int, ask: Ask, score: Score, progress: Progress
     ) -> dict[str, Any]:
-        """Return a suite's numbers; see chess_eval.py."""
+        """Return a suite's numbers; see evaluation.py."""
         if suite == PUZZLES:
             puzzles = self._config.eval.puzzles
             if puzzles is None:

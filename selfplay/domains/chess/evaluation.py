@@ -1,4 +1,4 @@
-"""Chess suites: greedy answers to fixed positions; beside them a random legal mover and rules."""
+"""Chess suites: greedy answers to fixed positions, beside a random mover and simple rules."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def suite_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[st
 
     Rates are over all scored positions (an illegal answer is no best move); regret is over the
     legal answers, in win probability. The random mover's figures are its expectations, position by
-    position, over all positions, and so are those of the rules (envs.chess.rules). Rows that met an
+    position, over all positions, and so are those of the rules (envs.chess.rules). Rows with an
     infrastructure error are left out and counted. `formula`: see selfplay/stats/clustered.py.
     """
     sound = [row for row in rows if row["verdict"] != "infra_error"]

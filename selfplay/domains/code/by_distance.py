@@ -1,4 +1,4 @@
-"""Figures of held-out families by how far they are from what trains (envs.code.families.distance).
+"""Results of held-out families by their distance from what trains (envs.code.families.distance).
 
 A family one token from a training family says how a policy transfers a word; a far one says how it
 transfers a way of writing programs. One rate over both hides which it is.
@@ -28,7 +28,7 @@ def band_of(row: Row) -> str | None:
 def rates(rows: Sequence[Row], formula: int = FORMULA) -> dict[str, dict[str, Any]]:
     """Return band -> {"families", "pass_rate"} of a suite's rows, nothing for other suites.
 
-    Rows that met an infrastructure error are left out; the interval is over families.
+    Rows with an infrastructure error are left out; the interval is over families.
     """
     found = {}
     for name, mine in _banded([row for row in rows if row["verdict"] != "infra_error"]).items():

@@ -181,7 +181,7 @@ class CodeDomain:
     def evaluate(
         self, suite: str, limit: int, ask: Ask, score: Score, progress: Progress
     ) -> dict[str, Any]:
-        """Return a suite's numbers; see code_eval.py."""
+        """Return a suite's numbers; see evaluation.py."""
         return evaluate_suite(suite, limit, self._config, self.render, ask, score, progress)
 
     def told(self, task: Task) -> str:

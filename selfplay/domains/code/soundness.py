@@ -1,4 +1,4 @@
-"""What a run looks at before it trains on tasks of others: those that do not hold are left out.
+"""Which tasks of others are sound; a run leaves the rest out before it trains.
 
 Training tasks of MBPP and of JSONL files are judged as `selfplay tasks check` judges them: the
 reference must pass, and programs that do nothing must not. A task that pays idlers, or nobody, only
@@ -8,9 +8,9 @@ HumanEval and MBPP as suites are looked at too, and reported, but stay whole: th
 compared with other people's, over the same tasks, and a task that does not hold costs every model
 the same.
 
-Verdicts are kept twice. The run's preflight.json has what this run left out, and a resumed run goes
-by it, since its curriculum fits these tasks and no others. The user's cache spares the next run the
-work; it goes by the content of a task and of the judge.
+Verdicts are kept twice. The run's preflight.json lists what this run left out, and a resumed run
+follows it, since its curriculum fits these tasks and no others. The user's cache spares the next
+run the work; its keys are the contents of a task and of the judge.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from selfplay.rundir.writes import write_json
 FILE = "preflight.json"
 SUITES = ("code/humaneval", "code/mbpp")
 SHOWN = 8
-"""Tasks that are named one a line; of more the count is told and where they stand."""
+"""So many unsound tasks are named one a line; of more only their number and file are named."""
 _LATE = "not checked in time; raise code.preflight_s"
 
 
 def sound_files(
     config: RunConfig, files: Mapping[str, Sequence[CodeTask]], make: Callable[[], CodeScorer]
 ) -> dict[str, list[CodeTask]]:
-    """Return the tasks of each file that hold; why the others do not is told on stderr.
+    """Return the tasks of each file that hold; why the others do not is printed on stderr.
 
     Takes at most `code.preflight_s` and one task longer; what is not reached is left out. `make`
     starts the scorer, where a verdict is missing. Raises InputError where none of a file's tasks
@@ -64,7 +64,7 @@ def sound_files(
         for name, tasks in files.items():
             found = check.all(f"code.{name}", tasks)
             kept[name] = [task for task in tasks if not found[task.task().id]]
-            check.tell(f"code.{name}", tasks, found, "left out")
+            check.report(f"code.{name}", tasks, found, "left out")
             if not kept[name]:
                 raise InputError(
                     f"code.{name}: none of its {len(tasks)} tasks holds; see `selfplay tasks check "
@@ -72,7 +72,7 @@ def sound_files(
                 )
         for suite in suites:
             tasks = code_tasks(suite, config, config.eval.positions)
-            check.tell(f"suite {suite}", tasks, check.all(suite, tasks), "kept all the same")
+            check.report(f"suite {suite}", tasks, check.all(suite, tasks), "kept all the same")
     return kept
 
 
@@ -93,7 +93,7 @@ class _Check:
             _say(f"{name}: checking {new} tasks, up to {self._limit:g} s, once")
         return {task.task().id: self._one(task) for task in tasks}
 
-    def tell(
+    def report(
         self, name: str, tasks: Sequence[CodeTask], found: Mapping[str, list[str]], fate: str
     ) -> None:
         """Say which tasks do not hold: one a line, or their number and the file."""

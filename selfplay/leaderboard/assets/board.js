@@ -22,7 +22,7 @@ function squareAt(name) {
   return 8 * (8 - Number(name[1])) + (name.charCodeAt(0) - 97);
 }
 
-// The position behind a legal move: castling moves the rook too, en passant takes beside.
+// The position after a legal move: castling moves the rook too, en passant takes beside.
 function afterMove(position, uci) {
   const squares = [...position.squares];
   const [from, to] = [squareAt(uci.slice(0, 2)), squareAt(uci.slice(2, 4))];

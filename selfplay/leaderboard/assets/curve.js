@@ -1,4 +1,4 @@
-// The evaluation curve below a game: White's winning chance behind each move.
+// The evaluation curve below a game: White's winning chance after each move.
 
 const WIN_SLOPE = 0.00368208;
 const CP_CEILING = 1000;
@@ -50,8 +50,8 @@ function curveOf(state, parts) {
     });
   const marks = Object.values(game.marks);
   const counted = ['??', '?', '?!'].map((mark) => `${marks.filter((m) => m === mark).length} ${mark}`);
-  const told = game.evaluated_by === 'players' ? '' : ` (${counted.join(', ')})`;
-  const label = `White's winning chance by move${told}`;
+  const by = game.evaluated_by === 'players' ? '' : ` (${counted.join(', ')})`;
+  const label = `White's winning chance by move${by}`;
   const picture = svg(
     'svg',
     { viewBox: `0 0 ${CURVE.width} ${CURVE.height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },

@@ -73,7 +73,7 @@ function suiteFacts(entry) {
 function standingsNotes(data) {
   const notes = [
     'Rank: 1 and the number of entries that are certainly above this one: the difference of every two ' +
-      'is tested, with Holm’s correction over all pairs. Entries of one rank are not told apart.',
+      'is tested, with Holm’s correction over all pairs. Entries of one rank are not distinguished.',
   ];
   if (data.ratings) {
     const { games, pairs, anchor, anchor_elo: elo, bootstraps } = data.ratings;

@@ -61,7 +61,7 @@ function section(id, title, ...children) {
   return el('section', { id, 'aria-labelledby': `${id}-title` }, heading, ...children);
 }
 
-// What is wider than a phone scrolls by itself; it takes the focus so that keys can scroll it.
+// What is wider than a phone scrolls on its own; it takes the focus so that keys can scroll it.
 function scroller(label, child) {
   return el('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': label }, child);
 }

@@ -18,7 +18,7 @@ function promotionsSection(data) {
     'p',
     { class: 'dim' },
     'A version meets the champion item by item; it is promoted when it is better in one suite and ' +
-      'worse in none, at 5% behind Holm’s correction. Difference: mean utility gained, with its ' +
+      'worse in none, at 5% after Holm’s correction. Difference: mean utility gained, with its ' +
       '95% bootstrap interval; of a match the candidate’s Elo, with the log-likelihood ratio of ' +
       'its sequential test in the place of p.',
   );

@@ -54,7 +54,7 @@ function millions(parameters) {
     : `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 0)} M`;
 }
 
-// Regret and what is no rate are plain numbers; all else is a share and told as a percentage.
+// Regret and what is no rate are plain numbers; all else is a share, shown as a percentage.
 function isRate(metric) {
   return metric !== 'regret';
 }

@@ -1,4 +1,4 @@
-// Head to head: each two that met, the row's score against the column's.
+// Head to head: each two that played, the row's score against the column's.
 
 const MOST_PLAYERS = 24;
 
@@ -59,7 +59,7 @@ function meetingCell(counts, self) {
     return el('td', { class: 'self' });
   }
   if (!counts) {
-    return el('td', { class: 'num' }, el('span', { class: 'unknown', title: 'never met' }, '·'));
+    return el('td', { class: 'num' }, el('span', { class: 'unknown', title: 'never played' }, '·'));
   }
   const [wins, draws, losses] = counts;
   const games = wins + draws + losses;

@@ -116,7 +116,7 @@ function barColumn(ends, rate) {
   return { key: 'bar', title: '95% interval', ends, rate, bar: true, value: () => null };
 }
 
-// Those above the ceiling stand before all, those below the floor behind; then the bound decides.
+// Those above the ceiling come first, those below the floor last; then the bound decides.
 function ratingOrder(rating) {
   if (!rating || rating.status === 'unconnected') {
     return null;

@@ -89,7 +89,7 @@ function goTo(state, parts, ply) {
   drawPly(state, parts);
 }
 
-// The ply behind the next marked move, from the beginning again after the last one.
+// The ply after the next marked move, from the beginning again after the last one.
 function nextMark(state) {
   const marked = Object.keys(state.game.marks).map((ply) => Number(ply) + 1).sort((a, b) => a - b);
   return marked.find((ply) => ply > state.ply) ?? marked[0] ?? state.ply;

@@ -31,8 +31,8 @@ def test_the_arithmetic_is_told_with_what_others_hold() -> None:
         "placement: 2 samplers x 1 CPU + 1 play + 2 scorers x 0.5 CPU + 1 learner workers x "
         "4 CPU + 1 learn = 7 CPU + 2 play + 1 learn of 8 CPU + 2 play + 1 learn"
     )
-    told = lines(roles(TWO_NODES, 0, 0), total, total | {"CPU": 5.0, "learn": 0.0})
-    assert told[1] == "placement: 2 CPU + 1 learn of that are in use by others; waiting for them"
+    shown = lines(roles(TWO_NODES, 0, 0), total, total | {"CPU": 5.0, "learn": 0.0})
+    assert shown[1] == "placement: 2 CPU + 1 learn of that are in use by others; waiting for them"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_what_fits_no_single_node_is_refused() -> None:
 def test_a_run_may_start_with_fewer_samplers_than_it_would_like() -> None:
     few = TWO_NODES.model_copy(update={"sampler": TWO_NODES.sampler.model_copy()})
     few.sampler.count, few.sampler.at_least = 64, 1
-    told = plan(few, {"CPU": 6.0, "play": 1.0, "learn": 1.0}).told
-    assert told[0].startswith("placement: 64 samplers x 1 CPU + 1 play")
+    shown = plan(few, {"CPU": 6.0, "play": 1.0, "learn": 1.0}).messages
+    assert shown[0].startswith("placement: 64 samplers x 1 CPU + 1 play")
     few.sampler.at_least = 2
     with pytest.raises(InputError, match="need 2 play, the Ray cluster has 1"):
         plan(few, {"CPU": 8.0, "play": 1.0, "learn": 1.0})
@@ -78,14 +78,14 @@ def test_a_ray_of_our_own_has_what_the_run_names() -> None:
 
 
 def test_a_shortage_names_each_resource() -> None:
-    told = shortage({"CPU": 1, "play": 1}, {"CPU": 4}, {"CPU": 0.5})
-    assert told == (
+    shown = shortage({"CPU": 1, "play": 1}, {"CPU": 4}, {"CPU": 0.5})
+    assert shown == (
         "it needs 1 CPU (the cluster has 4, 0.5 free) and 1 play (the cluster has 0, 0 free)"
     )
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "fault"),
     [
         ("sampler.resources={CPU: 1}", "there are cpus and gpus"),
         ("learner.resources.tpu=0", "amounts above 0"),
@@ -93,11 +93,11 @@ def test_a_shortage_names_each_resource() -> None:
         ("sampler.resources=fast", "a section of keys"),
     ],
 )
-def test_bad_resources_are_refused_in_one_line(override: str, told: str) -> None:
+def test_bad_resources_are_refused_in_one_line(override: str, fault: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_config({}, "x.yaml", [override])
     assert override.partition("=")[0].partition(".")[0] in str(caught.value)
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert fault in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_resources_are_set_by_overrides() -> None:

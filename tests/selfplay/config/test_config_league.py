@@ -33,7 +33,7 @@ def test_nothing_plays_unless_asked() -> None:
         (["domain=code", "promotion.match=true"], "promotion.match=true needs chess games"),
         (["domain=code", "league.opponents=latest"], "league.opponents=latest needs chess games"),
         (["league.opponents=latest", "league.versions=false"], "set versions=true"),
-        (["league.opponents=uniform", "league.versions=false"], "nobody to meet"),
+        (["league.opponents=uniform", "league.versions=false"], "no opponent"),
         (
             ["league.opponents=uniform", "chess.sources={epd: 1}"],
             "needs games of the policy",

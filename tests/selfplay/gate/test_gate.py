@@ -122,7 +122,7 @@ def test_a_better_player_passes_and_the_match_is_stored_and_resumed(
     )
 
 
-def test_a_worse_player_is_told_and_a_champion_does_not_meet_itself(
+def test_a_worse_player_is_reported_and_a_champion_does_not_play_itself(
     run: RunDir, samplers: SamplerPool, tiny_model: Path
 ) -> None:
     """The other way round: the samplers hold the taught model, the champion is a checkpoint."""

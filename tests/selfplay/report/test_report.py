@@ -193,6 +193,6 @@ def test_decisions_stand_with_their_evidence_and_stay_text(text: str, tmp_path: 
     found = audit(build_report(run).read_text(encoding="utf-8"))
     assert found.tags <= ALLOWED
     assert "chess/games: better, +0.100 [+0.020, +0.200], p = 0.0012" in found.text
-    assert "better behind 22 pairs (+30 =4 -10), Elo 190 [90, inf]" in found.text
+    assert "better after 22 pairs (+30 =4 -10), Elo 190 [90, inf]" in found.text
     assert "LLR better, worse: 3.01, -9.50 (bounds -2.94, 2.94)" in found.text
     assert "v000004" in found.text and "rolled back" in found.text and "kept" in found.text
