@@ -64,7 +64,7 @@ class ScorerConfig(Section):
     """Wall clock for the answers to one task: then their scorer is killed. Programs have three
     quarters of it together; what it does not suffice for is set aside and never trains."""
     retries: int = Field(2, ge=0)
-    """Scorers that one task may cost besides the first before it is set aside."""
+    """Scorers that one task may cost, after the first, before it is set aside."""
 
 
 class LearnerConfig(Section):
@@ -79,7 +79,7 @@ class LearnerConfig(Section):
     warmup_steps: int = Field(0, ge=0)
     """Updates with a lower rate at the beginning: 1/(n+1), 2/(n+1), ... of `lr`."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the rate comes down over `steps`, or over `max_minutes` where more of that has gone."""
+    """How the rate comes down over `steps`, or over `max_minutes` where more of that has passed."""
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     loss: Literal["dapo", "dr_grpo", "grpo", "bnpo", "cispo"] = "dapo"
@@ -89,7 +89,8 @@ class LearnerConfig(Section):
     (`max_staleness`); on the policy's own the ratio is 1."""
     clip_high: float = Field(0.28, gt=0)
     advantage: Literal["dr_grpo", "grpo", "target"] = "dr_grpo"
-    """`dr_grpo`: r - mean; `grpo`: divided by the deviation too; `target`: see advantages.py."""
+    """`dr_grpo`: r - mean; `grpo`: divided by the deviation too; `target`: see
+    selfplay/advantages.py."""
     flat_groups: Literal["target", "drop"] = "target"
     """Groups whose rewards are all equal: `target` trains those of listed moves with the advantage
     of that name, for which they teach legality; `drop` trains none."""

@@ -95,7 +95,7 @@ class Journal:
         batch, groups = collector.collect(step)
         if not batch.groups:
             raise RuntimeError(
-                f"step {step}: all {len(groups)} groups met infrastructure errors in the scorers"
+                f"step {step}: all {len(groups)} groups had infrastructure errors in the scorers"
             )
         self.run_dir.write_rollouts(step, groups)
         self._figures[step] = rollout_metrics(groups, self._domains, self._source)
@@ -141,7 +141,7 @@ class Journal:
 
         Args:
             update: what the learner holds now, under a version of its own.
-            dropped: batches of the policy that was left, sampled ahead; they never train, and their
+            dropped: batches of the policy given up, sampled ahead; they never train, and their
                 tasks are asked again.
             wall_s: as for `finish_step`.
         """
@@ -190,6 +190,6 @@ class Journal:
             rollout = group.rollouts[0]
             result = rollout.result
             verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
-            told = self._domains[domain_of(group.task)].told(group.task)
-            lines.append(f"{told} -> {rollout.text.strip()!r} ({verdict})")
+            task = self._domains[domain_of(group.task)].told(group.task)
+            lines.append(f"{task} -> {rollout.text.strip()!r} ({verdict})")
         return lines

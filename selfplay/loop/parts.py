@@ -82,7 +82,7 @@ def start_actors(
     config = ready.config
     console.phase("starting Ray")
     placement = stack.enter_context(ray_session(config))
-    for line in placement.told:
+    for line in placement.messages:
         console.note(line)
     console.phase("loading models, starting engines")
     learner = Learner(
@@ -181,9 +181,9 @@ def refuse_apart(ready: Ready, parts: Parts) -> None:
     [samples] = parts.samplers.sample([request])
     gaps = parts.learner.compare(request, samples, parts.pad_id)
     if max(gaps.values()) > MOST_APART:
-        told = ", ".join(f"the {who} by {gap:.2g}" for who, gap in gaps.items())
+        apart = ", ".join(f"the {who} by {gap:.2g}" for who, gap in gaps.items())
         raise InputError(
-            f"model: {config.model}: log-probs of one version differ from the sampler's, {told} "
+            f"model: {config.model}: log-probs of one version differ from the sampler's, {apart} "
             f"nats per token ({MOST_APART} at most); set learner.dtype=float32 and "
             "sampler.dtype=float32"
         )

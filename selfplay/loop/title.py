@@ -114,7 +114,7 @@ class Title:
         if decision.promoted:
             self._run_dir.set_champion(self._journal.step)
         word = {"promoted": "is champion now", "kept": "is not promoted"}.get(
-            str(row["action"]), "is left"
+            str(row["action"]), "is rolled back"
         )
         if self._league is not None:
             self._league.refresh()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class ScorerPool:
-    """All scorers of some domains; an answer that met an infrastructure error is scored again."""
+    """All scorers of some domains; an answer with an infrastructure error is scored again."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ScorerPool:
     def score(self, answers: Sequence[tuple[Task, Sequence[str]]]) -> list[list[RewardResult]]:
         """Return the results of each task's answers, in order.
 
-        An answer that met an infrastructure error is scored again, by itself. A result that stays
+        An answer with an infrastructure error is scored again, on its own. A result that stays
         `infra_error` after the retries is returned as such, and so are those of a task that cost
         as many scorers: the caller drops it, it never trains.
 

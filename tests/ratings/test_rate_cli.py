@@ -104,7 +104,7 @@ def test_bad_input_is_told_in_one_line(here: Path) -> None:
 
 def test_bad_tests_are_told_in_one_line(here: Path) -> None:
     game = ("sprt", "games.pgn", "--player")
-    assert "met old, weak; say which" in fault(*game, "new")
+    assert "played old, weak; say which" in fault(*game, "new")
     assert "no finished game of that player" in fault(*game, "nobody")
-    assert "new met old, weak" in fault(*game, "new", "--opponent", "else")
+    assert "new played old, weak" in fault(*game, "new", "--opponent", "else")
     assert "elo0=10 must be below elo1=0" in fault(*game, "weak", "--elo0", "10", "--elo1", "0")

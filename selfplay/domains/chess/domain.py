@@ -132,7 +132,7 @@ class ChessDomain:
             return None
         chess = self._config.chess
         # In a PGN the next move may follow: to train a line break after moves would teach it
-        # behind White's move in the prompt too, where Black is to answer.
+        # after White's move in the prompt too, where Black is to answer.
         end = "" if chess.style == "pgn" else "\n"
         moves = legal_moves(board_of(task), chess.notation)
         chosen = moves
