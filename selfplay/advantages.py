@@ -13,7 +13,7 @@ from selfplay.records import Group
 
 @dataclass(frozen=True, slots=True)
 class Advantage:
-    """How a group's rewards become advantages; the keys are those of `learner` in config.py.
+    """How a group's rewards become advantages; the keys are those of `learner` in config/roles.py.
 
     `flat`: groups of listed actions train also where all rewards are equal. `most`: so many listed
     actions train, the best and others drawn; None: all that there are.

@@ -11,7 +11,7 @@ import ray
 
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    """Ray with 4 logical CPUs, whatever the machine has; environment as in cluster.py."""
+    """Ray with 4 logical CPUs, whatever the machine has; environment as in cluster/session.py."""
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     ray.init(
         num_cpus=4,
