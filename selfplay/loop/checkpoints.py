@@ -8,7 +8,6 @@ from selfplay.config.run import RunConfig
 from selfplay.league.training import TrainingLeague
 from selfplay.learner.handle import Learner
 from selfplay.loop.journal import Journal
-from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import write_json
 
 
@@ -19,17 +18,16 @@ class Checkpoints:
         self,
         config: RunConfig,
         *,
-        run_dir: RunDir,
         journal: Journal,
         learner: Learner,
         league: TrainingLeague | None,
     ) -> None:
         self._config = config
-        self._run_dir = run_dir
+        self._run_dir = journal.run_dir
         self._journal = journal
         self._learner = learner
         self._league = league
-        self._saved = journal.step if run_dir.checkpoint_dir(journal.step).exists() else -1
+        self._saved = journal.step if self._run_dir.checkpoint_dir(journal.step).exists() else -1
 
     def due(self) -> bool:
         """Whether training goes on and this step is one to save, or to freeze for the league."""

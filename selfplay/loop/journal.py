@@ -72,7 +72,7 @@ class Journal:
         self.console = console
         self.step = step
         """The last step that trained, which is the policy's version too."""
-        self._board = board
+        self.board = board
         self._domains = domains
         self._source = source
         self._figures: dict[int, dict[str, Any]] = {}
@@ -129,7 +129,7 @@ class Journal:
         self.step = batch.step
         self.run_dir.append_metrics(row)
         self.run_dir.append_games(games, batch.step)
-        self._board.add(row)
+        self.board.add(row)
         self.console.step(row)
         self._warn_when_dead()
         apart = apart_warning(row)
@@ -162,7 +162,7 @@ class Journal:
         }
         self.step = update.version
         self.run_dir.append_metrics(row)
-        self._board.add(row)
+        self.board.add(row)
         self.console.note(f"version {self.step} has the weights of version {champion} again")
 
     def untrained(self) -> dict[str, Any]:

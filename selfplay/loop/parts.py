@@ -116,16 +116,13 @@ def assemble(
     stack.callback(board.close)
     scoring = {key: value for d in ready.domains.values() for key, value in d.identity().items()}
     run_dir.write_manifest(scoring, {"run": config.seed}, step if checkpoint else None)
-    asks: dict[str, Any] = {
-        "samplers": samplers,
-        "tokenizer": ready.tokenizer,
-        "context": ready.context,
-    }
+    tokenizer, context = ready.tokenizer, ready.context
+    asks: dict[str, Any] = {"samplers": samplers, "tokenizer": tokenizer, "context": context}
     collector = Collector(
         config, domains=ready.domains, source=ready.source, scorers=scorers, **asks
     )
     if league is not None:
-        league.attach(samplers, ready.tokenizer, ready.context)
+        league.attach(samplers, tokenizer, context)
         league.refresh()
     journal = Journal(
         config,
@@ -136,14 +133,9 @@ def assemble(
         source=ready.source,
         step=step,
     )
-    checkpoints = Checkpoints(
-        config, run_dir=run_dir, journal=journal, learner=learner, league=league
-    )
+    checkpoints = Checkpoints(config, journal=journal, learner=learner, league=league)
     title = Title(
         config,
-        run_dir=run_dir,
-        console=console,
-        board=board,
         journal=journal,
         checkpoints=checkpoints,
         learner=learner,
@@ -160,7 +152,7 @@ def assemble(
         checkpoints=checkpoints,
         title=title,
         base=ready.base,
-        pad_id=int(ready.tokenizer.pad_token_id),
+        pad_id=int(tokenizer.pad_token_id),
     )
 
 

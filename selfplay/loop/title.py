@@ -6,15 +6,12 @@ import time
 from typing import Any
 
 from selfplay.config.run import RunConfig
-from selfplay.display.console import RunConsole
-from selfplay.display.tensorboard import TensorBoardLog
 from selfplay.gate.gate import Gate
 from selfplay.league.training import TrainingLeague
 from selfplay.learner.handle import Learner
 from selfplay.loop.checkpoints import Checkpoints
 from selfplay.loop.evaluate import Evaluator
 from selfplay.loop.journal import Journal
-from selfplay.rundir.folder import RunDir
 
 BASE = "base"
 """Name of the first evaluation, of the model as it came."""
@@ -27,9 +24,6 @@ class Title:
         self,
         config: RunConfig,
         *,
-        run_dir: RunDir,
-        console: RunConsole,
-        board: TensorBoardLog,
         journal: Journal,
         checkpoints: Checkpoints,
         learner: Learner,
@@ -38,9 +32,7 @@ class Title:
         league: TrainingLeague | None,
     ) -> None:
         self._config = config
-        self._run_dir = run_dir
-        self._console = console
-        self._board = board
+        self._run_dir, self._console = journal.run_dir, journal.console
         self._journal = journal
         self._checkpoints = checkpoints
         self._learner = learner
@@ -76,7 +68,7 @@ class Title:
             progress=lambda text: self._progress(f"{name} evaluation: {text}"),
         )
         self._run_dir.write_eval(name, result)
-        self._board.add_eval(result)
+        self._journal.board.add_eval(result)
         if self._run_dir.champion() is None:
             self._run_dir.set_champion(0)
         if name != BASE and not training:

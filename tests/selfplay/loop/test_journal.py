@@ -110,9 +110,7 @@ class Loop:
             step=step,
         )
         learner: Any = Folders()
-        self.checkpoints = Checkpoints(
-            config, run_dir=self.run, journal=self.journal, learner=learner, league=None
-        )
+        self.checkpoints = Checkpoints(config, journal=self.journal, learner=learner, league=None)
         self.ahead, self.collected = ahead, step
         self.buffer: deque[Batch] = deque()
         self.dealer: Any = Dealer(self.source)
