@@ -1,4 +1,4 @@
-"""What actors tell of themselves, and what Ray tells of those that died, in a line."""
+"""What actors say of themselves, and what Ray says of those that died, in a line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Ends what a killed run leaves behind: a process of its own that outlives the one it watches.
 
-Ray's agents wait a minute and more for a head that is gone. This program reads its standard input,
-whose other end the run holds; at its end, however the run ended, every process that carries the
-run's mark in its environment and has not ended by itself within GRACE_S is killed. Standard library
+Ray's agents wait a minute and more for a head that has ended. This program reads its standard
+input, whose other end the run holds; at its end, however the run ended, every process that carries
+the run's mark in its environment and has not ended on its own within GRACE_S is killed. Standard
+library
 alone: it is started by its path.
 """
 

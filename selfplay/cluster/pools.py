@@ -38,7 +38,7 @@ class _Slot:
     actor: Any = None
     probe: Any = None
     since: float = 0.0
-    told: int = 0
+    heard: int = 0
     failures: int = 0
     where: dict[str, Any] | None = None
 
@@ -66,7 +66,7 @@ class ActorPool:
         role: the actors' name in messages, for instance `scorer`.
         make: makes actor number i; it has methods `doing` and `where` (see actors.whereabouts) in a
             concurrency group of their own.
-        deadline_s: wall-clock limit of one call; the actor is killed and replaced behind it.
+        deadline_s: wall-clock limit of one call; the actor is killed and replaced after it.
         retries: how often a call is tried again on another or a new actor.
         start_s: wall-clock limit of an actor's start, the wait for its resources included.
         needs: what Ray reserves for one actor, for messages.
@@ -90,7 +90,7 @@ class ActorPool:
         self._start_s = start_s
         self._needs = dict(needs or {})
         self._latest: tuple[str, tuple[Any, ...]] | None = None
-        self._tellings = 0
+        self._broadcasts = 0
         self._starved_since: float | None = time.monotonic()
         self._aside = 0
         self.replaced = 0
@@ -119,7 +119,7 @@ class ActorPool:
 
         Raises:
             InputError: an actor said that the input is wrong.
-            PoolError: a call failed for good, or no actor is left to ask.
+            PoolError: a call failed for good, or no actor remains.
         """
         waiting = deque(range(len(calls)))
         tries = [0] * len(calls)
@@ -167,7 +167,7 @@ class ActorPool:
             PoolError: an actor raised.
         """
         self._latest = (method, args)
-        self._tellings += 1
+        self._broadcasts += 1
         self._take_started()
         deadline = time.monotonic() + self._deadline_s
         asked = [(s, getattr(s.actor, method).remote(*args)) for s in self._slots if s.works]
@@ -175,7 +175,7 @@ class ActorPool:
         for slot, ref in asked:
             try:
                 answers.append(ray.get(ref, timeout=max(0.0, deadline - time.monotonic())))
-                slot.told = self._tellings
+                slot.heard = self._broadcasts
             except RayTaskError as error:
                 raise self._of_the_task(error, slot, method) from error
             except (RayError, GetTimeoutError) as error:
@@ -183,7 +183,7 @@ class ActorPool:
         return answers
 
     def forget(self) -> None:
-        """Tell what starts from now on nothing: `make` knows all of it."""
+        """Send nothing to actors that start from now on: `make` knows all of it."""
         self._latest = None
 
     def wait_started(self) -> None:
@@ -199,7 +199,7 @@ class ActorPool:
         self._slots = []
 
     def _result(self, ref: Any, call: _Call, method: str, done: bool) -> Any:
-        """Return what a finished or overdue call gives; a Python exception comes as it is meant."""
+        """Return what a finished or overdue call gives, or raise its error (`_of_the_task`)."""
         if not done:
             raise GetTimeoutError(f"no answer within {self._deadline_s:g} s")
         try:
@@ -220,7 +220,7 @@ class ActorPool:
         limits = [call.deadline for call in running.values()]
         limits += [slot.since + self._start_s for slot in starting.values()]
         if not limits:
-            raise PoolError(f"no {self.role} is left: each died while it started")
+            raise PoolError(f"no {self.role} remains: each died while it started")
         if any(slot.works for slot in self._slots):
             self._starved_since = None
         elif self._starved_since is None:
@@ -244,14 +244,14 @@ class ActorPool:
                 self._started(starting[probe])
 
     def _start(self, slot: _Slot) -> None:
-        slot.told = 0
+        slot.heard = 0
         slot.where = None
         slot.actor = self._make(slot.number)
         slot.probe = slot.actor.where.remote()
         slot.since = time.monotonic()
 
     def _started(self, slot: _Slot) -> None:
-        """Take the answer of a slot's probe; what missed a call to all is told now."""
+        """Take the answer of a slot's probe; it now gets the call to all that it missed."""
         probe, slot.probe = slot.probe, None
         try:
             answer = ray.get(probe, timeout=self._deadline_s)
@@ -263,9 +263,9 @@ class ActorPool:
         if slot.where is None:
             slot.where = answer
             self.events.append(event(self.role, slot.number, "placed", answer))
-        if slot.told < self._tellings and self._latest is not None:
+        if slot.heard < self._broadcasts and self._latest is not None:
             method, args = self._latest
-            slot.told = self._tellings
+            slot.heard = self._broadcasts
             slot.probe = getattr(slot.actor, method).remote(*args)
         else:
             slot.failures = 0
@@ -273,7 +273,7 @@ class ActorPool:
     def _start_failed(self, slot: _Slot, error: Exception) -> None:
         """Try again; give a slot up for now that failed too often, unless it was the last one."""
         slot.failures += 1
-        self._tell_lost(slot, "starting", error, "starting")
+        self._report_lost(slot, "starting", error, "starting")
         ray.kill(slot.actor)
         self.replaced += 1
         if slot.failures <= self._retries:
@@ -297,17 +297,17 @@ class ActorPool:
         ray.kill(slot.actor)
         starved = self._starved_since
         if starved is not None and time.monotonic() - starved >= self._start_s:
-            raise PoolError(f"no {self.role} is left: {self.role} {slot.number} {why}")
+            raise PoolError(f"no {self.role} remains: {self.role} {slot.number} {why}")
         log.warning("%s %d: %s; the run goes on without it", self.role, slot.number, why)
         self._start(slot)
 
     def _lost(self, slot: _Slot, method: str, error: Exception) -> None:
-        self._tell_lost(slot, method, error, doing(slot.actor))
+        self._report_lost(slot, method, error, doing(slot.actor))
         ray.kill(slot.actor)
         self.replaced += 1
         self._start(slot)
 
-    def _tell_lost(self, slot: _Slot, method: str, error: Exception, was: str) -> None:
+    def _report_lost(self, slot: _Slot, method: str, error: Exception, was: str) -> None:
         log.warning(
             "%s %d: %s: %s; it was %s; killed and replaced",
             self.role,

@@ -45,7 +45,7 @@ _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 
 
 class _TooLarge(Exception):
-    """Even what is left of a model would fill the memory."""
+    """Even what remains of a model would fill the memory."""
 
 
 class _NeverEnds(StopTables):
@@ -88,8 +88,8 @@ def check_family(spec: str, config: PreTrainedConfig, *, learns: bool = True) ->
     else:
         if max(gaps.values(), default=0.0) <= LIMIT:
             return
-        told = " and ".join(f"the {who} by {gap:.2g}" for who, gap in gaps.items())
-        why = f"log-probs of packed rows differ from a plain forward's, {told} nats per token"
+        apart = " and ".join(f"the {who} by {gap:.2g}" for who, gap in gaps.items())
+        why = f"log-probs of packed rows differ from a plain forward's, {apart} nats per token"
     done = "trained" if learns else "sampled from"
     raise InputError(
         f"model: {spec}: {name} cannot be {done} here: {why}; its layers must take positions and "
@@ -147,8 +147,8 @@ def gaps_of(model: PreTrainedModel) -> dict[str, float]:
     model.eval()
     model.set_attn_implementation("eager")
     plain = torch.cat([_plain(model, r, s) for r, s in zip(requests, drawn, strict=True)])
-    told = {"sampler": sampled, "learner": packed}
-    return {who: float((x - plain).abs().max().nan_to_num(1e3)) for who, x in told.items()}
+    computed = {"sampler": sampled, "learner": packed}
+    return {who: float((x - plain).abs().max().nan_to_num(1e3)) for who, x in computed.items()}
 
 
 def _rows(request: SampleRequest, samples: list[Sample]) -> torch.Tensor:
@@ -232,10 +232,10 @@ def _fewer_heads(values: dict[str, Any]) -> dict[str, int]:
     groups = values[named] if named else None
     fewer = min(heads, 2 * max(1, heads // (groups or heads)))
     size = values.get("head_dim") or width // heads
-    told = {"num_attention_heads": fewer, "hidden_size": fewer * (width // heads)}
+    narrower = {"num_attention_heads": fewer, "hidden_size": fewer * (width // heads)}
     if named:
-        told[named] = min(values[named], 2)
-    return told | ({"head_dim": size} if "head_dim" in values else {})
+        narrower[named] = min(values[named], 2)
+    return narrower | ({"head_dim": size} if "head_dim" in values else {})
 
 
 def _kinds(values: list[Any]) -> set[str]:

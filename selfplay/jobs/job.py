@@ -1,4 +1,4 @@
-"""Jobs as the server tells of them: ids, states, exit codes, addresses. No Ray."""
+"""Jobs as the server describes them: ids, states, exit codes, addresses. No Ray."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def running(jobs: Sequence[Job], run_folder: str) -> Job | None:
 
 
 def free_id(jobs: Sequence[Job], name: str) -> str:
-    """Return `name` as submission id, or NAME-2, NAME-3, ... behind those that are taken."""
+    """Return `name` as submission id, or NAME-2, NAME-3, ... after those that are taken."""
     taken = {job.id for job in jobs}
     number = 1
     while (job_id := name if number == 1 else f"{name}-{number}") in taken:

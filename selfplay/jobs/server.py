@@ -139,7 +139,7 @@ class Jobs:
                 following = following or asyncio.ensure_future(anext(stream))
                 done, _ = await asyncio.wait({following}, timeout=POLL_SECONDS)
                 if not done:
-                    # Silence: either a long step, or a server that is gone, which this tells.
+                    # Silence: either a long step, or a server that has ended, which this finds out.
                     if (await asyncio.to_thread(self.get, job_id)).over:
                         break
                     continue
@@ -175,7 +175,7 @@ def within(seconds: float, what: str, call: Callable[[], _Answer]) -> _Answer:
     """Return what `call` returns: Ray's client has no deadline of its own.
 
     Raises:
-        InputError: it has not returned within `seconds`; it is left behind in a daemon thread.
+        InputError: it has not returned within `seconds`; it goes on in a daemon thread.
     """
     outcome: queue.SimpleQueue[tuple[list[_Answer], BaseException | None]] = queue.SimpleQueue()
 

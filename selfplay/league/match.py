@@ -22,7 +22,7 @@ def play_pairs(
     boards: int,
     referee: Referee,
 ) -> Iterator[FinishedPair]:
-    """Play what is left of a match; yield each pair as soon as its two games have ended.
+    """Play the rest of a match; yield each pair as soon as its two games have ended.
 
     Pair k (from 1) plays openings[k - 1]: first with players[0] as White, then the other way
     round. In every round each player answers all boards on which it is to move in one call.

@@ -121,14 +121,14 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     for player in summary["players"]:
         rate = player["legal_first_try"]
-        told = "never asked"
+        legal = "never asked"
         if rate is not None:
-            told = (
+            legal = (
                 f"{rate['value']:.4f} of {rate['n']} moves legal at first try, 95%: "
                 f"{rate['low']:.4f} to {rate['high']:.4f}"
             )
         once = "" if player["repeatable"] else "   (not repeatable)"
-        lines.append(f"legal   {player['name']}: {told}{once}")
+        lines.append(f"legal   {player['name']}: {legal}{once}")
     ended = ", ".join(f"{count} {how}" for how, count in summary["terminations"].items())
     return [*lines, f"ended   {ended}", f"games   {summary['file']}"]
 

@@ -37,11 +37,11 @@ def chances(
     """
     if rule == "latest":
         if not versions:
-            raise ValueError("no frozen version to meet")
+            raise ValueError("no frozen version to play")
         return {versions[max(versions)]: 1.0}
     names = [*versions.values(), *anchors]
     if not names:
-        raise ValueError("nobody to meet")
+        raise ValueError("nobody to play")
     rated = {version: elos[name] for version, name in versions.items() if name in elos}
     if rule == "uniform" or not rated:
         return dict.fromkeys(names, 1.0)

@@ -25,8 +25,8 @@ class Turn:
 class Choice:
     """The answer to a turn.
 
-    `move` is legal, or None when none of `tries` answers was; `fault` and `detail` then tell the
-    last one's. `detail` may hold a model's text: make it visible before it is shown.
+    `move` is legal, or None when none of `tries` answers was; `fault` and `detail` then describe
+    the last one. `detail` may hold a model's text: make it visible before it is shown.
     """
 
     move: chess.Move | None

@@ -1,4 +1,4 @@
-"""A policy as a player: a run's version or a model, asked in the manner it was trained in."""
+"""A policy as a player: a run's version or a model, prompted as it was trained."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class PolicyPlayer:
             go_on: asked before the second round of tries; False gives up.
 
         Raises:
-            InputError: the model cannot be loaded or asked in this style.
+            InputError: the model cannot be loaded or prompted in this style.
         """
         choices = self._round(turns, 1, self.manner.temperature, 0, only)
         left = [i for i, choice in enumerate(choices) if _may_retry(choice)]

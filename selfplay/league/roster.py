@@ -95,7 +95,7 @@ def open_policy(text: str, config: RunConfig, **changes: Any) -> PolicyPlayer:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return 12 hex digits that tell weights apart: of config.json and each weight file's name,
+    """Return 12 hex digits that distinguish weights: of config.json and each weight file's name,
     size, first and last MiB. Reading all of a large model would take longer than a game."""
     digest = hashlib.sha256()
     for path in [folder / "config.json", *sorted(folder.glob("*.safetensors"))]:
@@ -137,7 +137,7 @@ def _is_run(target: str, runs_dir: Path) -> bool:
 
 
 def named(version: int) -> str:
-    """Return what stands behind the @ of a run's version; 0 is the model that it began with."""
+    """Return what follows the @ of a run's version; 0 is the model that it began with."""
     return f"v{version:06d}" if version else "base"
 
 

@@ -28,8 +28,8 @@ _LIMITS = {"nodes", "movetime", "depth"}
 class Spec:
     """A player's name, read but not yet opened.
 
-    `argument` is the run, model or path, or the number behind the colon; `version` is what stands
-    behind a run's @ ("" where nothing does).
+    `argument` is the run, model or path, or the number after the colon; `version` is what follows
+    a run's @ ("" where nothing does).
     """
 
     text: str
@@ -40,7 +40,7 @@ class Spec:
 
     @property
     def number(self) -> float:
-        """The number behind the colon of an anchor."""
+        """The number after the colon of an anchor."""
         return float(self.argument)
 
     def number_option(self, key: str, default: float) -> float:
@@ -116,7 +116,7 @@ def parse_spec(text: str) -> Spec:
         expected = check(argument)
         if expected:
             raise InputError(
-                f"player {text!r}: {argument!r} behind {name}: is not {expected}; for example "
+                f"player {text!r}: {argument!r} after {name}: is not {expected}; for example "
                 f"{example}"
             )
         return Spec(text, kind, argument, options=_options(text, kind, words))

@@ -78,7 +78,7 @@ class TrainingLeague(Closes):
         """See Opponents.
 
         Raises:
-            InputError: a frozen version's checkpoint is gone.
+            InputError: a frozen version's checkpoint is missing.
             EngineError: an anchor's engine failed twice on one position.
         """
         if name not in self._players:
@@ -115,7 +115,7 @@ class TrainingLeague(Closes):
         model = self._run_dir.model_of(number, self._base)
         if number and number not in self._run_dir.checkpoints():
             raise InputError(
-                f"{model}: is gone, and a game against {name} is under way; put it back"
+                f"{model}: is missing, and a game against {name} is under way; put it back"
             )
         chess_, match = self._config.chess, self._config.match
         heat = self._config.sampler.temperature
@@ -135,24 +135,24 @@ def opponent_figures(games: Sequence[chess.pgn.Game]) -> dict[str, float | None]
 
     Unfinished games count as such, but not for the score.
     """
-    met = [game.headers for game in games if "Opponent" in game.headers]
-    white = [(RESULTS[h["Result"]], h["Opponent"]) for h in met if h["Result"] in RESULTS]
+    played = [game.headers for game in games if "Opponent" in game.headers]
+    white = [(RESULTS[h["Result"]], h["Opponent"]) for h in played if h["Result"] in RESULTS]
     scores = [points if theirs == "Black" else 1 - points for points, theirs in white]
     return {
-        "opponent_games": float(len(met)),
+        "opponent_games": float(len(played)),
         "opponent_score": sum(scores) / len(scores) if scores else None,
     }
 
 
 def ratings(run_dir: RunDir) -> dict[str, float]:
-    """Return name -> Elo of all that met in the matches between the run's versions.
+    """Return name -> Elo of all that played in the matches between the run's versions.
 
-    Every two that met count one drawn pair more than they played, a weak prior as in BayesElo
+    Every pairing counts one drawn pair more than it played, a weak prior as in BayesElo
     (remi-coulom.fr/Bayesian-Elo): who won or lost everything is rated too, and the further away
     the more pairs it was. Who is tied to nobody else is left out.
     """
     pairs = pair_up(read_games(run_dir.match_files()).games)
-    met = {tuple(sorted((pair.first, pair.second))) for pair in pairs}
-    pairs += [Pair(first, second, 2, 1.0) for first, second in sorted(met)]
+    pairings = {tuple(sorted((pair.first, pair.second))) for pair in pairs}
+    pairs += [Pair(first, second, 2, 1.0) for first, second in sorted(pairings)]
     players = rate(pairs, bootstraps=0).players if pairs else ()
     return {player.name: player.elo for player in players if math.isfinite(player.elo)}

@@ -39,7 +39,7 @@ class MoveEngine:
 
         Args:
             path: its executable.
-            limit: what stands behind `go`, such as "nodes 5000".
+            limit: what follows `go`, such as "nodes 5000".
             options: UCI options that it must have.
             usual: options that are set where it has them.
             deadline_s: seconds of wall clock for one move.
@@ -61,9 +61,10 @@ class MoveEngine:
             raise InputError(f"{path}: {refusal(error)}; give the path of one that is") from error
 
     def answer(self, board: chess.Board) -> str:
-        """Return the word behind `bestmove`, whatever it is.
+        """Return the word after `bestmove`, whatever it is.
 
-        Raises EngineError when no answer came in time or the engine died; it is gone by then.
+        Raises EngineError when no answer came in time or the engine died; it has been killed by
+        then.
         """
         try:
             if self._process is None or not self._process.alive:

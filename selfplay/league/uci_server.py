@@ -106,13 +106,13 @@ class UciServer:
             self._board = parse_position(words)
         except InputError as error:
             self._board = None
-            self._tell(str(error))
+            self._info(str(error))
 
     def _set_option(self, words: list[str]) -> None:
         try:
             self._change(*parse_option(words))
         except (InputError, ValueError) as error:
-            self._tell(f"setoption: {error}")
+            self._info(f"setoption: {error}")
 
     def _change(self, name: str, value: str) -> None:
         manner = self._player.manner
@@ -185,11 +185,11 @@ class UciServer:
             (choice,) = self._player.choose([Turn(board, seed)], only=only, go_on=go_on)
             self._loaded = True
         except Exception as error:
-            # A GUI waits for a move whatever happens here, and is told.
+            # A GUI waits for a move whatever happens here, and gets a message.
             choice = Choice(None, 0, "no answer", str(error))
         move = choice.move
         if move is None:
-            self._tell(
+            self._info(
                 f"no legal answer in {choice.tries} tries ({choice.fault}: {choice.detail}); "
                 f"fallback {self._fallback}"
             )
@@ -210,14 +210,14 @@ class UciServer:
                 scores = retried(self._room.scorer(), board).moves
                 return max(allowed, key=lambda move: scores[move.uci()].strength)
             except (EngineError, InputError) as error:
-                self._tell(str(error))
+                self._info(str(error))
         return random.Random(seed).choice(allowed)
 
-    def _tell(self, text: str) -> None:
+    def _info(self, text: str) -> None:
         self._say(f"info string {visible(text, 400)}")
 
     def _say(self, *lines: str) -> None:
-        # A GUI that is gone reads nothing; the end of the input follows.
+        # A GUI that has ended reads nothing; the end of the input follows.
         with self._writing, contextlib.suppress(BrokenPipeError):
             self._output.write("".join(f"{line}\n" for line in lines))
             self._output.flush()

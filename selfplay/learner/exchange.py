@@ -20,7 +20,7 @@ class Command:
     """What the loop asks of the learner.
 
     `update`: `payload` has one list of micro-batches per worker, `time_gone` the share of the run's
-    time that has gone (schedule.py); `save`: `payload` is the folder;
+    time that has passed (schedule.py); `save`: `payload` is the folder;
     `restore`: `payload` is (model, folder with the trainer's state or None); `compare`: one
     micro-batch, which trains nothing; `stop`: end the training loop.
     """

@@ -84,7 +84,7 @@ class Learner:
     def submit(self, groups: list[Group], pad_id: int, time_gone: float = 0.0) -> None:
         """Send one batch of scored groups; `wait` brings the outcome.
 
-        `time_gone` is the share of max_minutes that has gone (schedule.py).
+        `time_gone` is the share of max_minutes that has passed (schedule.py).
         """
         config = self._config
         payload = micro_batches(
@@ -188,11 +188,11 @@ class Learner:
 def _reasons(error: BaseException | None) -> str:
     """Return in one line why each worker failed: the last lines of Ray Train's tracebacks."""
     failures: dict[int, Exception] = getattr(error, "worker_failures", None) or {}
-    told: dict[str, BaseException | None] = {
+    named: dict[str, BaseException | None] = {
         f"worker {rank}": failure for rank, failure in sorted(failures.items())
     }
     lines = []
-    for who, failure in (told or {"Ray Train": error}).items():
+    for who, failure in (named or {"Ray Train": error}).items():
         last = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
         lines.append(f"{who}: {last.strip()[:300]}")
     return "; ".join(lines)

@@ -5,7 +5,7 @@ is a distinct beginning of the group's completions, the whole completions themse
 last tokens are only predicted. A node's state predicts the next token of all completions that begin
 with it. The 4-D mask lets a node see the prompt, its ancestors and itself; positions follow depth.
 The usual layout forwards the prompt once per completion and a shared beginning as often; here each
-is forwarded once, and padding behind short completions not at all.
+is forwarded once, and padding after short completions not at all.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def token_logprobs(
 
     Args:
         logits: (P, M, V), of the nodes.
-        packed: the batch behind them.
+        packed: the batch that they are of.
         temperature: divides the logits.
     """
     scaled = logits.float() / temperature

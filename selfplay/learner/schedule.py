@@ -1,6 +1,6 @@
 """The learning rate of an update: warm-up, then constant, linear or cosine. No torch.
 
-What has gone of a run is the share of its steps or, where `max_minutes` is set, the share of its
+How much of a run is over is the share of its steps or, where `max_minutes` is set, the share of its
 time if that is larger: a schedule comes down also in a run that the clock ends. A run with `steps`
 alone depends on no clock and repeats.
 """
@@ -18,18 +18,18 @@ def rate(config: RunConfig, update: int, time_gone: float = 0.0) -> float:
     Args:
         config: its `learner`, `steps` and `max_minutes`.
         update: how many updates went before.
-        time_gone: share of max_minutes that had gone when the update began.
+        time_gone: share of max_minutes that had passed when the update began.
     """
     learner = config.learner
     warm = min(1.0, (update + 1) / (learner.warmup_steps + 1))
     steps_left = max(1, config.steps - learner.warmup_steps)
-    gone = max(0.0, (update - learner.warmup_steps) / steps_left)
+    done = max(0.0, (update - learner.warmup_steps) / steps_left)
     if config.max_minutes is not None:
-        gone = max(gone, time_gone)
-    # Behind the last step that was planned, and for a clock that is over: what the last one had.
-    gone = min(gone, 1.0 - 1.0 / steps_left)
+        done = max(done, time_gone)
+    # After the last step that was planned, and for a clock that has run out: what the last one had.
+    done = min(done, 1.0 - 1.0 / steps_left)
     if learner.schedule == "linear":
-        return learner.lr * warm * (1.0 - gone)
+        return learner.lr * warm * (1.0 - done)
     if learner.schedule == "cosine":
-        return learner.lr * warm * 0.5 * (1.0 + math.cos(math.pi * gone))
+        return learner.lr * warm * 0.5 * (1.0 + math.cos(math.pi * done))
     return learner.lr * warm

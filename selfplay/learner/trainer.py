@@ -58,7 +58,7 @@ class PackedGRPOTrainer(GRPOTrainer):
         self._rate_of = rate_of
         self._decaying: list[bool] = []
         self.time_gone = 0.0
-        """Share of the run's time that had gone when the coming update was asked for."""
+        """Share of the run's time that had passed when the coming update was asked for."""
         self.last_rate: float | None = None
         """Learning rate of the update under way, or of the last one."""
         self._micro_batches: list[MicroBatch] = []
@@ -101,7 +101,7 @@ class PackedGRPOTrainer(GRPOTrainer):
     def set_rate(self) -> None:
         """Give the optimiser what the configuration says for the coming update.
 
-        The checkpoint that a run goes on from holds the rate and the weight decay of before.
+        The checkpoint that a run goes on from holds the rate and the weight decay of its own time.
         """
         optimizer = self.optimizer
         if optimizer is None:

@@ -22,7 +22,7 @@ from selfplay.models.memory import release_free_memory
 
 log = logging.getLogger(__name__)
 IDLE_LIMIT_S = 24 * 3600.0
-"""A worker without a command for this long gives up: its loop is gone."""
+"""A worker without a command for this long gives up: its loop has ended."""
 
 
 def train_worker(settings: dict[str, Any]) -> None:

@@ -145,7 +145,7 @@ class Journal:
                 tasks are asked again.
             wall_s: as for `finish_step`.
         """
-        self.run_dir.discard_rollouts(batch.step for batch in dropped)
+        self.run_dir.set_aside_rollouts(batch.step for batch in dropped)
         if self._before:
             self._source.restore(self.untrained())
         for kept in (self._figures, self._games, self._before):

@@ -1,4 +1,4 @@
-"""Going on with a run: which settings may change, and whether what is stored can be gone on from.
+"""Going on with a run: which settings may change, and whether what is stored can be continued.
 
 Every key of the configuration has a decision here (test_resuming.py holds that): an override given
 with `--resume` takes effect, or it is refused in one line. Nothing here writes.

@@ -81,7 +81,7 @@ def go_back(config: RunConfig, run_dir: RunDir, console: RunConsole, step: int) 
     """
     if config != run_dir.config():
         run_dir.replace_config(config)
-    for moved in run_dir.discard_after(step):
+    for moved in run_dir.set_aside_after(step):
         console.warn(f"set aside, will be done again: {moved}")
 
 

@@ -1,4 +1,4 @@
-"""What a file or folder given as a model is, told by its content, and what is wrong with it."""
+"""What a file or folder given as a model is, by its content, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def gguf_file(path: Path) -> Path:
             f"model: {path}: weights alone; give the folder that also holds config.json and the "
             "tokenizer"
         )
-    kind = next((told for mark, told in _KINDS if start.startswith(mark)), "of no known kind")
+    kind = next((name for mark, name in _KINDS if start.startswith(mark)), "of no known kind")
     kind = "an empty file" if not start else kind
     raise InputError(
         f"model: {path}: {kind}; give a GGUF file, or a folder with config.json, *.safetensors and "
@@ -115,7 +115,7 @@ def _check_whole(file: Path) -> None:
         raise InputError(f"model: {file}: a pointer of Git LFS, not the file; type: git lfs pull")
     header = _header(file)
     if header is None:
-        return  # what is no safetensors at all is told where it is loaded
+        return  # what is no safetensors at all fails where it is loaded
     size, due = file.stat().st_size, header
     if size < due:
         raise InputError(f"model: {file}: ends after {size:,} of {due:,} bytes; download it again")

@@ -12,7 +12,7 @@ import psutil
 def release_free_memory() -> None:
     """Give freed heap memory back to the system (glibc; elsewhere nothing happens).
 
-    Tensors of ever other sizes leave holes that glibc keeps; without this the resident memory of
+    Tensors of ever new sizes leave holes that glibc keeps; without this the resident memory of
     samplers and learners grows along the run.
     """
     if not sys.platform.startswith("linux"):
@@ -27,7 +27,7 @@ def held_bytes(process: psutil.Process) -> int:
 
     That is Linux's proportional set size; over all processes of a run it sums to what the machine
     must have. Resident sets would count the weights in Ray's object store, and every library, once
-    per process. Where the kernel does not tell, the resident set it is.
+    per process. Where the kernel does not say, it is the resident set.
 
     Raises:
         psutil.Error: the process has ended, or is somebody else's.

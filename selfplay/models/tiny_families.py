@@ -18,7 +18,7 @@ from selfplay.models.tiny import VOCABULARY, tiny_tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A transformers config class and what it is made with besides the sizes that are usual."""
+    """A transformers config class and its arguments, besides the usual sizes."""
 
     config: str
     settings: dict[str, Any] = field(default_factory=dict)

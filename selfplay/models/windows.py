@@ -30,7 +30,7 @@ class Windows:
     width: int | None
     kinds: tuple[str, ...]
     arguments: dict[str, bool] = field(default_factory=dict)
-    """What the model's forward must be told besides: routers compute no loss of their own, which
+    """Further arguments of the model's forward: routers compute no loss of their own, which
     reads a mask of padding and not one like ours (docs/adr/0017)."""
 
     @classmethod

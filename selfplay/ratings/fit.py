@@ -4,8 +4,8 @@ P(i beats j) = 1 / (1 + exp(r_j - r_i)); a draw counts as half a win of either. 
 in nats (natural log odds), maximise the likelihood of every game together. Of each version, a
 row of the arrays, one player is the root with r = 0.
 
-Few players are fitted by solving Newton's equations outright. For many that takes the cube of
-their number; then the equations, which join only players that met, are solved by conjugate
+Few players are fitted by solving Newton's equations outright. For many that takes the cube of their
+number; then the equations, which join only players that played each other, are solved by conjugate
 gradients, and time and memory are linear in the meetings.
 """
 
@@ -50,7 +50,7 @@ def fit(
     (Dembo, Eisenstat and Steihaug 1982, SIAM J. Numer. Anal. 19, 400-408).
 
     Args:
-        table: who met whom.
+        table: who played whom.
         games, points: shape (versions, meetings), games played and a's points of them.
         root: index of the root.
         near: shape (players,), where to start; infinite and NaN ones start at 0.

@@ -58,7 +58,7 @@ def pair_up(games: Iterable[Game]) -> list[Pair]:
             raise ValueError(f"{game.white} plays against itself, which says nothing")
         low, high = sorted((game.white, game.black))
         by_players[low, high].append(game)
-    return [pair for met in by_players.values() for pair in _pair_up_two(met)]
+    return [pair for theirs in by_players.values() for pair in _pair_up_two(theirs)]
 
 
 def pentanomial(
@@ -107,7 +107,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Crosstable:
-    """Pairs as arrays, sorted by who met whom; a *meeting* is two players that met.
+    """Pairs as arrays, sorted by who played whom; a *meeting* is two players with games.
 
     Attributes:
         players: their names, sorted; indices below count from 0.
@@ -138,8 +138,8 @@ class Crosstable:
         points = np.where(first < second, points, games - points)
         meeting = np.minimum(first, second) * len(players) + np.maximum(first, second)
         order = np.argsort(meeting, kind="stable")
-        met, begin = np.unique(meeting[order], return_index=True)
-        a, b = np.divmod(met, len(players))
+        distinct, begin = np.unique(meeting[order], return_index=True)
+        a, b = np.divmod(distinct, len(players))
         return cls(players, a, b, begin, games[order], points[order])
 
     @cached_property

@@ -46,7 +46,7 @@ class GamesRead:
 def read_games(paths: Iterable[Path], *, distinct: bool = True) -> GamesRead:
     """Return the finished games of PGN files.
 
-    Left out and counted are games without a result of 1-0, 0-1 or 1/2-1/2 (in the tags or behind
+    Left out and counted are games without a result of 1-0, 0-1 or 1/2-1/2 (in the tags or after
     the moves), those without both names, those of a player against itself, and those that stand in
     an earlier file too, unless `distinct` is false. The moves are not looked at.
 
@@ -76,7 +76,7 @@ def distinct_games(
 ) -> Iterator[tuple[Path, GameText]]:
     """Yield the games of PGN files, each once: one that stands in an earlier file too is counted.
 
-    Tags and moves tell, not the spacing between them. Within one file equal games are games: two
+    Tags and moves decide, not the spacing between them. Within one file equal games are games: two
     engines may well repeat themselves.
 
     Raises:
@@ -95,7 +95,7 @@ def distinct_games(
 
 
 def game_of(headers: Mapping[str, str], source: str) -> Game | LeftOut:
-    """Return the game that these headers tell of, or why it cannot be rated."""
+    """Return the game that these headers describe, or why it cannot be rated."""
     white, black = headers.get("White", "").strip(), headers.get("Black", "").strip()
     score = _SCORES.get(result_of(headers.get("Result", "*")))
     if score is None:

@@ -84,9 +84,9 @@ class Estimates:
 def ranks(found: Estimates, bound: Bound = _unbound, alpha: float = ALPHA) -> list[int | None]:
     """Return each entry's rank: 1 and the number of entries that are certainly above it.
 
-    Who is certainly above another always has the smaller rank, so no two of one rank are told
-    apart. A difference over its deviation is taken for Student's t with the degrees of freedom of
-    the entry that has fewer. NaN has no rank.
+    Who is certainly above another always has the smaller rank, so no two of one rank are
+    distinguished. A difference over its deviation is taken for Student's t with the degrees of
+    freedom of the entry that has fewer. NaN has no rank.
 
     Args:
         found: see Estimates.
@@ -145,7 +145,7 @@ class _Pairs:
         """Yield some entries at a time: where they begin, and who is certainly above each.
 
         Row i of the array is for the i-th of them, columns are all entries up to their last; those
-        above are told apart with a chance of `level` (two-sided) to err.
+        above are distinguished with a chance of `level` (two-sided) to err.
         """
         quantile = NormalDist().inv_cdf(1 - level / 2)
         squares = _student_squares(quantile, self._freedom)

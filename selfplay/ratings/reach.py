@@ -19,7 +19,7 @@ def reach(
     """Return who is not infinitely below the root, and who is not infinitely above it.
 
     Args:
-        table: who met whom.
+        table: who played whom.
         games, points: shape (versions, meetings), games played and a's points of them.
         root: index of the root.
 
@@ -72,7 +72,7 @@ def _reached(table: Crosstable, edges: NDArray[np.bool_], root: int) -> NDArray[
     """Return who has a chain of edges to the root; an edge leads from a side's player to its other.
 
     Args:
-        table: who met whom.
+        table: who played whom.
         edges: shape (versions, sides).
         root: index of the root.
     """

@@ -1,8 +1,9 @@
 """Better, worse or neither, while a match goes on: a sequential test and its mirror image.
 
-An SPRT alone tells "elo1 or more" from "elo0 or less"; that a player is not better does not make it
-worse. So the same test runs twice, once for each side, on the same pairs, and the match ends when
-either is accepted (better, worse) or both are rejected (even). Each error keeps the rate of its own
+An SPRT alone distinguishes "elo1 or more" from "elo0 or less"; that a player is not better does not
+make it worse. So the same test runs twice, once for each side, on the same pairs, and the match
+ends when either is accepted (better, worse) or both are rejected (even). Each error keeps the rate
+of its own
 test: a player that is not elo0 away is called better, or worse, with probability alpha at most.
 """
 
@@ -39,7 +40,7 @@ class TwoSidedSprt:
 
     @property
     def done(self) -> bool:
-        """Whether the match may end: it is decided, or no pair is left."""
+        """Whether the match may end: it is decided, or no pair remains."""
         return self.finding != "undecided" or self.pairs >= self.max_pairs
 
     @property
@@ -89,7 +90,7 @@ class TwoSidedSprt:
 
     def _judge(self) -> None:
         sprt = self._sprt
-        # Sprt.judge's numbers for both at once, without what is only told at the end.
+        # Sprt.judge's numbers for both at once, without what is only reported at the end.
         both = llr_exact_of_many([self.counts, self.counts[::-1]], sprt.elo0, sprt.elo1)
         better, worse = both * judged_share(self.pairs)
         if better >= sprt.upper:

@@ -15,7 +15,7 @@ from pathlib import Path
 from envs.errors import InputError
 from selfplay.rundir.writes import free_name, write_text
 
-SUMS = "SHA256SUMS"
+CHECKSUMS = "SHA256SUMS"
 COMPLETE = "complete.json"
 """The last file of a checkpoint."""
 TRANSIENT = "optimizer.pt"
@@ -36,9 +36,9 @@ def sealed_files(run: Path) -> list[Path]:
     files = []
     for path in sorted(run.rglob("*")):
         parts = path.relative_to(run).parts
-        kept = parts[0] not in UNSEALED and not parts[0].startswith(SUMS)
+        kept = parts[0] not in UNSEALED and not parts[0].startswith(CHECKSUMS)
         if parts[0] == "checkpoints":
-            kept = parts[-1] in (SUMS, COMPLETE)
+            kept = parts[-1] in (CHECKSUMS, COMPLETE)
         if kept and not any(part.startswith(".") for part in parts) and path.is_file():
             files.append(path)
     return files
@@ -46,35 +46,35 @@ def sealed_files(run: Path) -> list[Path]:
 
 def seal(run: Path) -> Path:
     """Write the list of a run's folder, as the last thing that the run does."""
-    return write_sums(run, sealed_files(run))
+    return write_checksums(run, sealed_files(run))
 
 
 def unseal(run: Path) -> list[str]:
     """Set aside the list of a run that goes on, if there is one; return what was moved."""
-    sums = run / SUMS
-    if not sums.exists():
+    written = run / CHECKSUMS
+    if not written.exists():
         return []
-    sums.rename(free_name(sums))
-    return [SUMS]
+    written.rename(free_name(written))
+    return [CHECKSUMS]
 
 
 def seal_checkpoint(folder: Path) -> dict[str, str]:
     """Write the list of a checkpoint; return {"sha256sums": its hash}, for complete.json."""
-    left_out = (SUMS, COMPLETE, TRANSIENT)
+    left_out = (CHECKSUMS, COMPLETE, TRANSIENT)
     files = [p for p in folder.rglob("*") if p.is_file() and p.name not in left_out]
-    sums = write_sums(folder, files)
-    return {"sha256sums": sha256_of(sums)}
+    written = write_checksums(folder, files)
+    return {"sha256sums": sha256_of(written)}
 
 
-def write_sums(folder: Path, files: Iterable[Path]) -> Path:
+def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
     """Write folder/SHA256SUMS over `files`, which lie below `folder`; return its path."""
     names = sorted(path.relative_to(folder).as_posix() for path in files)
     text = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names)
-    write_text(folder / SUMS, text, overwrite=True)
-    return folder / SUMS
+    write_text(folder / CHECKSUMS, text, overwrite=True)
+    return folder / CHECKSUMS
 
 
-def read_sums(path: Path) -> dict[str, str]:
+def read_checksums(path: Path) -> dict[str, str]:
     """Return name -> hex sha256 of a list.
 
     Raises:

@@ -263,7 +263,7 @@ class RunDir:
         mine = [e for e in self.read_evals().values() if (e.get("version") or 0) == version]
         return max(mine, key=lambda e: int(e.get("positions") or 0), default=None)
 
-    def discard_after(self, step: int) -> list[str]:
+    def set_aside_after(self, step: int) -> list[str]:
         """Set aside what a resumed run will do again; return one line per thing moved.
 
         Rows of metrics.jsonl, rollouts, games, matches and evaluations of later steps move to
@@ -273,7 +273,7 @@ class RunDir:
         """
         moved = unseal(self.path)
         for log, what in ((self.metrics, "metric rows"), (self.promotions, "promotions")):
-            rows = log.discard_after(step)
+            rows = log.set_aside_after(step)
             if rows:
                 moved.append(f"{rows} {what}")
         self.versions.crown_again()
@@ -281,7 +281,7 @@ class RunDir:
         moved += set_later_aside(self.path, step)
         return moved + remove_incomplete(self.path, self.checkpoints().values())
 
-    def discard_rollouts(self, steps: Iterable[int]) -> None:
+    def set_aside_rollouts(self, steps: Iterable[int]) -> None:
         """Set rollouts aside that will never train, since a rollback dropped their policy."""
         files = self.rollouts.files()
         for step in steps:
@@ -289,7 +289,7 @@ class RunDir:
                 set_aside(files[step])
 
     def remove_unused(self) -> bool:
-        """Remove the folder if nothing was learnt or measured in it yet; tell whether it went."""
+        """Remove the folder if nothing was learnt or measured in it; return whether so."""
         used = (ROLLOUTS, EVALS, CHECKPOINTS, METRICS, GAMES)
         if any((self.path / name).exists() for name in used):
             return False

@@ -49,7 +49,7 @@ class MetricsLog:
             rows.append(row)
         return rows
 
-    def discard_after(self, step: int) -> int:
+    def set_aside_after(self, step: int) -> int:
         """Move the rows of later steps to a file NAME.discarded.jsonl; return how many there were.
 
         The discarded rows are written first: a crash between leaves them twice, never lost.

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @ray.remote(concurrency_groups={"watch": 1})
 class SamplerActor:
-    """One sampler: a model on its device behind a sampler engine.
+    """One sampler: a model on its device, in a sampler engine.
 
     Other models (a frozen version, the champion) are its guests: loaded when they are first asked,
-    and gone when another one needs the room or when they are dismissed.
+    and unloaded when another one needs the room or when they are dismissed.
     """
 
     def __init__(self, config: dict[str, Any], model: str, version: int) -> None:

@@ -1,6 +1,6 @@
 """From a rendered prompt to token ids, and from a completion's ids to its text. No torch, no Ray.
 
-A completion stands behind its prompt, which tokenizers do not know: those of SentencePiece's kind
+A completion follows its prompt, which tokenizers do not know: those of SentencePiece's kind
 put a space before a text and take one away before the first token, so that a completion's own
 leading space would come twice or not at all.
 """
@@ -24,7 +24,7 @@ class PromptTooLong(InputError):
 def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
     """Tokenise a rendered prompt; chat messages go through the tokenizer's chat template.
 
-    A prompt begins with the token of beginning, if the tokenizer gives one to texts by itself:
+    A prompt begins with the token of beginning, if the tokenizer puts one before every text:
     Llama and Gemma were trained with it. The template of a chat has its own.
 
     Raises:
@@ -48,7 +48,7 @@ def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
 
 
 def answer_ids(tokenizer: Any, text: str) -> list[int]:
-    """Return the ids of a text that goes on behind a prompt."""
+    """Return the ids of a text that continues a prompt."""
     if not _adds_spaces(tokenizer):
         return _ids(tokenizer, text)
     before = _ids(tokenizer, _BEFORE)
@@ -60,7 +60,7 @@ def answer_ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def answer_text(tokenizer: Any, ids: Sequence[int], *, skip_special: bool = True) -> str:
-    """Return the text of ids that were drawn behind a prompt, its leading spaces included."""
+    """Return the text of ids that were drawn after a prompt, its leading spaces included."""
     if not _adds_spaces(tokenizer):
         return _text(tokenizer, ids, skip_special)
     before = _ids(tokenizer, _BEFORE)
@@ -70,7 +70,7 @@ def answer_text(tokenizer: Any, ids: Sequence[int], *, skip_special: bool = True
 
 
 def _beginning(tokenizer: Any) -> list[int]:
-    """Return what the tokenizer puts before a text by itself, if it is the token of beginning."""
+    """Return what the tokenizer puts before every text, if it is the token of beginning."""
     bos = tokenizer.bos_token_id
     return [bos] if bos is not None and list(tokenizer("a").input_ids[:1]) == [bos] else []
 

@@ -34,7 +34,7 @@ from selfplay.stats.intervals import (
 )
 
 FORMULA = 2
-"""How figures are computed now: by clusters. 1, which files from before do not name: item by item
+"""How figures are computed now: by clusters. 1, which older files do not name: item by item
 (Wilson, McNemar, the percentile bootstrap, a gate without a margin)."""
 
 RARE = 10
@@ -56,7 +56,7 @@ def stated(formula: int) -> dict[str, int]:
 def cluster_of(row: Mapping[str, Any]) -> str:
     """Return the cluster of an evaluation's row: what could only be solved or failed together.
 
-    Rows name it (`cluster`). Those from before do not: then it is the built-in family of a code
+    Rows name it (`cluster`). Older rows do not: then it is the built-in family of a code
     task (families/NAME/LEVEL/SEED), and each other item is a cluster of its own.
     """
     if row.get("cluster") is not None:
@@ -200,7 +200,7 @@ def worst_difference(new: Values, old: Values, clusters: Sequence[str]) -> float
 
 
 def difference_by_family(new: Values, old: Values, clusters: Sequence[str]) -> Interval:
-    """Return what formula 1 told beside its difference: percentiles over clusters; `n` counts them.
+    """Return formula 1's second interval of a difference: percentiles over the `n` clusters.
 
     Raises ValueError as `difference` does.
     """

@@ -1,4 +1,4 @@
-"""The checks on a run's files beside its answers: games, matches, decisions, checkpoints, sums."""
+"""The checks on a run's files, answers apart: games, matches, decisions, checkpoints, hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from selfplay.gate.decide import GAMES, GamesChange
 from selfplay.models.headers import Shapes
-from selfplay.rundir.checksums import SUMS, sha256_of
+from selfplay.rundir.checksums import CHECKSUMS, sha256_of
 from selfplay.rundir.manifest import git_state
 from selfplay.stats.clustered import FORMULA, formula_of
 from selfplay.verify import checkpoints, decisions, games, matches
@@ -38,7 +38,7 @@ class Artefacts:
         self.decisions()
         self.progress("checkpoints and hashes")
         self.checkpoints()
-        self.sums()
+        self.checksums()
 
     def games(self) -> None:
         """Replay the self-play games."""
@@ -132,12 +132,12 @@ class Artefacts:
                 shapes[file] = checkpoints.weights_of(folder)
             with self.findings.guard(file):
                 self.findings.add(checkpoints.check_listed(file, folder))
-            if (folder / SUMS).is_file():
-                with self.findings.guard(f"{file}/{SUMS}"):
+            if (folder / CHECKSUMS).is_file():
+                with self.findings.guard(f"{file}/{CHECKSUMS}"):
                     self.findings.add(checkpoints.check_sums(file, folder))
             else:
                 self.findings.notes.append(
-                    f"{file}: no {SUMS}: nothing says whether its weights are those of the run"
+                    f"{file}: no {CHECKSUMS}: nothing says whether its weights are those of the run"
                 )
             self.findings.checked["checkpoints"] += 1
         self.findings.add(checkpoints.same_shapes(shapes))
@@ -147,17 +147,19 @@ class Artefacts:
             sides = f"none of step {steps}", "the final version's"
             self.findings.add([Difference.words("checkpoints", "", *sides)])
 
-    def sums(self) -> None:
+    def checksums(self) -> None:
         """Check the hashes of all results, and keep the one number that stands for them."""
         folder = self.run.folder.path
-        if not (folder / SUMS).is_file():
+        if not (folder / CHECKSUMS).is_file():
             # A run from before there were hashes has none anywhere.
-            hashed = any((path / SUMS).is_file() for path in self.run.folder.checkpoints().values())
+            hashed = any(
+                (path / CHECKSUMS).is_file() for path in self.run.folder.checkpoints().values()
+            )
             lines = self.findings.unchecked if hashed else self.findings.notes
             if self.run.summary is not None:
-                lines.append(f"{SUMS} is missing: it is written when a run ends")
+                lines.append(f"{CHECKSUMS} is missing: it is written when a run ends")
             return
-        with self.findings.guard(SUMS):
+        with self.findings.guard(CHECKSUMS):
             self.findings.add(checkpoints.check_sums("", folder))
             self.findings.add(checkpoints.check_unlisted(folder))
-        self.findings.digest = sha256_of(folder / SUMS)
+        self.findings.digest = sha256_of(folder / CHECKSUMS)

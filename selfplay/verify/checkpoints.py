@@ -9,7 +9,7 @@ from typing import Any
 
 from selfplay.models.files import is_adapter
 from selfplay.models.headers import Shapes, shapes_of
-from selfplay.rundir.checksums import COMPLETE, SUMS, read_sums, sealed_files, sha256_of
+from selfplay.rundir.checksums import CHECKSUMS, COMPLETE, read_checksums, sealed_files, sha256_of
 from selfplay.verify.finding import Difference, named_differences
 
 _RESULTS = ("rollouts", "games", "evals", "checkpoints")
@@ -38,12 +38,12 @@ def check_listed(file: str, folder: Path) -> Iterator[Difference]:
     Raises:
         OSError, ValueError: complete.json is missing or is no JSON.
     """
-    completed, sums = read_json(folder / COMPLETE).get("sha256sums"), folder / SUMS
+    completed, sums = read_json(folder / COMPLETE).get("sha256sums"), folder / CHECKSUMS
     if completed is not None and not sums.is_file():
-        yield Difference.words(f"{file}/{SUMS}", "", "no file", f"a file: {COMPLETE} names it")
+        yield Difference.words(f"{file}/{CHECKSUMS}", "", "no file", f"a file: {COMPLETE} names it")
     elif completed is not None:
         place = f"sha256 in {COMPLETE}"
-        yield from named_differences(f"{file}/{SUMS}", completed, sha256_of(sums), place)
+        yield from named_differences(f"{file}/{CHECKSUMS}", completed, sha256_of(sums), place)
 
 
 def weights_of(folder: Path) -> dict[str, Shapes]:
@@ -64,27 +64,27 @@ def check_sums(file: str, folder: Path) -> Iterator[Difference]:
     Raises:
         InputError: the list cannot be read.
     """
-    for name, listed in read_sums(folder / SUMS).items():
+    for name, listed in read_checksums(folder / CHECKSUMS).items():
         path, label = folder / name, f"{file}/{name}" if file else name
         if ".." in Path(name).parts or Path(name).is_absolute():
             yield Difference.words(
-                f"{file}/{SUMS}" if file else SUMS, name, "listed", "a file below it"
+                f"{file}/{CHECKSUMS}" if file else CHECKSUMS, name, "listed", "a file below it"
             )
         elif not path.is_file():
-            yield Difference.words(label, "", "no file", f"a file: {SUMS} names it")
+            yield Difference.words(label, "", "no file", f"a file: {CHECKSUMS} names it")
         else:
             computed = sha256_of(path)
             if computed != listed:
-                yield Difference(label, f"sha256 in {SUMS}", listed, computed)
+                yield Difference(label, f"sha256 in {CHECKSUMS}", listed, computed)
 
 
 def check_unlisted(run: Path) -> Iterator[Difference]:
     """Name the results in a run's folder that its SHA256SUMS does not list."""
-    listed = read_sums(run / SUMS)
+    listed = read_checksums(run / CHECKSUMS)
     for path in sealed_files(run):
         name = path.relative_to(run).as_posix()
         if name not in listed and name.partition("/")[0] in _RESULTS:
-            yield Difference.words(name, "", "a file", f"none: {SUMS} does not name it")
+            yield Difference.words(name, "", "a file", f"none: {CHECKSUMS} does not name it")
 
 
 def same_shapes(shapes: Mapping[str, dict[str, Shapes]]) -> list[Difference]:

@@ -26,7 +26,7 @@ FINAL = "final"
 _PROMPTS = ".prompts["
 ASKING = ("eval.samples=", "eval.k=")
 """Changes to the configuration that decide what the figures of an opening are."""
-TOLD = ("failed",)
+VARYING = ("failed",)
 """Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
 
 
@@ -175,6 +175,6 @@ def row_made(
 
 def row_stored(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a row can be compared; older rows do not name their cluster."""
-    kept = {key: value for key, value in row.items() if key not in TOLD}
+    kept = {key: value for key, value in row.items() if key not in VARYING}
     kept["cluster"] = cluster_of(row)
     return kept | ({"legality": legality(row["verdict"])} if "fen" in row else {})

@@ -46,7 +46,7 @@ def test_closeness_prefers_who_is_about_as_strong() -> None:
 
 def test_closeness_without_any_rating_is_uniform() -> None:
     assert set(chances("closeness", VERSIONS, ["random"], {}).values()) == {1.0}
-    with pytest.raises(ValueError, match="nobody to meet"):
+    with pytest.raises(ValueError, match="nobody to play"):
         chances("closeness", {}, [], {})
 
 

@@ -54,7 +54,7 @@ def test_a_name_is_read(
         ("", "no name; give RUN"),
         ("softmx:0.1", "did you mean softmax:0.1?"),
         ("softmax", "softmax needs more, for example softmax:0.1"),
-        ("softmax:0", "'0' behind softmax: is not a number from 1e-06 to 100"),
+        ("softmax:0", "'0' after softmax: is not a number from 1e-06 to 100"),
         ("softmax:nan", "is not a number"),
         ("engine-eps:1.5", "is not a number from 0 to 1"),
         ("nodes:0", "is not a whole number from 1"),

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from selfplay.cli.commands import app
 from selfplay.report.page import render
-from selfplay.rundir.checksums import SUMS
+from selfplay.rundir.checksums import CHECKSUMS
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import Findings, verify_run
 from tests.verify.tampering import CASES, STEP1, Case, in_rows, put
@@ -73,7 +73,7 @@ def test_it_depends_on_nothing_but_what_is_in_the_folder(
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_edit_is_found_and_named(copy: Path, case: Case) -> None:
     """Without the hashes of the run's end: recomputing finds it (weights have their own)."""
-    (copy / SUMS).unlink()
+    (copy / CHECKSUMS).unlink()
     case.edit(copy)
     findings = verify_run(RunDir.open(copy), sample=None if case.scorers else 0)
     assert findings.verdict == "differs"
@@ -104,7 +104,7 @@ def test_an_edited_report_is_found_where_the_code_is_the_same(copy: Path) -> Non
 
 
 def test_a_run_that_has_not_ended_is_checked_as_far_as_it_goes(copy: Path) -> None:
-    for name in ("summary.json", SUMS, "report.html"):
+    for name in ("summary.json", CHECKSUMS, "report.html"):
         (copy / name).unlink()
     findings = verify_run(RunDir.open(copy), sample=0)
     assert lines(findings) == [] and findings.verdict == "incomplete"
@@ -121,7 +121,7 @@ def test_steps_before_a_resume_under_other_settings_are_left_out(copy: Path) -> 
     reward = config.reward.model_copy(update={"floor": 0.3})
     folder.replace_config(config.model_copy(update={"reward": reward}))
     folder.write_manifest({"sha256": "0" * 64}, {"run": 0}, resumed_from=4)
-    (copy / SUMS).unlink()
+    (copy / CHECKSUMS).unlink()
     (copy / "report.html").unlink()  # it shows the configuration
     findings = verify_run(folder, sample=0)
     assert lines(findings) == []
@@ -140,7 +140,7 @@ def test_content_of_another_kind_is_named_and_crashes_nothing(copy: Path) -> Non
         "checkpoints/v000002/complete.json": "[]",
         "checkpoints/v000004/source.json": '{"sources": 5}',
         "rollouts/step_00000x.parquet": "PAR1",
-        SUMS: "nonsense\n",
+        CHECKSUMS: "nonsense\n",
     }
     for name, text in broken.items():
         (copy / name).write_text(text)

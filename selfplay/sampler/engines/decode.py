@@ -1,8 +1,8 @@
-"""Decoding a batch: P prompts, G rows behind each, one forward of all rows per token.
+"""Decoding a batch: P prompts, G rows after each, one forward of all rows per token.
 
 The samples of a prompt are the query rows of one batch row; under a 4-D mask each sees the shared
-prompt and its own tokens, which lie in the cache step by step, G columns each. Rows that have
-ended are carried along only until a quarter of the rows can be left out: then what is left moves
+prompt and its own tokens, which lie in the cache step by step, G columns each. Rows that have ended
+are carried along only until a quarter of the rows can be left out: then the remaining rows move
 together, in the cache too.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WORTH = 0.75
-"""Rows are moved together when no more than this share of them is left."""
+"""Rows are moved together when no more than this share of them goes on."""
 
 
 class Prefiller(Protocol):
@@ -37,7 +37,7 @@ class Prefiller(Protocol):
     windows: Windows
 
     def prefill(self, prompts: list[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor]:
-        """Return the prompts' cache and the logits behind their last tokens."""
+        """Return the prompts' cache and the logits after their last tokens."""
 
 
 class Decode:
@@ -91,7 +91,7 @@ class Decode:
             tokens = self._move_together(tokens, cache, longest, t)
             lengths = self.lengths[self.prompts.to(device)]
             positions = (lengths[:, None] + t).expand(tokens.shape)
-            # The whole model, not its trunk: families scale or cap the logits behind the head.
+            # The whole model, not its trunk: families scale or cap the logits after the head.
             logits = self.engine.model(
                 input_ids=tokens.to(device),
                 position_ids=positions,

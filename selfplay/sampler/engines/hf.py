@@ -1,4 +1,4 @@
-"""The Hugging Face engine: one prefill per prompt, all its samples decoded behind it.
+"""The Hugging Face engine: one prefill per prompt, all its samples decoded after it.
 
 `generate` repeats the prompt once per sample. Here the prompts of a batch are prefilled once, in
 buckets of like length, and the samples of a prompt are the query rows of one batch row: under a
@@ -108,7 +108,7 @@ class HFEngine:
         """Forward prompts (ascending in length) once.
 
         Returns the KV cache of shape (P, heads, longest, dim) per layer, padded on the right, and
-        the logits (P, V) behind each prompt's last token.
+        the logits (P, V) after each prompt's last token.
         """
         longest = len(prompts[-1])
         buckets: list[list[torch.Tensor]] = []
@@ -148,7 +148,7 @@ def _room(kept: torch.Tensor, prompts: int, longest: int) -> torch.Tensor:
 
 @contextmanager
 def _only_last(model: PreTrainedModel, ends: list[int]) -> Iterator[None]:
-    """Let the model's head see one place per row; what comes behind the head still happens."""
+    """Let the model's head see one place per row; what comes after the head still happens."""
 
     def pick(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         hidden = given[0]

@@ -21,7 +21,7 @@ TEXT_STOPS: dict[Stop, Callable[[str], int | None]] = {"code": body_end, "calls"
 class StopTables:
     """Boolean tables (V,) per stop rule, made once per tokenizer.
 
-    `word`: behind the first token, a token that begins with white space ends the completion (the
+    `word`: after the first token, a token that begins with white space ends the completion (the
     first token may begin with the space that divides it from the prompt); a line break ends it
     anywhere. `line`: a token with a line break ends it. The end-of-sequence tokens always do.
     `code` and `calls` depend on more than one token: see `text_ended`.
@@ -60,7 +60,7 @@ class StopTables:
         return (self._first if first else self._later)[stop][tokens]
 
     def text_ended(self, stop: Stop, ids: list[int]) -> bool:
-        """Return whether a completion under a stop of TEXT_STOPS has gone beyond its end.
+        """Return whether a completion under a stop of TEXT_STOPS has passed its end.
 
         Only a token that begins a line can end a body, so most tokens cost a look at two tables.
         Calls may also end within a line or with it.
@@ -72,5 +72,5 @@ class StopTables:
 
 
 def _has_inner_break(piece: str) -> bool:
-    """Whether something stands behind a line break of the piece."""
+    """Whether something follows a line break of the piece."""
     return any(end in piece[:-1] for end in "\n\r")

@@ -264,7 +264,7 @@ def test_when_nobody_is_left_the_deadline_names_what_is_missing() -> None:
     with pytest.raises(PoolError) as caught:
         made.map("square", [(1,)])
     told = str(caught.value)
-    assert told.startswith("no worker is left: worker 0 not started within 1 s (ray.start_s)")
+    assert told.startswith("no worker remains: worker 0 not started within 1 s (ray.start_s)")
     assert "it needs 1 nowhere (the cluster has 0, 0 free)" in told and "\n" not in told
     made.close()
 

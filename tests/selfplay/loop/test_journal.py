@@ -94,7 +94,7 @@ class Loop:
         stack.callback(self.run.close)
         checkpoint = self.run.latest_checkpoint()
         step = int(checkpoint.name[1:]) if checkpoint else 0
-        self.run.discard_after(step)
+        self.run.set_aside_after(step)
         self.source = source_of()
         if checkpoint:
             self.source.restore(json.loads((checkpoint / "source.json").read_text()))

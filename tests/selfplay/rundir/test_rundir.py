@@ -135,7 +135,7 @@ def test_a_resume_sets_later_steps_aside_twice_without_loss(run: RunDir) -> None
                 )
         run.write_eval("final", evaluation("final", 3, [row(0, legal=True, regret=0.1)]))
         (run.checkpoint_dir(3)).mkdir(parents=True)
-        moved = run.discard_after(1)
+        moved = run.set_aside_after(1)
         assert "2 metric rows" in moved and "evals/final.json" in moved
         assert "checkpoints/v000003 (incomplete)" in moved
     assert [r["step"] for r in run.read_metrics()] == [1]
@@ -175,11 +175,11 @@ def test_a_resume_takes_back_the_champion_and_the_matches_of_later_versions(run:
         run.set_champion(version)
         path = run.match_file(version, version - 4)
         write_text(path, "x", overwrite=False)
-    moved = run.discard_after(6)
+    moved = run.set_aside_after(6)
     assert "1 promotions" in moved and "matches/v000008-v000004.pgn" in moved
     assert run.champion() == 4
     assert [path.name for path in run.match_files()] == ["v000004-v000000.pgn"]
-    run.discard_after(2)
+    run.set_aside_after(2)
     assert run.champion() == 0 and run.match_files() == []
     aside = sorted(path.name for path in (run.path / "matches" / "discarded").iterdir())
     assert aside == ["v000004-v000000.pgn", "v000008-v000004.pgn"]
@@ -188,16 +188,16 @@ def test_a_resume_takes_back_the_champion_and_the_matches_of_later_versions(run:
 def test_a_decision_outlives_a_crash_before_the_champion_s_file(run: RunDir) -> None:
     run.set_champion(0)
     decided(run, 4, 4, promoted=True)
-    run.discard_after(4)
+    run.set_aside_after(4)
     assert run.champion() == 4
 
 
 def test_a_rollback_that_was_not_done_is_decided_again(run: RunDir) -> None:
     """Its row carries the step behind it, which a run resumed at the evaluation has not had."""
     decided(run, 9, 8, promoted=False)
-    run.discard_after(9)
+    run.set_aside_after(9)
     assert len(run.promotions.read()) == 1
-    run.discard_after(8)
+    run.set_aside_after(8)
     assert run.promotions.read() == []
 
 
@@ -215,7 +215,7 @@ def test_a_final_evaluation_stays_with_its_version_when_the_run_goes_on(run: Run
     run.write_eval("final", {"name": "final", "version": 4, "positions": 9})
     run.set_champion(0)
     decided(run, 4, 4, promoted=True)
-    assert run.discard_after(4) == []
+    assert run.set_aside_after(4) == []
     assert list(run.read_evals()) == ["step_000004"] and run.champion_eval() is not None
 
 
@@ -235,7 +235,7 @@ def test_frozen_versions_are_champions_every_kth_and_the_base_model(run: RunDir)
 def test_rollouts_of_a_dropped_policy_are_set_aside(run: RunDir) -> None:
     for step in (1, 2, 3):
         run.write_rollouts(step, [group()])
-    run.discard_rollouts([2, 3, 4])
+    run.set_aside_rollouts([2, 3, 4])
     assert list(run.rollouts.files()) == [1]
     assert len(list((run.path / "rollouts" / "discarded").iterdir())) == 2
     run.write_rollouts(3, [group()])

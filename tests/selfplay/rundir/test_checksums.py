@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import InputError
-from selfplay.rundir.checksums import SUMS, read_sums, seal, sha256_of
+from selfplay.rundir.checksums import CHECKSUMS, read_checksums, seal, sha256_of
 from tests.selfplay.made_up import filled_run
 
 
@@ -24,30 +24,35 @@ def test_a_run_is_listed_but_for_what_is_no_result(tmp_path: Path) -> None:
     (run.path / "report.html").write_text("page")
     run.log_file().write_text("log")
     (run.path / "evals" / ".base.json-x.tmp").write_text("")
-    listed = read_sums(seal(run.path))
+    listed = read_checksums(seal(run.path))
     assert {"config.yaml", "metrics.jsonl", "evals/base.json"} <= set(listed)
-    assert {"rollouts/step_000001.parquet", f"checkpoints/v000020/{SUMS}"} <= set(listed)
-    assert not {name.partition("/")[0] for name in listed} & {"report.html", "logs", "lock", SUMS}
+    assert {"rollouts/step_000001.parquet", f"checkpoints/v000020/{CHECKSUMS}"} <= set(listed)
+    assert not {name.partition("/")[0] for name in listed} & {
+        "report.html",
+        "logs",
+        "lock",
+        CHECKSUMS,
+    }
     assert not [name for name in listed if "tmp" in name or name.endswith("safetensors")]
-    assert set(read_sums(folder / SUMS)) == {"model.safetensors"}
+    assert set(read_checksums(folder / CHECKSUMS)) == {"model.safetensors"}
     complete = json.loads((folder / "complete.json").read_text())
-    assert complete == {"step": 20, "sha256sums": sha256_of(folder / SUMS)}
+    assert complete == {"step": 20, "sha256sums": sha256_of(folder / CHECKSUMS)}
     if shutil.which("sha256sum") is not None:
-        command = ["sha256sum", "--check", "--quiet", SUMS]
+        command = ["sha256sum", "--check", "--quiet", CHECKSUMS]
         assert subprocess.run(command, cwd=run.path, check=False, timeout=60).returncode == 0
 
 
 def test_a_resume_sets_the_list_aside(tmp_path: Path) -> None:
     run = filled_run(tmp_path)
     kept = seal(run.path).read_text()
-    assert SUMS in run.discard_after(20)
-    assert not (run.path / SUMS).exists()
-    assert (run.path / f"{SUMS}.1").read_text() == kept
-    assert f"{SUMS}.1" not in read_sums(seal(run.path))
+    assert CHECKSUMS in run.set_aside_after(20)
+    assert not (run.path / CHECKSUMS).exists()
+    assert (run.path / f"{CHECKSUMS}.1").read_text() == kept
+    assert f"{CHECKSUMS}.1" not in read_checksums(seal(run.path))
 
 
 def test_a_broken_list_is_named_by_its_line(tmp_path: Path) -> None:
-    path = tmp_path / SUMS
+    path = tmp_path / CHECKSUMS
     path.write_text("0" * 64 + "  a\nnothing\n")
     with pytest.raises(InputError, match=r"SHA256SUMS:2: no line of sha256sum"):
-        read_sums(path)
+        read_checksums(path)
