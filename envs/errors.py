@@ -1,4 +1,4 @@
-"""InputError: bad input from outside, told in one line."""
+"""InputError: bad input from outside, reported in one line."""
 
 from __future__ import annotations
 

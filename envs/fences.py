@@ -1,6 +1,6 @@
 """Fenced blocks of Markdown as language models write them.
 
-Source: CommonMark 0.31, section 4.5, and what models do besides: a fence behind a few words or a
+Source: CommonMark 0.31, section 4.5, and what models do beyond it: a fence after a few words or a
 list mark, one at the end of the code's last line, a block that is followed by the next one's fence
 or by nothing.
 """
@@ -152,9 +152,9 @@ def _opening(line: str, start: int) -> _Opening | None:
         at = line.find(mark)
         if at < 0 or (mark == "~~~" and not _NESTED.match(line[:at])):
             continue
-        behind = line[at:].rstrip()
-        size = len(behind) - len(behind.lstrip(mark[0]))
-        fence, info = mark[0] * size, behind[size:].strip()
+        rest = line[at:].rstrip()
+        size = len(rest) - len(rest.lstrip(mark[0]))
+        fence, info = mark[0] * size, rest[size:].strip()
         before = line[:at]
         margin = before if ">" in before and _NESTED.match(before) else ""
         match = _INFO.match(info)

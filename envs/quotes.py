@@ -1,4 +1,4 @@
-"""Where strings, comments and brackets of Python end, told line by line without a parser."""
+"""Where strings, comments and brackets of Python end, found line by line without a parser."""
 
 from __future__ import annotations
 

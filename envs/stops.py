@@ -44,17 +44,17 @@ def body_end(text: str) -> int | None:
 def _ends(line: str, before: Quotes) -> bool:
     """Return whether a line at column 0 ends the body; `before` is the state in front of it."""
     if before.depth == 0:
-        # Behind `def name(` the text begins inside a bracket, whose end may have a line of its own.
+        # After `def name(` the text begins inside a bracket, whose end may have a line of its own.
         return before.unmatched or not line.startswith(")")
     return not line.startswith(_CLOSING) and line.startswith(_INSIDE_BRACKETS)
 
 
 def calls_end(text: str) -> int | None:
-    """Return where a function and the calls behind it end in `text`, or None while they may go on.
+    """Return where a function and the calls after it end in `text`, or None while they may go on.
 
     `text` follows `def`. The end is before the next definition or import at column 0, before the
     first of two lines in a row that are no call of the function (blank lines and comments are
-    neither), or behind MOST_CALLS calls. Like `body_end`, it stays once it is given.
+    neither), or after MOST_CALLS calls. Like `body_end`, it stays once it is given.
     """
     start = body_end(text)
     named = None if start is None else _NAME.match(text, 0, start)

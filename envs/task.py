@@ -11,8 +11,8 @@ ParseStatus = Literal["ok", "illegal", "unparsable"]
 """`illegal`: an answer was given and breaks the rules; `unparsable`: no answer could be read."""
 
 Stop = Literal["word", "line", "code", "calls", "eos"]
-"""Where a completion ends: at the first white space behind its first word, at a line break, behind
-the body of a function (`envs.stops.body_end`), behind a function and calls of it (`calls_end`),
+"""Where a completion ends: at the first white space after its first word, at a line break, after
+the body of a function (`envs.stops.body_end`), after a function and calls of it (`calls_end`),
 or at the model's own end-of-sequence token (which always ends a completion)."""
 
 

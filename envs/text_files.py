@@ -1,4 +1,4 @@
-"""Text files as they are in the world: compressed, in several encodings, told by their content."""
+"""Text files as they are in the world: compressed, in several encodings, known by content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from envs.errors import InputError
 
 _SAMPLE = 4096
-"""Bytes from the beginning by which a file's encoding is told."""
+"""Bytes from the beginning by which a file's encoding is recognised."""
 _UNREAD = {
     b"\x28\xb5\x2f\xfd": ("Zstandard", "zstd -d"),
     b"PK\x03\x04": ("zip", "unzip"),
@@ -57,8 +57,8 @@ def text_lines(path: Path, what: str, *, latin1: bool = True) -> Iterator[str]:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         packed = f", and `.zst` is compressed: unpack it with `zstd -d {path.name}`"
-        told = packed if path.suffix == ".zst" else ""
-        raise InputError(f"{path}: {reason}{told}; it cannot be read: give {what} files") from None
+        hint = packed if path.suffix == ".zst" else ""
+        raise InputError(f"{path}: {reason}{hint}; it cannot be read: give {what} files") from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: not UTF-8 text ({error.encoding}: {error.reason}); name a {what} file"

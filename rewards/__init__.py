@@ -1,4 +1,4 @@
-"""How an answer is scored: engine, formulas, (later) sandbox. No model, no Ray, no torch."""
+"""How an answer is scored: engine, sandbox, formulas. No model, no Ray, no torch."""
 
 from rewards.result import RewardResult, Verdict
 

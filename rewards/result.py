@@ -22,8 +22,8 @@ class ScoreRequest:
 class RewardResult:
     """The score of one completion.
 
-    `value` lies in [0, 1]. `parts` are named numbers behind it; `evidence` is JSON that lets
-    somebody check the score. `infra_error` is our own failure: it is retried and never trains.
+    `value` lies in [0, 1]. `parts` are named numbers that it is made of; `evidence` is JSON that
+    lets somebody check the score. `infra_error` is our own failure: it is retried and never trains.
     """
 
     value: float

@@ -28,12 +28,12 @@ from envs.task import Task
 from envs.text_files import first_line, text_lines
 
 _GAME_ADDRESS = re.compile(r"(/black|/white)?(#\d*)?$")
-"""What a puzzle's GameUrl has behind the game: https://lichess.org/yyznGmXs/black#34."""
+"""What a puzzle's GameUrl has after the game: https://lichess.org/yyznGmXs/black#34."""
 _REQUIRED = ("PuzzleId", "FEN", "Moves")
 _960 = re.compile(r"960|fischer", re.IGNORECASE)
 _UCI = re.compile(r"[a-h][1-8][a-h][1-8]")
 _COUNTERS = re.compile(r"(\d{1,5})(?:\s+(\d{1,5}))?(?=[\s;]|\Z)")
-"""Counters that follow an EPD's four fields as they do in a FEN, operations behind them or not."""
+"""Counters that follow an EPD's four fields as they do in a FEN, operations after them or not."""
 _OPERATION = re.compile(r'(?:[^";]|"[^"]*(?:"|\Z))+')
 """An operation of EPD, up to a semicolon that is not quoted."""
 PUZZLE_COLUMNS = (
@@ -191,7 +191,7 @@ def load_epd(path: Path | str) -> list[Task]:
     """Return one task per distinct position of an EPD file; plain FEN lines are read too.
 
     Of the operations only `hmvc` and `fmvn` (the counters) count; the counters may also stand
-    behind the fourth field, as in a FEN. Empty lines and lines that begin with "#" are passed over.
+    after the fourth field, as in a FEN. Empty lines and lines that begin with "#" are passed over.
 
     Raises InputError naming file:line for a line that is no position or has no legal move.
     """

@@ -18,7 +18,7 @@ from envs.errors import InputError
 from envs.task import Task
 
 _PASSES = 1000
-"""Positions passed over in a row before we say that nothing is left to ask."""
+"""Positions passed over in a row before we say that nothing remains to ask."""
 
 
 class GamePool:

@@ -1,4 +1,4 @@
-"""Whom the policy meets in its training games, as the pool of games sees it."""
+"""The policy's opponents in its training games, as the pool of games sees it."""
 
 from __future__ import annotations
 

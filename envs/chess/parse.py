@@ -194,10 +194,10 @@ def _read(word: str, board: chess.Board, before: list[str]) -> Parsed | None:
     upper = _UPPER.fullmatch(plain)
     match = _shaped(plain.lower() if upper else plain)
     if match is not None:
-        told = _in_words(before, match)
-        if told is True:
+        in_words = _in_words(before, match)
+        if in_words is True:
             return None
-        return told or _ordinary(board, match, plain)
+        return in_words or _ordinary(board, match, plain)
     if _GARBLED.fullmatch(plain):
         return _unread(f"{plain[:40]} is no move in SAN or UCI")
     return None
@@ -210,7 +210,7 @@ def parse_move(text: str, board: chess.Board) -> Parsed:
     a move, or an attempt at one, counts.
 
     A move is a whole word. Words that are no attempt at one, a move number, markup and an echoed
-    FEN are passed over, and the first that is left decides, whatever follows: the status is
+    FEN are passed over, and the first of the rest decides, whatever follows: the status is
     `illegal` if it breaks the rules, may mean two moves or is a null move (--, Z0, 0000), and
     `unparsable` if it is garbled (Ng9-f3, N-f3, 1f3, e9) or a move in words (knight to f3, N f3).
     If there is none the status is `unparsable` too.
@@ -223,7 +223,7 @@ def parse_move(text: str, board: chess.Board) -> Parsed:
     - Move numbers with dots (12.Nf3, 12... Nf6), annotation marks, e.p. where it is en passant.
     - Check and mate marks, right or wrong: they do not say which move is meant (8.2.3.5).
     - A capture without its x (Nd5, ed5, e4d5): UCI has none, and the word means one move. An x that
-      captures nothing is illegal: it tells of another board.
+      captures nothing is illegal: it means another board.
 
     Promotion is given exactly where a pawn promotes. Case counts: bxc3 is a pawn's capture and Bxc3
     a bishop's. Never raises on any string; time is linear in the text, of which 2,000 characters
@@ -231,7 +231,7 @@ def parse_move(text: str, board: chess.Board) -> Parsed:
     """
     answer = answer_of(text[:MAX_COMPLETION])
     if answer is None:
-        return _unread("no answer behind the reasoning")
+        return _unread("no answer after the reasoning")
     whole = (
         [block.text for block in blocks(answer[: MAX_COMPLETION // 4]) if block.whole]
         if "\n" in answer

@@ -62,7 +62,7 @@ class Game:
 
     def state(self) -> dict[str, Any]:
         """Return the game as JSON."""
-        met = {"opponent": self.opponent, "policy_is_white": self.policy_is_white}
+        against = {"opponent": self.opponent, "policy_is_white": self.policy_is_white}
         return {
             "start_fen": self.board.root().fen(),
             "moves": [move.uci() for move in self.board.move_stack],
@@ -70,7 +70,7 @@ class Game:
             "white_version": self.versions.get(chess.WHITE),
             "black_version": self.versions.get(chess.BLACK),
             "chance_plies": list(self.chance_plies),
-            **(met if self.opponent is not None else {}),
+            **(against if self.opponent is not None else {}),
         }
 
     @classmethod

@@ -36,7 +36,7 @@ _MOVES = re.compile(r"[0-9*]")
 class GameText:
     """A game in a text: characters `start` to `end`, its tags, and its moves as they stand there.
 
-    `result` is that of the tags or, where they have none, the one behind the moves; "*" for none.
+    `result` is that of the tags or, where they have none, the one after the moves; "*" for none.
     """
 
     start: int
@@ -149,7 +149,7 @@ class _Splitter:
         self._part: _Part | None = None
         self._ended: _Part | None = None
         self._comment: list[str] | None = None
-        """Lines behind that in which the open comment begins; None outside of comments."""
+        """Lines after that in which the open comment begins; None outside of comments."""
         self._begun = 0, 0
         """Where those lines begin, and how much of the game's moves stood before them."""
         self._line_comments = False
@@ -180,10 +180,10 @@ class _Splitter:
             self._blank = True
 
     def finish(self) -> Iterator[GameText]:
-        """Yield what is left at the end of the text."""
+        """Yield what remains at the end of the text."""
         lines = self._comment
         if lines and self._part is not None and any(_tags_in(line.strip()) for line in lines):
-            # A comment that is never closed would hide all games behind it: comments end with
+            # A comment that is never closed would hide all games after it: comments end with
             # their lines from here on.
             self._place, kept = self._begun
             self._part.moves = self._part.moves[:kept]
@@ -191,7 +191,7 @@ class _Splitter:
             for line in lines:
                 yield from self.take(line)
         self._close()
-        yield from self._told(self._place)
+        yield from self._give(self._place)
 
     def _tags(self, tags: list[tuple[str, str]], start: int) -> Iterator[GameText]:
         part = self._part
@@ -235,7 +235,7 @@ class _Splitter:
     def _open(self, start: int) -> Generator[GameText, None, _Part]:
         """Return the game under way, begun now if there is none; yield the one before it."""
         if self._part is None:
-            yield from self._told(start)
+            yield from self._give(start)
             self._part = _Part(start)
         return self._part
 
@@ -244,7 +244,7 @@ class _Splitter:
             self._ended, self._part = self._part, None
         self._depth, self._blank = 0, False
 
-    def _told(self, end: int) -> Iterator[GameText]:
+    def _give(self, end: int) -> Iterator[GameText]:
         """Yield the game that has ended; what stands before the next one belongs to it."""
         if self._ended is not None:
             yield from self._ended.whole(end)

@@ -1,4 +1,4 @@
-"""Chess positions as tasks: FEN in, FEN out, and the key that tells equal positions."""
+"""Chess positions as tasks: FEN in, FEN out, and the key that equal positions share."""
 
 from __future__ import annotations
 

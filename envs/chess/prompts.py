@@ -32,7 +32,7 @@ def captures(board: chess.Board, notation: Notation) -> str:
     """Return what each legal capture takes: "queen exd5, pawn Bxf7 (defended)", else "none".
 
     The most valuable first, then sorted as text. "(defended)": an enemy piece attacks the square
-    behind the capture, pinned or not. Rules alone; no engine and no counting of exchanges.
+    after the capture, pinned or not. Rules alone; no engine and no counting of exchanges.
     """
     found = []
     for move in board.generate_legal_captures():

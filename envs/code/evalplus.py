@@ -153,8 +153,8 @@ def _oracle(name: str, mbpp: bool, atol: float) -> str:
     if name in _SETS:
         return f"{right}assert set(out) == set(exp)"
     if name in _NOT_NONE:
-        told = "out if isinstance(out, bool) else out is not None"
-        return f"{right}assert ({told}) == (exp is not None)"
+        answer = "out if isinstance(out, bool) else out is not None"
+        return f"{right}assert ({answer}) == (exp is not None)"
     return f"{right}assert equal(out, exp, {atol!r})"
 
 

@@ -37,12 +37,12 @@ def extract(completion: str, task: CodeTask) -> Parsed:
     order: a continuation of `prompts.continuation` (its first line of code is indented, or goes on
     with the parameters), a fenced block (the last whole one with the function in it), a bare
     program, a body written at column 0. A continuation is cut where the body ends, a bare program
-    at the first line behind its function that is no definition. For a literal the program is a
+    at the first line after its function that is no definition. For a literal the program is a
     function that returns it.
     """
     answer = answer_of(completion)
     if answer is None:
-        return Parsed("unparsable", None, "no answer behind the reasoning")
+        return Parsed("unparsable", None, "no answer after the reasoning")
     text = _lines_of(answer)
     if task.answer == "literal":
         return _literal(text, task)

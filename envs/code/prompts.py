@@ -44,9 +44,9 @@ def stop(task: CodeTask) -> Stop:
 def continuation(task: CodeTask) -> str:
     """Return the beginning of a Python file that the completion goes on with.
 
-    It ends without white space, since a model's own token begins with it: behind the docstring of
-    a signature or of HumanEval's prompt; behind `def name(` where no signature is given (MBPP); or
-    behind the `==` of a literal that is asked for.
+    It ends without white space, since a model's own token begins with it: after the docstring of
+    a signature or of HumanEval's prompt; after `def name(` where no signature is given (MBPP); or
+    after the `==` of a literal that is asked for.
     """
     if task.prefix is not None:
         return task.prefix.rstrip()

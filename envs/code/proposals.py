@@ -56,7 +56,7 @@ def judge(
         if fault is None:
             cases.append(CallTest(list(args), attempts[0].value))
         elif i < own or fault == _UNLIKE:
-            return Rejected(f"{told_call(proposal, args)}: {fault}")
+            return Rejected(f"{call_in_words(proposal, args)}: {fault}")
     fault = _trivial(cases)
     if fault:
         return Rejected(fault)
@@ -68,7 +68,7 @@ def judge(
     return made
 
 
-def told_call(proposal: Proposal, args: list[Any]) -> str:
+def call_in_words(proposal: Proposal, args: list[Any]) -> str:
     """Return a call of a proposal as it is written in a reason."""
     return call_text(proposal.name, CallTest(list(args), None))[:80]
 

@@ -43,7 +43,7 @@ _MAX_INT = 10**6
 _MAX_REPR = 300
 """Characters of one call's arguments, written out."""
 _MOST_LINES = 64
-"""Lines behind the function that are looked at."""
+"""Lines after the function that are looked at."""
 _SHOTS = 2
 _BANNED = (
     ast.Import,
@@ -111,10 +111,10 @@ def _example(rng: random.Random) -> str:
 
 
 def parse(completion: str) -> Proposal | Rejected:
-    """Return the proposal in an answer (plain, continued behind `def`, or fenced), or why not."""
+    """Return the proposal in an answer (plain, continued after `def`, or fenced), or why not."""
     answer = answer_of(completion)
     if answer is None:
-        return Rejected("no answer behind the reasoning")
+        return Rejected("no answer after the reasoning")
     text = answer[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n")
     text = fenced_block(text) or text
     if not text.lstrip().startswith("def "):
@@ -136,7 +136,7 @@ def parse(completion: str) -> Proposal | Rejected:
         return Rejected(f"no Python ({type(error).__name__})")
     if not isinstance(function, ast.FunctionDef):
         return Rejected("no function")
-    if len(nodes) > 1:  # behind a form feed, which Python takes for the beginning of a line
+    if len(nodes) > 1:  # after a form feed, which Python takes for the beginning of a line
         return Rejected("more than one function")
     fault = _fault(function)
     if fault:
@@ -189,7 +189,7 @@ def _fault(function: ast.FunctionDef) -> str | None:
 def _call(line: str) -> tuple[str, list[Any]] | None:
     """Return function name and arguments of a line that is a call with literals, else None.
 
-    A prompt of a doctest in front and a comment behind are passed over.
+    A prompt of a doctest in front and a comment at the end are passed over.
     """
     line = line.removeprefix(">>>").strip()
     if len(line) > 2 * _MAX_REPR:

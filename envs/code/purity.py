@@ -2,8 +2,8 @@
 
 A task asks for what a function returns. One that keeps state, draws lots, looks at the clock, at an
 address or at a hash returns something else another time, and running it twice shows that only with
-some probability. Here it is told from the names it uses: all else that Python's language holds, in
-a function without imports and without defaults, is gone when the call ends.
+some probability. Here it is read off the names it uses: all else that Python's language holds, in
+a function without imports and without defaults, ends with the call.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ TYPES: dict[str, type] = {
         *(range, slice, type(None)),
     )
 }
-"""Types that cross as themselves; exceptions of the built-in ones besides."""
+"""Types that cross as themselves; and the built-in exceptions."""
 _ARRAY_KINDS = "biufcU"
 """Kinds of numpy's dtypes that hold plain values: bool, integers, floats, complex, text."""
 makes_arrays = False

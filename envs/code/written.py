@@ -1,4 +1,4 @@
-"""What lines of text are Python, told without a parser: definitions, parameters, prose.
+"""Which lines of text are Python, found without a parser: definitions, parameters, prose.
 
 A model's answer may be anything, so nothing here compiles it, and every pass is linear.
 """
@@ -29,7 +29,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _NEIGHBOURS = re.compile(r"\b([A-Za-z_]\w{0,60})[ \t]{1,4}(?=([A-Za-z_]\w{0,60}))")
 _PROMPT = ">>>"
 _LOOKED_AT = 400
-"""Characters of a line in which prose is told from code."""
+"""Characters of a line in which prose is distinguished from code."""
 _HEADER = 4_000
 """Characters in which the parameters of a function must end."""
 _NAMED = (
@@ -56,7 +56,7 @@ def bare_program(text: str, name: str | None) -> str | None:
     """Return the program in an answer without fences, or None where nothing in it makes `name`.
 
     Kept are definitions, imports and the blocks around them, and assignments to names that these
-    use; prose between, before and behind them is not, even where it has an equals sign. A function
+    use; prose between, before and after them is not, even where it has an equals sign. A function
     that is written again after such prose counts as it was written last.
     """
     if not defines(text, name):
@@ -155,9 +155,9 @@ def _words(line: str) -> list[str]:
 
 
 def parameters_end(text: str) -> int | None:
-    """Return where a header ends in text that goes on behind `def name(`, or None if none does.
+    """Return where a header ends in text that goes on after `def name(`, or None if none does.
 
-    The offset is behind the colon. Parameters may have annotations and defaults with commas and
+    The offset is after the colon. Parameters may have annotations and defaults with commas and
     brackets of their own; `*` and `/` may stand among them.
     """
     text = text[:_HEADER]

@@ -167,7 +167,7 @@ class ScoreCache:
         with self._lock:
             try:
                 if self._pid != os.getpid():
-                    # SQLite forbids a connection to cross a fork; the parent's is left alone.
+                    # SQLite forbids a connection to cross a fork; the parent's is not touched.
                     self._inherited, self._db, self._pid = self._db, self._open(), os.getpid()
                 return _retry(lambda: action(self._db))
             except sqlite3.ProgrammingError:

@@ -41,8 +41,8 @@ class EngineError(RuntimeError):
 class EngineIdentity:
     """What decides an engine's scores: name, sha256 of the executable and the options set.
 
-    For a script that starts an engine the hash is the script's: name and net then tell versions
-    apart. `options` also holds the default of `EvalFile`, the name of the net.
+    For a script that starts an engine the hash is the script's: name and net then distinguish
+    versions apart. `options` also holds the default of `EvalFile`, the name of the net.
     """
 
     name: str
@@ -148,7 +148,7 @@ class Engine(Closes):
         where they did not suffice for that.
 
         Raises InputError for a board that is invalid, finished or Chess960, and EngineError when
-        no answer came in a phase's time or the engine died; the process is gone by then.
+        no answer came in a phase's time or the engine died; the process has been killed by then.
         """
         fen, legal = _checked(board)
         with self._lock:
@@ -211,7 +211,7 @@ class Engine(Closes):
             table = self._search(fen, legal, "depth 1")
         if table.depth:
             return _position(legal, table.scores, table.depth, table.nodes)
-        # An engine that cannot show all lines at one depth searches each move by itself.
+        # An engine that cannot show all lines at one depth searches each move on its own.
         scores: dict[str, RawScore] = {}
         nodes = 0
         for uci in legal:

@@ -35,9 +35,9 @@ class PhaseTimeout(TimeoutError):
         self.phase = phase
         asked = {
             "start": "no answer to `uci`",
-            "ready": "it answers `uci`, but no `readyok` behind its options",
-            "new game": "no `readyok` behind `ucinewgame`",
-            "move": "no `bestmove` behind `go`",
+            "ready": "it answers `uci`, but no `readyok` after its options",
+            "new game": "no `readyok` after `ucinewgame`",
+            "move": "no `bestmove` after `go`",
         }[phase]
         setting = f"engine.{key.get(phase, 'deadline_s')}"
         super().__init__(f"{asked} within {seconds:g} s; a slow engine wants a larger {setting}")
@@ -113,7 +113,7 @@ def introduction(process: LineProcess, deadline: float) -> tuple[str, dict[str, 
         if line == b"uciok":
             return name or "unnamed engine", options
         if line == b"uci":
-            raise RubbishError("it only repeats what it is told")
+            raise RubbishError("it only repeats what it is sent")
         if line.startswith(b"id name "):
             name = line[8:].decode("utf-8", "replace").strip()[:200]
         elif (option := parse_option(line)) is not None:

@@ -1,4 +1,4 @@
-"""A child process talked to in lines: no wait without a deadline, no orphan left behind."""
+"""A child process talked to in lines: no wait without a deadline, no orphan."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _die_with_parent() -> Callable[[], None] | None:
     """Return the hook that asks Linux to kill the child when its creator ends (None elsewhere).
 
     libc is loaded before the fork: between fork and exec nothing may import or take a lock.
-    Elsewhere the end of file on its standard input tells an engine to quit.
+    Elsewhere the end of file on its standard input makes an engine quit.
     """
     if not sys.platform.startswith("linux"):
         return None

@@ -86,7 +86,7 @@ class ChessScorer(Closes):
 
     @property
     def identity(self) -> EngineIdentity:
-        """The engine behind the scores."""
+        """The engine that scores."""
         return self._engine.identity
 
     @property

@@ -35,7 +35,7 @@ def win_probability(cp: int | None, mate: int | None) -> float:
 
 
 def ordered_win(cp: int | None, mate: int | None) -> float:
-    """Return a winning chance that tells won positions apart, and lost ones, in [0, 1].
+    """Return a winning chance that distinguishes won positions, and lost ones, in [0, 1].
 
     Up to +-1,000 centipawns it is lichess's (`win_probability`). What that leaves to 1 is shared by
     what lies beyond, the project's own: half of it by more centipawns, x / (1 + x) for x thousands

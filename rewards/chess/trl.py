@@ -28,7 +28,7 @@ def chess_reward(
     """Return a function for `GRPOTrainer(reward_funcs=[chess_reward()], ...)`.
 
     The data set needs a column `fen`, the position to move in. A column `moves` (UCI moves; with
-    `start_fen` where the game did not begin in the usual position) may tell how it came about and
+    `start_fen` where the game did not begin in the usual position) may say how it came about and
     must then lead to `fen`. Completions are strings or lists of chat messages, of which the last
     one's content counts. Where the engine failed the reward is None, which TRL leaves out. The
     settings are those of `ChessScorer`; the engine starts at the first call, one in each process,

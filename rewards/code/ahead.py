@@ -20,7 +20,7 @@ _MOST = 2_000
 _DIGITS = 300
 """Characters of a text that are looked at for a number."""
 _LEAST_PART = 3
-"""Characters from which a text inside another text tells something."""
+"""Characters from which a text inside another text reveals something."""
 
 
 def calls_ahead(task: CodeTask, tests: Sequence[Test]) -> Iterator[Call]:
@@ -58,11 +58,11 @@ def _silent_of_code(kind: str, name: str, codes: tuple[str, ...]) -> int:
 
 def _silent(calls: Sequence[CallTest]) -> int:
     """Return how many calls there are before the first that answers one before it."""
-    told = _Told()
-    return next((i for i, call in enumerate(calls) if told.answers(call)), len(calls))
+    known = _Known()
+    return next((i for i, call in enumerate(calls) if known.answers(call)), len(calls))
 
 
-class _Told:
+class _Known:
     """What the calls so far expect, and what of it the arguments of later ones have said."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class _Told:
         if self._left < 0 or not self._whole.isdisjoint(given.seen):
             return True
         for missing in self._missing:
-            missing -= {word for word in missing if given.tells(word)}
+            missing -= {word for word in missing if given.holds(word)}
             if not missing:
                 return True
         self._whole.add(expects)
@@ -128,7 +128,7 @@ class _Words:
         self.seen.add(text)
         return text
 
-    def tells(self, word: str) -> bool:
+    def holds(self, word: str) -> bool:
         """Return whether a scalar is among these, or a text part of one, or one part of it."""
         return word in self.scalars or any(
             min(len(word), len(mine)) >= _LEAST_PART

@@ -50,7 +50,7 @@ class Allotment:
         self.need(seconds, "an answer")
 
     def need(self, seconds: float, what: str) -> None:
-        """Raise TimeSpentError unless `seconds` are left for `what`."""
+        """Raise TimeSpentError unless `seconds` remain for `what`."""
         if self.left < seconds:
             raise self.spent(f"{what} may take {seconds:.3g} s")
 

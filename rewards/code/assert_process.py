@@ -39,7 +39,7 @@ class AssertProcessError(Exception):
 
 
 class AssertTimeoutError(Exception):
-    """The test was still busy at its deadline; its process is gone."""
+    """The test was still busy at its deadline; its process has ended."""
 
 
 class AssertProcess(Closes):
@@ -209,8 +209,8 @@ def _checked(message: dict[str, Any]) -> dict[str, Any]:
     """Return a result with fields of the right types only. Raises AssertProcessError."""
     result, compared = message.get("result"), message.get("compared")
     if result not in _RESULTS or type(compared) is not int:
-        raise AssertProcessError("the tests' process told no result")
+        raise AssertProcessError("the tests' process gave no result")
     texts = {name: message[name] for name in ("detail", "expected", "got") if name in message}
     if not all(type(text) is str for text in texts.values()):
-        raise AssertProcessError("the tests' process told no texts")
+        raise AssertProcessError("the tests' process gave no texts")
     return {"result": result, "compared": compared} | texts

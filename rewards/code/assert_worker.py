@@ -1,4 +1,4 @@
-"""The tests' own process: runs one test of a data set with the candidate behind a stub.
+"""The tests' own process: runs one test of a data set with a stub in the place of the candidate.
 
 A fork of a zygote of its own (sandbox/zygote.py), confined as a candidate's process is, before it
 has read a word; it runs one test and ends. Whatever a program's answer makes of the test code, it
@@ -81,7 +81,7 @@ class Worker:
         self._desk = remote.Desk(self._ask)
 
     def serve(self) -> None:
-        """Run the test that comes, and tell its result."""
+        """Run the test that comes, and send its result."""
         request = self._receive()
         if request is not None:
             self._send(self._test(request) | {"compared": self._record.compared})
@@ -206,9 +206,9 @@ class Worker:
                 got, expected = record.pair
                 found |= {"got": _show(got), "expected": _show(expected)}
         elif error is record.raised:
-            found = {"result": "exception", "detail": _told(error)}
+            found = {"result": "exception", "detail": _in_words(error)}
         else:
-            found = {"result": where, "detail": _told(error)}
+            found = {"result": where, "detail": _in_words(error)}
         if record.has_value and "got" not in found:
             found["got"] = _show(record.value)
         return found
@@ -220,7 +220,7 @@ class Worker:
             view = view[os.write(self._sink, view) :]
 
     def _receive(self) -> dict[str, Any] | None:
-        """Return the next message, None where the judge is gone."""
+        """Return the next message, None where the judge has ended."""
         head = self._read(_HEAD.size)
         if len(head) < _HEAD.size:
             return None
@@ -281,7 +281,7 @@ def _show(value: object) -> str:
         return f"<{type(value).__name__}: {type(error).__name__} in repr>"
 
 
-def _told(error: BaseException) -> str:
+def _in_words(error: BaseException) -> str:
     try:
         text = str(error)
     except Exception:

@@ -20,7 +20,7 @@ def new_secret() -> bytes:
 
 
 def derived(secret: bytes, *words: str) -> bytes:
-    """Return 32 bytes that follow from the secret and the words, and tell neither (HMAC-SHA256)."""
+    """Return 32 bytes that follow from secret and words and reveal neither (HMAC-SHA256)."""
     text = b"".join(len(data).to_bytes(8, "big") + data for data in map(_bytes, words))
     return hmac.new(secret, text, hashlib.sha256).digest()
 

@@ -244,7 +244,7 @@ def is_idle(program: str, entry: str | None) -> bool:
     """Return whether a program's function is a constant or an echo by its form.
 
     It takes parameters and reads none of them, or all that it does is to return one. False for
-    whatever cannot be told.
+    whatever cannot be decided.
     """
     tree = _parsed(program)
     if tree is None or entry is None:

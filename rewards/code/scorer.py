@@ -1,4 +1,4 @@
-"""CodeScorer: completions in, RewardResults out; one sandbox and one judge behind it."""
+"""CodeScorer: completions in, RewardResults out; with one sandbox and one judge."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.closing import Closes
 from rewards.code.allotment import Allotment, TimeSpentError
+from rewards.code.faults import faults
 from rewards.code.grade import Grade, clean
 from rewards.code.heldout import BUDGET_S, HeldOut
 from rewards.code.judge import IDLE, Judge
-from rewards.code.preflight import faults
 from rewards.code.proposing import RUN_S, score_proposal
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, Tier
 from rewards.result import RewardResult, ScoreRequest

@@ -1,7 +1,7 @@
 """Random numbers of a test's process: all of them follow from one key.
 
 `random`, `secrets`, `uuid`, `os.urandom` and numpy's generators draw from keyed BLAKE2b, so that
-what has been seen of the draws tells nothing of those to come, as Mersenne Twister's state would.
+what has been seen of the draws reveals nothing of those to come, as Mersenne Twister's state would.
 A seed that the test gives itself (`random.seed(0)`, `Random(0)`) is mixed with the key: it repeats
 within the test, and nobody else can draw the same.
 """

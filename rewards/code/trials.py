@@ -204,7 +204,7 @@ def program_trials(
 ) -> Iterator[tuple[Trial, Usage]]:
     """Yield the trial of each run of a whole program and what it used.
 
-    Ends behind the first run that lost its time or its memory: the next would cost as much.
+    Ends after the first run that lost its time or its memory: the next would cost as much.
     """
     for test, seconds in zip(tests, limits, strict=True):
         left = all_.begin(seconds)

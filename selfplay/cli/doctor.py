@@ -106,7 +106,7 @@ def check_sandbox(config: RunConfig) -> tuple[Outcome, str]:
         InputError: the sandbox that this machine allows is too weak.
     """
     from envs.code import families
-    from rewards.code.preflight import faults
+    from rewards.code.faults import faults
     from selfplay.domains.code.domain import code_scorer
 
     with code_scorer(config) as scorer:

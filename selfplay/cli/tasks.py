@@ -106,7 +106,7 @@ def check(
 
       selfplay tasks check --set mbpp eval.mbpp=mbpp.jsonl
     """
-    from rewards.code.preflight import faults
+    from rewards.code.faults import faults
     from selfplay.config.reading import parse_config
     from selfplay.domains.code.domain import code_scorer
 

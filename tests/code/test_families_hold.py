@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envs.code.families import FAR, TEST, make
-from rewards.code.preflight import faults
+from rewards.code.faults import faults
 from rewards.code.scorer import CodeScorer
 
 

@@ -10,8 +10,8 @@ import pytest
 from envs.code.families import HELDOUT, TRAIN, make
 from envs.code.jsonl import jsonl_task
 from envs.code.task import CodeTask
+from rewards.code.faults import faults
 from rewards.code.idle import MOST_RUN, idle_names, idle_programs, is_idle
-from rewards.code.preflight import faults
 from rewards.code.sandbox import Limits
 from rewards.code.scorer import CodeScorer
 

@@ -14,7 +14,7 @@ from envs.code.hub import rows_of
 from envs.code.jsonl import jsonl_task
 from envs.code.task import CodeTask
 from envs.errors import InputError
-from rewards.code.preflight import faults
+from rewards.code.faults import faults
 from rewards.code.sandbox import Limits
 from rewards.code.scorer import CodeScorer
 

@@ -9,7 +9,7 @@ import pytest
 
 from envs.code.datasets import load_humaneval, load_mbpp
 from envs.errors import InputError
-from rewards.code.preflight import faults
+from rewards.code.faults import faults
 from rewards.code.refused import refusal
 from rewards.code.scorer import CodeScorer
 from tests.code.judged import RIGHT, codes

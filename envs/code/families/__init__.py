@@ -1,6 +1,6 @@
 """Built-in families of small Python functions, made from (family, level, seed) and nothing else.
 
-Level 1 asks for one built-in operation, level 2 puts a step before or behind it, level 3 two.
+Level 1 asks for one built-in operation, level 2 puts a step before or after it, level 3 two.
 Training and held-out families are disjoint in name and in what they do: the hidden tests of every
 task catch the operation of each family of the other split that takes the same types. Two
 composed programs may still coincide; `screen.Screen` keeps such training tasks out. No operation

@@ -2,7 +2,7 @@
 
 Texts are `string.Template`s: $a, $b, $c stand for the parameters, $k for a constant drawn with the
 task. A core is one built-in operation with the noun phrases that say it in English; a step is an
-operation from a type to a type that composition puts before or behind a core.
+operation from a type to a type that composition puts before or after a core.
 """
 
 from __future__ import annotations

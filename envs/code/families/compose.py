@@ -1,4 +1,4 @@
-"""Programs composed of a core and steps, with the wrong programs that its tests must tell apart."""
+"""Programs composed of a core and steps, and the wrong programs that its tests must refuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from envs.code.families.base import Core, Step
 from envs.code.families.english import instruction
-from envs.code.families.steps import BEFORE, BEHIND
+from envs.code.families.steps import AFTER, BEFORE
 
 INDENT = "    "
 NEUTRAL = ("compute", "process", "solve", "transform", "evaluate", "work_out")
@@ -58,35 +58,35 @@ def draft(rng: Random, core: Core, level: int) -> Draft | None:
     stages = _stages(rng, core, level - 1)
     if stages is None:
         return None
-    before, behind = stages
+    before, after = stages
     names = _parameters(rng, core)
     constant = rng.choice(core.ks) if core.ks else None
     placed = dict(zip("abc", names, strict=False), k=constant)
     expr = Template(core.expr).substitute(placed)
-    name = _function_name(rng, core, before, behind, names)
+    name = _function_name(rng, core, before, after, names)
     annotated = [f"{n}: {kind.annotation}" for n, kind in zip(names, core.params, strict=True)]
-    signature = f"def {name}({', '.join(annotated)}) -> {_result(core, behind)}:"
+    signature = f"def {name}({', '.join(annotated)}) -> {_result(core, after)}:"
     # Behind "Find ..." only the first phrase reads well: "whether ...", not "True if ...".
-    noun = Template(rng.choice(core.says if not (before or behind) else core.says[:1])).substitute(
+    noun = Template(rng.choice(core.says if not (before or after) else core.says[:1])).substitute(
         placed
     )
 
-    def source(before: Sequence[_Stage], behind: Sequence[_Stage], expr: str = expr) -> str:
-        return _source(signature, _body(names[0], expr, before, behind))
+    def source(before: Sequence[_Stage], after: Sequence[_Stage], expr: str = expr) -> str:
+        return _source(signature, _body(names[0], expr, before, after))
 
     rivals = [_source(signature, [f"return {names[0]}"])]
-    if before or behind:
-        rivals.append(source(before, behind, names[0]))
-    rivals += [source(_without(before, i), behind) for i in range(len(before))]
-    rivals += [source(before, _without(behind, i)) for i in range(len(behind))]
-    near = [source(before, behind, Template(miss).substitute(placed)) for miss in core.near]
+    if before or after:
+        rivals.append(source(before, after, names[0]))
+    rivals += [source(_without(before, i), after) for i in range(len(before))]
+    rivals += [source(before, _without(after, i)) for i in range(len(after))]
+    near = [source(before, after, Template(miss).substitute(placed)) for miss in core.near]
     text = instruction(
         rng,
         noun,
         [stage.says(rng, names[0]) for stage in before],
-        [stage.says(rng, "the result") for stage in behind],
+        [stage.says(rng, "the result") for stage in after],
     )
-    return Draft(name, signature, text, source(before, behind), tuple(rivals), tuple(near))
+    return Draft(name, signature, text, source(before, after), tuple(rivals), tuple(near))
 
 
 def compiled(source: str, name: str) -> Callable[..., Any]:
@@ -98,26 +98,26 @@ def compiled(source: str, name: str) -> Callable[..., Any]:
 
 
 def _stages(rng: Random, core: Core, count: int) -> tuple[list[_Stage], list[_Stage]] | None:
-    """Return `count` steps, some before and some behind the core."""
+    """Return `count` steps, some before and some after the core."""
     pool = BEFORE.get(core.params[0].steps, ())
     before: list[_Stage] = []
-    behind: list[_Stage] = []
+    after: list[_Stage] = []
     result = core.result
     for _ in range(count):
-        places = (["before"] if pool else []) + (["behind"] if BEHIND.get(result) else [])
+        places = (["before"] if pool else []) + (["after"] if AFTER.get(result) else [])
         if not places:
             return None
         if rng.choice(places) == "before":
             before.append(_Stage.draw(rng, pool))
         else:
-            behind.append(_Stage.draw(rng, BEHIND[result]))
-            result = behind[-1].step.result or result
-    slugs = [stage.step.slug for stage in before + behind]
-    return (before, behind) if len(set(slugs)) == len(slugs) else None
+            after.append(_Stage.draw(rng, AFTER[result]))
+            result = after[-1].step.result or result
+    slugs = [stage.step.slug for stage in before + after]
+    return (before, after) if len(set(slugs)) == len(slugs) else None
 
 
-def _result(core: Core, behind: Sequence[_Stage]) -> str:
-    return next((s.step.result for s in reversed(behind) if s.step.result), core.result)
+def _result(core: Core, after: Sequence[_Stage]) -> str:
+    return next((s.step.result for s in reversed(after) if s.step.result), core.result)
 
 
 def _parameters(rng: Random, core: Core) -> list[str]:
@@ -131,23 +131,23 @@ def _function_name(
     rng: Random,
     core: Core,
     before: Sequence[_Stage],
-    behind: Sequence[_Stage],
+    after: Sequence[_Stage],
     taken: Sequence[str],
 ) -> str:
     name = rng.choice([name for name in core.names if name not in taken])
-    if len(before) + len(behind) > 1:
+    if len(before) + len(after) > 1:
         return rng.choice(NEUTRAL)
-    parts = [stage.step.slug for stage in before] + [name] + [stage.step.slug for stage in behind]
+    parts = [stage.step.slug for stage in before] + [name] + [stage.step.slug for stage in after]
     return "_then_".join(parts)
 
 
-def _body(name: str, expr: str, before: Sequence[_Stage], behind: Sequence[_Stage]) -> list[str]:
+def _body(name: str, expr: str, before: Sequence[_Stage], after: Sequence[_Stage]) -> list[str]:
     lines = [f"{name} = {stage.expr(name)}" for stage in before]
-    if not behind:
+    if not after:
         return [*lines, f"return {expr}"]
     lines.append(f"{_RESULT} = {expr}")
-    lines += [f"{_RESULT} = {stage.expr(_RESULT)}" for stage in behind[:-1]]
-    return [*lines, f"return {behind[-1].expr(_RESULT)}"]
+    lines += [f"{_RESULT} = {stage.expr(_RESULT)}" for stage in after[:-1]]
+    return [*lines, f"return {after[-1].expr(_RESULT)}"]
 
 
 def _source(signature: str, body: Sequence[str]) -> str:

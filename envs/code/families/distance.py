@@ -3,7 +3,7 @@
 The distance of two families is Levenshtein's between the tokens of their expressions as Python
 splits them, parameters by their place, loop variables by the order in which they appear and a drawn
 constant as one token. At distance 1 a model that has learnt a training family changes one word
-(`max` for `min`, `1` for `0`); so gains are told by distance.
+(`max` for `min`, `1` for `0`); so gains are reported by distance.
 """
 
 from __future__ import annotations

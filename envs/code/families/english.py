@@ -18,7 +18,7 @@ _ONE_BEFORE = (
     "First {first}. Then return {core}.",
     "After you {first}, return {core}.",
 )
-_ONE_BEHIND = (
+_ONE_AFTER = (
     "Find {core}, then {last} and return it.",
     "Find {core}. Then {last}. Return the result.",
     "Start with {core}. Next, {last}, and return what you get.",
@@ -31,25 +31,25 @@ _AROUND = (
     "First {first}. Then find {core}, {last} and return it.",
     "{First}, then find {core}. Finally {last}. Return the result.",
 )
-_TWO_BEHIND = (
+_TWO_AFTER = (
     "Find {core}. Then {last}, and after that {final}. Return the result.",
     "Start with {core}. First {last}, then {final}. Return what you get.",
 )
 _TEMPLATES = {
     (0, 0): _ALONE,
     (1, 0): _ONE_BEFORE,
-    (0, 1): _ONE_BEHIND,
+    (0, 1): _ONE_AFTER,
     (2, 0): _TWO_BEFORE,
     (1, 1): _AROUND,
-    (0, 2): _TWO_BEHIND,
+    (0, 2): _TWO_AFTER,
 }
 
 
-def instruction(rng: Random, core: str, before: Sequence[str], behind: Sequence[str]) -> str:
-    """Return one wording of: do `before` (up to 2 imperatives), take `core`, do `behind`."""
-    template = rng.choice(_TEMPLATES[len(before), len(behind)])
+def instruction(rng: Random, core: str, before: Sequence[str], after: Sequence[str]) -> str:
+    """Return one wording of: do `before` (up to 2 imperatives), take `core`, do `after`."""
+    template = rng.choice(_TEMPLATES[len(before), len(after)])
     first, second = [*before, "", ""][:2]
-    last, final = [*behind, "", ""][:2]
+    last, final = [*after, "", ""][:2]
     return template.format(
         core=core,
         first=first,

@@ -45,7 +45,7 @@ class Screen:
     def agrees(self, cases: Sequence[CallTest]) -> bool:
         """Return whether some evaluation task's reference gives all these results.
 
-        On arguments that the reference fails for it asks nothing, so they tell nothing apart; on
+        On arguments that the reference fails for it asks nothing, so they distinguish nothing; on
         LEAST at least it must agree. The cases may come from anybody; their arguments must be
         small (`proposer.parse` sees to it), since a reference may loop over them or multiply them
         out.

@@ -1,4 +1,4 @@
-"""Steps that composition puts before or behind a core, by the type they work on.
+"""Steps that composition puts before or after a core, by the type they work on.
 
 No step is the core of a held-out family (a test compares them).
 """
@@ -124,7 +124,7 @@ BEFORE: dict[str, tuple[Step, ...]] = {
 }
 """By `Kind.steps`."""
 
-BEHIND: dict[str, tuple[Step, ...]] = {
+AFTER: dict[str, tuple[Step, ...]] = {
     "int": _INT,
     "float": _FLOAT,
     "bool": _BOOL,

@@ -180,7 +180,7 @@ class Candidate(Closes):
     ) -> Outcome:
         if self._usage is not None:
             self._doing.text = "idle"
-            return Outcome("crash", detail=f"gone before: {self._why or 'closed'}")
+            return Outcome("crash", detail=f"ended before: {self._why or 'closed'}")
         status: Status
         value, detail, error = None, "", None
         began = time.monotonic()
@@ -214,7 +214,7 @@ class Candidate(Closes):
             self._channel.send(*requests)
         except ClosedError:
             if not self._ready:
-                # A fork that could not be confined may be gone before it is asked anything.
+                # A fork that could not be confined may have ended before it is asked anything.
                 self._await_ready()
             raise
 

@@ -19,7 +19,7 @@ class DeadlineError(Exception):
 
 
 class ClosedError(Exception):
-    """The other end is gone, or has closed its descriptor."""
+    """The other end has ended, or has closed its descriptor."""
 
 
 class FloodError(Exception):

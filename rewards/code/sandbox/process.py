@@ -22,7 +22,7 @@ _ANSWER_S = 30.0
 """The zygote answers in a millisecond; a machine that swaps may need longer."""
 _MESSAGE_BYTES = 4096
 _ASSUMED_VM_MB = 256
-"""The zygote's own address space where /proc does not tell."""
+"""The zygote's own address space where /proc does not say."""
 _MEGABYTE = 1 << 20
 
 
@@ -132,7 +132,7 @@ class Zygote:
         self, message: dict[str, Any], descriptors: list[int]
     ) -> tuple[dict[str, Any], int | None]:
         if not self.alive:
-            raise SandboxError("the zygote is gone")
+            raise SandboxError("the zygote has ended")
         rights = array.array("i", descriptors)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
         try:
@@ -163,7 +163,7 @@ class Zygote:
 
 
 def _outer_pid(pidfd: int | None) -> int:
-    """Return a process's number in our own namespace; 0 where /proc does not tell."""
+    """Return a process's number in our own namespace; 0 where /proc does not say."""
     try:
         lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -172,7 +172,7 @@ def _outer_pid(pidfd: int | None) -> int:
 
 
 def _tasks() -> int:
-    """Return how many threads there are on the machine; 0 where /proc does not tell.
+    """Return how many threads there are on the machine; 0 where /proc does not say.
 
     A limit on a user's threads counts all that this user has, at most these.
     """

@@ -38,7 +38,7 @@ _OWN_PID = 0x7FFF_FFF7
 """Stands in a filter for the pid of the process that puts it on; no process can have it."""
 _CLOCKS = (*range(12), 0xFFFF_FFFA, 0xFFFF_FFFE)
 """The fixed clocks (linux/time.h), and the CPU clocks of the calling process and thread: others are
-made of the number of a process, and tell whether it lives and what it uses."""
+made of the number of a process, and say whether it lives and what it uses."""
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020080
 """Every CLONE_NEW* flag."""
@@ -116,7 +116,7 @@ def _search(segments: list[tuple[int, Block]]) -> Block:
 def build(machine: str, *, files: bool, threads: bool) -> Block:
     """Return the filter's instructions for `os.uname().machine`.
 
-    `files`: whether paths may be looked at and opened for reading, which is safe behind Landlock
+    `files`: whether paths may be looked at and opened for reading, which is safe under Landlock
     alone. `threads`: whether threads may be started. Raises ValueError for other machines.
     """
     if machine not in AUDIT_ARCH:

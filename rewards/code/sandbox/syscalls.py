@@ -11,7 +11,7 @@ X86_64 = "x86_64"
 AARCH64 = "aarch64"
 
 AUDIT_ARCH = {X86_64: 0xC000003E, AARCH64: 0xC00000B7}
-"""What seccomp tells a filter about the caller's architecture (linux/audit.h)."""
+"""What seccomp says to a filter about the caller's architecture (linux/audit.h)."""
 
 NEWEST_KNOWN = 462
 """Beyond it the answer is ENOSYS, as an older kernel's would be: newer C libraries fall back."""

@@ -1,8 +1,8 @@
 """The zygote: a small single-threaded interpreter that forks one candidate after the other.
 
 It runs in a process of its own, started by launch.py. Over a SOCK_SEQPACKET socket on descriptor 0
-it is told to fork (with the candidate's descriptors) and to reap; it never sees a word that a
-model wrote, and it ends when the socket does.
+it takes commands to fork (with the candidate's descriptors) and to reap; it never sees a word that
+a model wrote, and it ends when the socket does.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _become_candidate(
         arrange(program=len(given) == 4)
         try:
             confinement.enter(message)
-        except BaseException as error:  # told to the parent: no candidate is here yet
+        except BaseException as error:  # reported to the parent: no candidate is here yet
             guest.send(REPLY_FD, {"status": "unconfined", "detail": guest.describe(error)})
             os._exit(1)
         gc.enable()

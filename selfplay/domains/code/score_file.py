@@ -30,8 +30,8 @@ from envs.code.rows import read_rows
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
+from rewards.code.faults import idle
 from rewards.code.idle import is_idle
-from rewards.code.preflight import idle
 from rewards.code.protocols import read_answer
 from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig

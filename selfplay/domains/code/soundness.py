@@ -29,7 +29,7 @@ import envs.code.values
 import rewards.code
 from envs.code.task import CodeTask
 from envs.errors import InputError
-from rewards.code.preflight import faults
+from rewards.code.faults import faults
 from rewards.code.sandbox import SandboxError
 from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig

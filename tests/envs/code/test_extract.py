@@ -245,7 +245,7 @@ def test_the_program_among_several_blocks(completion: str) -> None:
 @pytest.mark.parametrize("reasoning", ["<think>\n{}", "<|channel|>analysis<|message|>{}"])
 def test_reasoning_alone_is_no_answer(task: CodeTask, reasoning: str) -> None:
     parsed = extract(reasoning.format(f"```python\n{FUNCTION}```\n4"), task)
-    assert (parsed.status, parsed.detail) == ("unparsable", "no answer behind the reasoning")
+    assert (parsed.status, parsed.detail) == ("unparsable", "no answer after the reasoning")
 
 
 def test_completions_that_are_no_python_are_told() -> None:

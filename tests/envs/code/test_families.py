@@ -19,7 +19,7 @@ from envs.code.families import FAMILIES, FAR, HELDOUT, LEVELS, TEST, TRAIN, make
 from envs.code.families.compose import compiled
 from envs.code.families.registry import types
 from envs.code.families.screen import Screen
-from envs.code.families.steps import BEFORE, BEHIND
+from envs.code.families.steps import AFTER, BEFORE
 from envs.code.task import CallTest, CodeTask, Test
 from envs.code.values import same
 from envs.errors import InputError
@@ -194,7 +194,7 @@ def spelt(expr: str, ks: Sequence[object]) -> set[str]:
 
 
 def test_no_held_out_operation_is_a_training_one_or_a_step() -> None:
-    pools = [*BEFORE.values(), *BEHIND.values()]
+    pools = [*BEFORE.values(), *AFTER.values()]
     steps = {expr for pool in pools for step in pool for expr in spelt(step.expr, step.ks)}
     cores = {name: spelt(core.expr, core.ks) for name, core in FAMILIES.items()}
     train = {expr for name in TRAIN for expr in cores[name]}

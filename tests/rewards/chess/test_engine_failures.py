@@ -186,8 +186,8 @@ def test_each_phase_has_its_own_time_however_short_a_search_is(
     [
         ("start", r"no UCI engine \(no answer to `uci` within 0\.5 s.*engine\.start_s"),
         ("ready", r"not ready \(it answers `uci`, but no `readyok`.*engine\.ready_s"),
-        ("newgame", r"no `readyok` behind `ucinewgame` within 0\.5 s.*engine\.newgame_s"),
-        ("go", r"no `bestmove` behind `go` within 0\.5 s.*engine\.deadline_s"),
+        ("newgame", r"no `readyok` after `ucinewgame` within 0\.5 s.*engine\.newgame_s"),
+        ("go", r"no `bestmove` after `go` within 0\.5 s.*engine\.deadline_s"),
     ],
 )
 def test_what_takes_too_long_names_the_phase_and_its_key(
