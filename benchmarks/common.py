@@ -31,7 +31,7 @@ def arguments(about: str) -> argparse.Namespace:
     parser.add_argument("--positions", type=int, default=16)
     parser.add_argument("--samples", type=int, default=8, help="completions per position")
     parser.add_argument("--tokens", type=int, default=8, help="new tokens per completion")
-    parser.add_argument("--repeats", type=int, default=3, help="measured rounds behind a warm-up")
+    parser.add_argument("--repeats", type=int, default=3, help="measured rounds after a warm-up")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     for name in ("positions", "samples", "tokens", "repeats", "threads"):

@@ -116,7 +116,7 @@ def setting(given: argparse.Namespace, samplers: int) -> RunConfig:
 
 
 def measure(given: argparse.Namespace, samplers: int, learner: Any, folder: Path) -> dict[str, Any]:
-    """Run the loop with so many samplers for `seconds`, behind one step unmeasured."""
+    """Run the loop with so many samplers for `seconds`, after one step unmeasured."""
     config = setting(given, samplers)
     clock = Clock()
     with ExitStack() as stack:

@@ -63,9 +63,9 @@ def tried(name: str, folder: Path) -> bool:
     rows = folder / "runs" / "run" / "metrics.jsonl"
     lines = rows.read_text().splitlines() if rows.exists() else []
     apart = [float(json.loads(line)["mismatch_max"] or "nan") for line in lines]
-    told = f"{max(apart):.1e}" if apart else "-"
+    gap = f"{max(apart):.1e}" if apart else "-"
     said = (done.stderr.strip().splitlines() or [""])[-1] if done.returncode else ""
-    print(f"| {name:27} | {done.returncode} | {told} | {seconds:.0f} | {said} |", flush=True)
+    print(f"| {name:27} | {done.returncode} | {gap} | {seconds:.0f} | {said} |", flush=True)
     if FAMILIES[name].fits:
         return done.returncode == 0 and len(apart) == 2 and all(gap < LIMIT for gap in apart)
     return done.returncode == 2 and not lines

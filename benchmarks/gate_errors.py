@@ -123,11 +123,11 @@ def share_coverage(
     return above / trials, below / trials
 
 
-def tables(trials: int, told: Callable[[str], None] = lambda text: None) -> dict[str, Table]:
+def tables(trials: int, progress: Callable[[str], None] = lambda text: None) -> dict[str, Table]:
     """Return all tables, each with its head."""
     wrong: Table = [["turnover of families", "better: tasks", "worse: tasks", "better", "worse"]]
     for turnover in (0.1, 0.2, 0.5, 1.0):
-        told(f"no true change, turnover {turnover:g}")
+        progress(f"no true change, turnover {turnover:g}")
         shares = []
         for formula, count in ((1, trials), (2, 4 * trials)):
             decided = decisions(Versions(turnover=turnover), count, formula)
@@ -136,7 +136,7 @@ def tables(trials: int, told: Callable[[str], None] = lambda text: None) -> dict
     power: Table = [["families", "tasks", "true gain", "better", "worse"]]
     for families, tasks in ((FAMILIES, TASKS), (FAMILIES, 2 * TASKS), (2 * FAMILIES, TASKS)):
         for gain in (0.1, 0.2, 0.3):
-            told(f"a true gain, {families} families, {tasks} tasks")
+            progress(f"a true gain, {families} families, {tasks} tasks")
             versions = Versions(families, tasks, gain=gain)
             decided = decisions(versions, trials)
             counted = [f"{decided[way] / trials:.1%}" for way in ("better", "worse")]
@@ -144,7 +144,7 @@ def tables(trials: int, told: Callable[[str], None] = lambda text: None) -> dict
     passing: Table = [["turnover of families", "true change", f"a loss of {MARGIN:g} excluded"]]
     kept = [(turnover, 0.0) for turnover in (0.02, 0.05, 0.1, 0.2)]
     for turnover, loss in (*kept, (0.02, 0.316), (0.05, 0.316), (0.2, 0.316)):
-        told(f"the margin, turnover {turnover:g}, loss {loss:g}")
+        progress(f"the margin, turnover {turnover:g}, loss {loss:g}")
         versions = Versions(turnover=turnover, loss=loss)
         passed = decisions(versions, trials)["not_worse"] / trials
         passing.append([f"{turnover:.0%}", f"{true_change(versions):+.1%}", f"{passed:.1%}"])

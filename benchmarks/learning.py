@@ -3,10 +3,10 @@
     python benchmarks/learning.py [--positions 16] [--samples 8] [--tokens 8] [--repeats 3]
 
 Both train on the same completions of the same prompts with the same loss, under transformers' own
-training loop; an update is measured from its first micro-batch to behind the optimiser. The packed
-learner takes the batch at once, TRL's (with its own log-probs, loss and AdamW, in the better of
-bfloat16 weights and float32 weights under bfloat16 autocast) in micro-batches of no more tokens.
-Neither recomputes activations.
+training loop; an update is measured from its first micro-batch to the end of the optimiser step.
+The packed learner takes the batch at once, TRL's (with its own log-probs, loss and AdamW, in the
+better of bfloat16 weights and float32 weights under bfloat16 autocast) in micro-batches of no more
+tokens. Neither recomputes activations.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Some minutes. The shipped files were made with Stockfish 15.1, seed 20240 (heldout, games), 77713
 (test, endings) and 5 (examples); the same engine gives the same files, since every query is a new
 game with one thread, fixed nodes and fixed hash. No position stands in two of them.
-Files that exist are left alone unless --force is given.
+Files that exist stay unless --force is given.
 """
 
 from __future__ import annotations

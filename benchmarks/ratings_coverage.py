@@ -63,12 +63,12 @@ def match_coverage(elo: float, pairs: int, matches: int, method: str, seed: int 
 
 def tournament(rng: np.random.Generator, elos: NDArray[np.float64], pairs: int) -> list[Pair]:
     """Return a round robin in which all meet in `pairs` pairs; names sort as the players do."""
-    met = []
+    played = []
     for a in range(len(elos)):
         for b in range(a + 1, len(elos)):
             points = play_pairs(rng, expected_score(elos[a] - elos[b]), pairs) / 2
-            met += [Pair(f"p{a:03}", f"p{b:03}", 2, float(taken)) for taken in points]
-    return met
+            played += [Pair(f"p{a:03}", f"p{b:03}", 2, float(taken)) for taken in points]
+    return played
 
 
 def rating_coverage(
@@ -103,14 +103,14 @@ def partings(
     held, 400 Elo below the weakest: what is not known of it widens every interval.
     """
     truth = np.array(elos)
-    met = np.append(truth, truth.min() - 400)
+    strengths = np.append(truth, truth.min() - 400)
     held = f"p{len(truth):03}"
     equal = [(a, b) for a in range(len(truth)) for b in range(a) if truth[a] == truth[b]]
     near = [(a, a + 1) for a in range(len(truth) - 1) if truth[a] != truth[a + 1]]
     wrong = right = apart = 0
     for number in range(tournaments):
         rng = np.random.default_rng([number, pairs, len(elos), 3])
-        games = tournament(rng, met, pairs)
+        games = tournament(rng, strengths, pairs)
         rated = rate(games, anchor=held, bootstraps=bootstraps, seed=number)
         lines = [rated.of(f"p{i:03}") for i in range(len(truth))]
         wrong += any(lines[a].rank != lines[b].rank for a, b in equal)
@@ -161,13 +161,13 @@ def fit_time(players: int, pairs: int, bootstraps: int) -> float:
     """Return the seconds of processor time to rate `pairs` pairs among `players`."""
     rng = np.random.default_rng(0)
     elos = rng.normal(0, 300, players)
-    met = []
+    played = []
     for _ in range(pairs):
         a, b = rng.choice(players, 2, replace=False)
         taken = play_pairs(rng, expected_score(elos[a] - elos[b]), 1)[0] / 2
-        met.append(Pair(f"p{a}", f"p{b}", 2, float(taken)))
+        played.append(Pair(f"p{a}", f"p{b}", 2, float(taken)))
     begin = time.process_time()
-    rate(met, anchor="p0", bootstraps=bootstraps)
+    rate(played, anchor="p0", bootstraps=bootstraps)
     return time.process_time() - begin
 
 
@@ -227,8 +227,8 @@ def markdown(found: dict[str, Table]) -> str:
     for title, rows in found.items():
         head, *body = rows
         lines = [head, ["---"] * len(head), *body]
-        told = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        parts.append(f"## {title}\n\n{told}\n")
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        parts.append(f"## {title}\n\n{table}\n")
     return "\n".join(parts)
 
 

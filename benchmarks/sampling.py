@@ -4,7 +4,7 @@
 
 TRL repeats each prompt once per completion, pads on the left and calls `generate` (here with the
 better of bfloat16 weights and float32 weights under bfloat16 autocast). The packed sampler gets
-the same prompts, in the dtype that the sampler actor takes by itself. Stop rules are off on both
+the same prompts, in the dtype that the sampler actor chooses. Stop rules are off on both
 sides except that the packed sampler may end at an end-of-sequence token: the tokens that were
 made are counted.
 """

@@ -7,7 +7,7 @@ Everything runs on one core: this process (the judge), the zygote with its forks
 the test code. The samples are HumanEval's canonical solutions, over and over; each must pass. The
 floor is a fork that ends at once, of an interpreter with the zygote's modules. Memory and
 descriptors are read ten times on the way; they must stay flat. `own_cpu_ms` is what a mean solution
-and its test take by themselves, without judge or sandbox: no sandbox can be faster.
+and its test take on their own, without judge or sandbox: no sandbox can be faster.
 
 `--flat` looks for what piles up instead: the zygote's memory, this process's descriptors and all
 processes below it, at 0, 25, 50, 75 and 100% of the samples, a line each; exit code 1 where

@@ -1,4 +1,4 @@
-"""What the reward tells apart in won positions, and how often the best move is among those drawn.
+"""What the reward distinguishes in won positions, and how often the best move is among those drawn.
 
 python -m benchmarks.won_positions --suite chess/games --suite chess/endings
 
@@ -38,13 +38,13 @@ def main(
             ceiling = win_probability(CP_CEILING, None)
             won = [s for s in scores if s.best_win >= ceiling]
             print(f"{name}: {len(scores)} positions, {len(won)} won")
-            print(f"  tied:    {_told(won, lambda s: s)}")
-            print(f"  ordered: {_told(won, PositionScores.ordered)}")
+            print(f"  tied:    {_shares(won, lambda s: s)}")
+            print(f"  ordered: {_shares(won, PositionScores.ordered)}")
             missed = sum(not _drawn(s, seed) & set(s.best_moves) for seed, s in enumerate(scores))
             print(f"  no best move among {DRAWN} drawn: {missed / len(scores):.1%}")
 
 
-def _told(won: Sequence[PositionScores], view: Callable[[PositionScores], PositionScores]) -> str:
+def _shares(won: Sequence[PositionScores], view: Callable[[PositionScores], PositionScores]) -> str:
     paid = [[shape_value("regret", view(s), uci, 0.1, 3.0) for uci in s.moves] for s in won]
     best = sum(values.count(max(values)) / len(values) for values in paid) / max(1, len(paid))
     flat = sum(len(set(values)) == 1 for values in paid) / max(1, len(paid))
