@@ -65,7 +65,7 @@ def split_games(lines: Iterable[str]) -> Iterator[GameText]:
 
 
 def games_of_text(text: str) -> Iterator[GameText]:
-    """Yield the games of a text."""
+    """Yield the games of a text, each with its place in it."""
     return split_games(io.StringIO(text))
 
 

@@ -78,7 +78,7 @@ class Curriculum:
         self._arms[arm] = Arm(group)
 
     def remove(self, arm: str) -> None:
-        """Forget an arm."""
+        """Forget an arm and its tries. Raises KeyError for an unknown one."""
         del self._arms[arm]
 
     def __contains__(self, arm: str) -> bool:

@@ -54,7 +54,7 @@ class CallTest:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def payload(self) -> dict[str, Any]:
-        """Return the test as JSON."""
+        """Return the test as a row of the task's payload, its values in tagged JSON."""
         test = {"args": encode(self.args), "expected": encode(self.expected)}
         if self.kwargs:
             test["kwargs"] = {name: encode(value) for name, value in self.kwargs.items()}
@@ -68,7 +68,7 @@ class CodeTest:
     code: str
 
     def payload(self) -> dict[str, Any]:
-        """Return the test as JSON."""
+        """Return the test as a row of the task's payload, its values in tagged JSON."""
         return {"code": self.code}
 
 
@@ -80,7 +80,7 @@ class ProgramTest:
     stdout: str
 
     def payload(self) -> dict[str, Any]:
-        """Return the test as JSON."""
+        """Return the test as a row of the task's payload, its values in tagged JSON."""
         return {"stdin": self.stdin, "stdout": self.stdout}
 
 

@@ -178,7 +178,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 def _verdict_lines(
     against: str, counts: Sequence[int], result: SprtResult, test: Sprt
 ) -> list[str]:
-    """Return what `sprt` prints."""
+    """Return pairs by result, Elo, LLR and verdict as lines for people."""
     elo = result.elo
     return [
         f"{against}: {sum(counts)} pairs, 0 to 2 points: " + " ".join(map(str, counts)),

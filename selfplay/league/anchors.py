@@ -12,16 +12,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import chess
+from typing_extensions import override
 
 from envs.chess.openings import random_move
 from envs.chess.rules import RULES
 from rewards.chess.engine import EngineError
 from rewards.chess.scorer import ChessScorer
 from rewards.chess.scores import PositionScores
-from selfplay.league.player import Choice, Turn
+from selfplay.league.player import Choice, Player, Turn
 
 
-class RandomMover:
+class RandomMover(Player):
     """Plays a uniformly random legal move: the league's zero."""
 
     def __init__(self) -> None:
@@ -30,15 +31,16 @@ class RandomMover:
         self.settings = ""
         self.repeatable = True
 
+    @override
     def choose(self, turns: Sequence[Turn]) -> list[Choice]:
-        """See Player."""
         return [Choice(random_move(turn.board, random.Random(turn.seed))) for turn in turns]
 
+    @override
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
-class RulePlayer:
+class RulePlayer(Player):
     """Plays by a rule of one line (envs.chess.rules), a random legal move where it says nothing."""
 
     def __init__(self, rule: str) -> None:
@@ -48,18 +50,19 @@ class RulePlayer:
         self.repeatable = True
         self._rule = RULES[rule]
 
+    @override
     def choose(self, turns: Sequence[Turn]) -> list[Choice]:
-        """See Player."""
         return [
             Choice(self._rule(turn.board) or random_move(turn.board, random.Random(turn.seed)))
             for turn in turns
         ]
 
+    @override
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
-class _ScoredAnchor(ABC):
+class _ScoredAnchor(Player, ABC):
     """An anchor that chooses by the scores of all legal moves; the scorer is its room's."""
 
     def __init__(self, name: str, scorer: ChessScorer, nodes: int) -> None:
@@ -69,17 +72,19 @@ class _ScoredAnchor(ABC):
         self.repeatable = True
         self._scorer = scorer
 
+    @override
     def choose(self, turns: Sequence[Turn]) -> list[Choice]:
-        """See Player. Raises EngineError where the engine failed twice on a position."""
+        """Choose by the scores. Raises EngineError where the engine failed twice on a position."""
         return [Choice(self._move(turn.board, random.Random(turn.seed))) for turn in turns]
 
+    @override
     def close(self) -> None:
-        """Let go of the scorer, which the room closes."""
+        """Do nothing: the scorer is the room's, which closes it."""
         return
 
     @abstractmethod
     def _move(self, board: chess.Board, rng: random.Random) -> chess.Move:
-        """Return the anchor's move."""
+        """Return the move for an unfinished game; `rng` is the turn's own."""
 
     def _scores(self, board: chess.Board) -> PositionScores:
         return retried(self._scorer, board)

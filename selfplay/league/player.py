@@ -41,7 +41,7 @@ class Choice:
 
 
 class Player(Protocol):
-    """A participant of matches."""
+    """Whoever plays matches: a policy, an anchor, an engine."""
 
     name: str
     """Stands in PGN tags and tables; the same name means the same player."""

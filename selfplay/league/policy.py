@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import chess
+from typing_extensions import override
 
 from envs import Parsed, Prompt
 from envs.chess.parse import parse_move
@@ -14,7 +15,7 @@ from envs.chess.position import make_task
 from envs.chess.prompts import Notation, Style, render
 from envs.text import clean_text
 from selfplay.config.domains import ChessConfig, MatchConfig
-from selfplay.league.player import Choice, Fault, Turn
+from selfplay.league.player import Choice, Fault, Player, Turn
 from selfplay.sampler.engines.base import Sample, SampleRequest
 from selfplay.sampler.prompts import PromptTooLong, answer_text, prompt_ids
 
@@ -62,7 +63,7 @@ class Sampling(Protocol):
         """Return the samples of each request, in order."""
 
 
-class PolicyPlayer:
+class PolicyPlayer(Player):
     """A language model that plays; its weights are loaded when it is first asked.
 
     The first answer is drawn at `temperature`. Where it is no legal move the other tries are drawn
@@ -94,6 +95,7 @@ class PolicyPlayer:
         """Load the weights now. Raises InputError where they cannot be had."""
         self._open()
 
+    @override
     def choose(
         self,
         turns: Sequence[Turn],
@@ -101,7 +103,7 @@ class PolicyPlayer:
         only: frozenset[chess.Move] | None = None,
         go_on: Callable[[], bool] = lambda: True,
     ) -> list[Choice]:
-        """See Player.
+        """Draw an answer for each turn, and the further tries where it was no legal move.
 
         Args:
             turns: the boards to move on.
@@ -121,6 +123,7 @@ class PolicyPlayer:
                 choices[i] = Choice(choice.move, choice.tries + 1, choice.fault, choice.detail)
         return choices
 
+    @override
     def close(self) -> None:
         """Drop the model."""
         self._loaded = None

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from selfplay.league.policy import Manner, PolicyPlayer, Sampling
 from selfplay.sampler.engines.base import Sample, SampleRequest
 
@@ -46,8 +48,9 @@ class SampledPolicy(PolicyPlayer):
         super().__init__(name, version, "", manner)
         self._loaded = _Through(sample), tokenizer, context
 
+    @override
     def close(self) -> None:
-        """The samplers stay."""
+        """Do nothing: the samplers stay."""
 
     def _load(self) -> tuple[Sampling, Any, int]:
         raise RuntimeError(f"{self.name}: the samplers' policy is never loaded here")

@@ -10,7 +10,9 @@ from typing import Any
 
 import chess
 import chess.pgn
+from typing_extensions import override
 
+from envs.chess.opponents import Opponents
 from envs.errors import InputError
 from rewards.closing import Closes
 from selfplay.config.run import RunConfig
@@ -30,7 +32,7 @@ ANCHORS = ("random", "rule", "engine-eps", "softmax", "nodes")
 """What a training game may have as a fixed opponent: its moves repeat under a seed."""
 
 
-class TrainingLeague(Closes):
+class TrainingLeague(Opponents, Closes):
     """Draws opponents and moves for them (envs.chess.opponents.Opponents).
 
     A frozen version is a checkpoint of the run, or the model that it began with; a sampler loads it
@@ -68,14 +70,15 @@ class TrainingLeague(Closes):
         elos = ratings(self._run_dir) if league.opponents == "closeness" else {}
         self._weights = chances(league.opponents, versions, self._anchors, elos)
 
+    @override
     def draw(self, rng: random.Random) -> str | None:
-        """See Opponents."""
         if not self._weights:
             self.refresh()
         return drawn(self._weights, rng) if rng.random() < self._config.league.share else None
 
+    @override
     def moves(self, name: str, turns: Sequence[tuple[chess.Board, int]]) -> list[chess.Move | None]:
-        """See Opponents.
+        """Return the opponent's moves; it is opened at its first turn.
 
         Raises:
             InputError: a frozen version's checkpoint is missing.

@@ -12,7 +12,7 @@ from envs.errors import InputError
 from rewards.chess.engine import EngineError, binary_sha256
 from rewards.chess.handshake import Deadlines, new_game, phase, refusal, start_engine
 from rewards.chess.process import LineProcess, ProcessEndedError, RubbishError
-from selfplay.league.player import Choice, Turn
+from selfplay.league.player import Choice, Player, Turn
 
 _BROKEN = (OSError, ProcessEndedError, RubbishError)
 """What a process that hangs (TimeoutError is an OSError), died or talks nonsense raises."""
@@ -126,7 +126,7 @@ def position_line(board: chess.Board) -> str:
     return f"position {start} moves {moves}" if moves else f"position {start}"
 
 
-class UciPlayer:
+class UciPlayer(Player):
     """A UCI engine as a player.
 
     An engine that fails is asked once more by a new process. When that fails too, a player that
@@ -144,7 +144,7 @@ class UciPlayer:
         self._forfeits = forfeits
 
     def choose(self, turns: Sequence[Turn]) -> list[Choice]:
-        """See Player. The seeds are of no use: engines draw as they please."""
+        """Ask the engine move by move. The seeds are of no use: engines draw as they please."""
         return [self._choose(turn.board) for turn in turns]
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ class Exchange:
         self._places: dict[int, dict[str, Any]] = {}
 
     async def post(self, command: Command) -> None:
-        """Append a command."""
+        """Append a command, which every worker takes once, in order."""
         async with self._posted:
             self._commands[self._next] = command
             self._taken[self._next] = 0
@@ -87,7 +87,7 @@ class Exchange:
         return self._places
 
     async def report(self, report: Report) -> None:
-        """Append a report."""
+        """Append a report of worker 0, for the loop."""
         await self._reports.put(report)
 
     async def next_report(self, timeout_s: float) -> Report | None:

@@ -41,7 +41,7 @@ class RolloutBuffer:
         return trains_at - sampler_version <= self.max_staleness
 
     def put(self, batch: Batch) -> None:
-        """Append a batch."""
+        """Append a batch, which `may_sample` has allowed."""
         self._batches.append(batch)
 
     def clear(self) -> list[Batch]:

@@ -62,7 +62,7 @@ class Versions:
         return version_in(path.read_text(encoding="utf-8").strip()) if path.exists() else None
 
     def set_champion(self, version: int) -> None:
-        """Name the version that is the champion."""
+        """Write the version into the file `champion`, in place of the one before."""
         write_text(self._path / CHAMPION, f"{version_name(version)}\n", overwrite=True)
 
     def crown_again(self) -> None:
