@@ -122,7 +122,7 @@ def test_every_encoding_is_read_whatever_the_name(name: str, tmp_path: Path) -> 
     assert [task.payload["fen"] for task in load_epd(epd)] == [
         "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 3 1"
     ]
-    assert len(load_book(epd)) == 1  # told from PGN by what is in it
+    assert len(load_book(epd)) == 1  # distinguished from PGN by its content
     puzzles = tmp_path / "puzzles.epd"
     puzzles.write_bytes(ENCODED[name](f"PuzzleId,FEN,Moves\nJörg,{chess.STARTING_FEN},e2e4 e7e5\n"))
     assert [puzzle.id for puzzle in load_puzzles(puzzles)] == ["Jörg"]
@@ -140,11 +140,11 @@ UNREAD = {
 
 @pytest.mark.parametrize("name", UNREAD)
 def test_what_cannot_be_read_is_named_for_what_it_is(name: str, tmp_path: Path) -> None:
-    content, told = UNREAD[name]
+    content, message = UNREAD[name]
     path = tmp_path / "g.pgn"
     path.write_bytes(content)
     for read in (load_pgn, load_epd, load_puzzles, load_book, lambda p: read_games([p])):
-        with pytest.raises(InputError, match=told) as caught:
+        with pytest.raises(InputError, match=message) as caught:
             read(path)  # type: ignore[operator]
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 

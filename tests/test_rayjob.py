@@ -187,7 +187,7 @@ def test_its_groups_hold_the_run_that_it_starts() -> None:
     assert environment == {"RAY_JOB_STOP_WAIT_TIME_S": str(grace_seconds(config))}
 
 
-def test_every_pod_mounts_the_run_folder_and_gets_what_ray_is_told() -> None:
+def test_every_pod_mounts_the_run_folder_and_gets_what_ray_is_reported() -> None:
     cluster = RayJob.model_validate(read()).spec.rayClusterSpec
     for group in (cluster.headGroupSpec, *cluster.workerGroupSpecs):
         [container] = group.template.spec.containers

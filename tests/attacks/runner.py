@@ -1,4 +1,4 @@
-"""Runs every attack against a judge, behind the fence, and tells one line of JSON about each."""
+"""Runs every attack against a judge, behind the fence, and prints one line of JSON about each."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ PAIRS = "f([4, 1], 2); f([2, 2, 8], 3); f([7], 1); f([5, -5, 1], 0); f([0, 30], 
 
 
 @pytest.mark.parametrize(
-    ("function", "calls", "told"),
+    ("function", "calls", "message"),
     [
         ("def f(xs):\n    y = sorted(xs)\n    return y[-1] - y[0]\n", LISTS, "HumanEval/900 asks"),
         ("def f(a, b):\n    return [1 + b * x for x in a]\n", PAIRS, "HumanEval/901 asks"),
@@ -87,11 +87,11 @@ PAIRS = "f([4, 1], 2); f([2, 2, 8], 3); f([7], 1); f([5, -5, 1], 0); f([0, 30], 
     ],
 )
 def test_what_gives_an_evaluation_task_away_is_rejected(
-    scorer: CodeScorer, function: str, calls: str, told: str
+    scorer: CodeScorer, function: str, calls: str, message: str
 ) -> None:
     result = scored(scorer, function, calls, HUMANEVAL, EXECUTED, MBPP)
     assert result.verdict == "fail" and result.evidence["task"] is None
-    assert told in result.evidence["detail"]
+    assert message in result.evidence["detail"]
     without = scored(scorer, function, calls)
     assert without.verdict == "pass", "it must be sound but for the evaluation"
 
@@ -113,7 +113,7 @@ SLOWLY = "while {}:\n        pass\n    return max(xs) - min(xs)\n"
 
 
 @pytest.mark.parametrize(
-    ("function", "calls", "told"),
+    ("function", "calls", "message"),
     [
         (
             "def f(xs):\n    " + SLOWLY.format("xs == [2, 9, -1]"),
@@ -142,11 +142,11 @@ SLOWLY = "while {}:\n        pass\n    return max(xs) - min(xs)\n"
     ],
 )
 def test_what_does_not_say_whether_it_differs_is_not_new(
-    scorer: CodeScorer, function: str, calls: str, told: str
+    scorer: CodeScorer, function: str, calls: str, message: str
 ) -> None:
     """An evaluation task in disguise: it loops, or gives no value, on an input of the tests."""
     result = scored(scorer, function, calls, HUMANEVAL, EXECUTED, MBPP)
-    assert result.verdict == "fail" and told in result.evidence["detail"]
+    assert result.verdict == "fail" and message in result.evidence["detail"]
     assert scored(scorer, function, calls).verdict == "pass"
 
 

@@ -150,8 +150,8 @@ def test_grades_repeat(judge: Judge) -> None:
     task = codes("asserts", "import random\nassert f(random.random()) == 0.5")
     program = "import random\ndef f(x): return [x, random.random(), {str(i) for i in range(9)}]"
 
-    def told(grade: Grade) -> Any:
+    def message(grade: Grade) -> Any:
         assert grade.failure is not None
         return grade.failure.as_dict()
 
-    assert told(judge.grade(task, program)) == told(judge.grade(task, program))
+    assert message(judge.grade(task, program)) == message(judge.grade(task, program))

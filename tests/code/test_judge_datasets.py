@@ -96,10 +96,10 @@ def test_calls_read_from_test_code_mean_what_executing_it_means(
     monkeypatch.setattr("rewards.code.trials.lowered", lambda *_: None)
     slow = [judge.grade(task, program).hidden_failure for task, program in programs]
 
-    def told(trial: Trial) -> tuple[str, str, str | None, str | None]:
+    def message(trial: Trial) -> tuple[str, str, str | None, str | None]:
         return trial.status, trial.input, trial.expected, trial.got
 
-    assert [f and told(f.trial) for f in quick] == [f and told(f.trial) for f in slow]
+    assert [f and message(f.trial) for f in quick] == [f and message(f.trial) for f in slow]
     assert sum(f is None for f in quick) >= 140 and sum(f is not None for f in quick) >= 100
 
 

@@ -123,7 +123,7 @@ def test_only_so_much_is_sent_ahead(sandbox: Sandbox) -> None:
             assert asked(candidate, call) == ["x" * 20_000, 0, number]
 
 
-def test_arguments_that_cannot_cross_are_told_at_once(sandbox: Sandbox) -> None:
+def test_arguments_that_cannot_cross_are_reported_at_once(sandbox: Sandbox) -> None:
     with pytest.raises(Unsupported):
         sandbox.open(PROGRAM, ahead=calls(object()))
     with sandbox.open(PROGRAM) as candidate:
@@ -193,9 +193,11 @@ def f(x):
 def test_reading_the_calls_to_come_answers_no_chained_test(sandbox: Sandbox) -> None:
     chain = [6, 3, 10, 5, 16]
     tests = [CallTest([a], b) for a, b in itertools.pairwise(chain)]
-    told = [Call("f", test.args, {}) for test in tests]
-    with sandbox.open(READS_AHEAD, ahead=told) as candidate:  # the attack works where they are sent
-        assert [asked(candidate, call) for call in told] == [3, 10, 5, -1]
+    message = [Call("f", test.args, {}) for test in tests]
+    with sandbox.open(
+        READS_AHEAD, ahead=message
+    ) as candidate:  # the attack works where they are sent
+        assert [asked(candidate, call) for call in message] == [3, 10, 5, -1]
     with Judge(sandbox) as judge:
         for visible in ((), tests[:2]):
             found = replace(task("calls", *tests[len(visible) :]), visible=tuple(visible))

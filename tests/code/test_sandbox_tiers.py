@@ -130,13 +130,13 @@ def test_limits_must_be_above_zero(name: str, value: float) -> None:
         Limits(**{name: value})
 
 
-def test_other_systems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(InputError, match="needs Linux"):
         Sandbox(LIMITS)
 
 
-def test_a_library_behind_a_closed_folder_is_found_out() -> None:
+def test_a_library_after_a_closed_folder_is_found_out() -> None:
     with tempfile.TemporaryDirectory() as name:
         closed = Path(name)
         library = closed / "lib"

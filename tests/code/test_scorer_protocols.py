@@ -68,6 +68,6 @@ def test_a_continuation_is_kept_letter_by_letter() -> None:
         ({"task_id": "a", "solution": "x" * 1_000_001}, "solution is no text of up to"),
     ],
 )
-def test_malformed_rows_are_told(row: Any, fault: str) -> None:
+def test_malformed_rows_are_reported(row: Any, fault: str) -> None:
     with pytest.raises(InputError, match=f"row 3: .*{fault}"):
         read_sample(row, "row 3")

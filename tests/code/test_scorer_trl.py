@@ -70,7 +70,7 @@ def test_asserts_as_mbpp_has_them(reward: Any) -> None:
         (ASSERTS | {"test_imports": [3]}, "row 0: test_imports is no list"),
     ],
 )
-def test_bad_columns_are_told(reward: Any, columns: dict[str, Any], fault: str) -> None:
+def test_bad_columns_are_reported(reward: Any, columns: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         reward(["p"], ["def f(x): return 1"], **columns)
 

@@ -270,7 +270,7 @@ def test_half_a_castling_is_no_castling(text: str) -> None:
     assert parse_move(text, chess.Board(CASTLE)).status != "ok"
 
 
-def test_ambiguity_is_told_with_its_meanings() -> None:
+def test_ambiguity_is_reported_with_its_meanings() -> None:
     detail = parse_move("Nd2", chess.Board(TWO_KNIGHTS)).detail
     assert detail == "Nd2 is ambiguous: b1d2 or f3d2"
 
@@ -435,7 +435,7 @@ def test_long_hostile_text_costs_little(unit: str) -> None:
     assert time.process_time() - begun < 0.5
 
 
-def test_a_move_behind_the_limit_is_not_seen() -> None:
+def test_a_move_after_the_limit_is_not_seen() -> None:
     board = chess.Board()
     assert parse_move("." * (MAX_CHARS - 2) + "e4", board).action == "e2e4"
     assert parse_move("." * (MAX_CHARS - 1) + "e4", board).status == "unparsable"

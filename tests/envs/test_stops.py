@@ -87,7 +87,7 @@ BODY = " f(x):\n    return x + 1\n\n"
         ("", "def g(x):"),
     ],
 )
-def test_a_proposal_ends_behind_its_calls(calls: str, rest: str) -> None:
+def test_a_proposal_ends_after_its_calls(calls: str, rest: str) -> None:
     assert calls_end(BODY + calls + rest) == len(BODY + calls)
 
 

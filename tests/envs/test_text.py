@@ -45,7 +45,7 @@ def shown(text: str) -> str:
 @pytest.mark.parametrize("aim", ["reimplement", "predict"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_proposal_s_docstring_may_say_anything(text: str, aim: Aim) -> None:
-    """Its escapes are read by Python, behind whatever cleaned the answer."""
+    """Its escapes are read by Python, after whatever cleaned the answer."""
     calls = "".join(f"f([{n}, {n + 1}])\n" for n in range(5))
     doc = f'    """Add {shown(text)} one."""\n'
     proposal = parse(f"def f(xs):\n{doc}    return [x + 1 for x in xs]\n\n{calls}")

@@ -82,8 +82,8 @@ def made_run(runs_dir: Path, name: str = "alpha", text: str = " e4", passed: int
     promotion = {"step": 10, "version": 10, "evaluation": "step_000010", "against": "base"}
     difference = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 40}
     suites = {"chess/games": {"change": "better", "p": 0.001, "difference": difference}}
-    told = {"promoted": True, "reason": f"better in {text}", "suites": suites}
-    run.append_promotion(promotion | told, 1.7e9)
+    message = {"promoted": True, "reason": f"better in {text}", "suites": suites}
+    run.append_promotion(promotion | message, 1.7e9)
     run.set_champion(10)
     return run
 

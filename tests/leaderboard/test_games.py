@@ -62,7 +62,7 @@ def test_facts_of_players(tmp_path: Path) -> None:
     assert players["b"].judged == 0
 
 
-def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.pgn: No such file.*give PGN files"):
         read_all([tmp_path / "none.pgn"])
 

@@ -1,4 +1,4 @@
-"""Run folders as the leaderboard reads them; damaged ones are told in one line."""
+"""Run folders as the leaderboard reads them; damaged ones are named in one line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_unknown_stays_empty(tmp_path: Path) -> None:
         "wall_s": 0.0,
         "model": "some/model",
     }
-    # Steps without stored rollouts and without a count: what is behind them is unknown.
+    # Steps without stored rollouts and without a count: what follows them is unknown.
     gaps = read_run(filled_run(tmp_path, name="gaps"))
     assert gaps.samples(1) == 4 and gaps.samples(2) is None and gaps.samples(20) is None
 
@@ -156,7 +156,7 @@ def test_first_tries_and_facts_reach_the_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("evals/final.json", "{", "final.json: is not JSON"),
         ("evals/final.json", '{"suites": {"s": {"policy": {}, "rows": [1]}}}', "final.json: is no"),
@@ -167,10 +167,10 @@ def test_first_tries_and_facts_reach_the_line() -> None:
         ("rollouts/step_000001.parquet", "x", "step_000001.parquet: is no Parquet file"),
     ],
 )
-def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, message: str) -> None:
     run = made_run(tmp_path)
     (run.path / name).write_text(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read_run(run)
 
 

@@ -75,7 +75,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert next(csv.DictReader(io.StringIO(table)))["name"].startswith("'=HYPERLINK")
 
 
-def test_ratings_without_an_end_are_told_in_words() -> None:
+def test_ratings_without_an_end_are_reported_in_words() -> None:
     below = {"status": "below", "elo": None, "low": None, "high": -200.0}
     assert rating_text(below) == "below the floor, at most -200"
     above = {"status": "above", "elo": None, "low": 99.6, "high": None}
@@ -116,7 +116,7 @@ def test_a_folder_is_brought_up_to_date_and_foreign_ones_are_refused(
         check_folder(foreign / "index.html")
 
 
-def test_what_cannot_be_told_apart_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_distinguished_is_refused(tmp_path: Path) -> None:
     runs = [made_run(tmp_path / "1", "same"), made_run(tmp_path / "2", "same")]
     with pytest.raises(InputError, match="2 runs named same"):
         gather(runs, [], Options())

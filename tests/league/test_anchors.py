@@ -196,7 +196,7 @@ def test_an_anchor_that_dies_ends_the_match_instead_of_losing_it(
         player.close()
 
 
-def test_what_is_no_engine_is_told(room: EngineRoom, stockfish: Path, tmp_path: Path) -> None:
+def test_what_is_no_engine_is_reported(room: EngineRoom, stockfish: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file; give the engine's path"):
         open_player(f"uci:{tmp_path}/none", room)
     with pytest.raises(InputError, match="no UCI engine"):

@@ -120,7 +120,7 @@ def test_two_writers_do_not_share_a_file(path: Path) -> None:
     MatchFile(path, ID).close()
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         MatchFile(tmp_path / "file" / "m.pgn", ID)

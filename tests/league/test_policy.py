@@ -134,7 +134,7 @@ def test_a_run_is_asked_in_its_own_manner(settings: MakeConfig, run: RunDir) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("blind@v000013", "no checkpoint v000013; there are v000005, v000012"),
         ("nobody@v000001", "nobody: no such run"),
@@ -142,13 +142,15 @@ def test_a_run_is_asked_in_its_own_manner(settings: MakeConfig, run: RunDir) -> 
         ("random", "is no model"),
     ],
 )
-def test_what_there_is_not_is_told(settings: MakeConfig, run: RunDir, text: str, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_what_there_is_not_is_reported(
+    settings: MakeConfig, run: RunDir, text: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         open_policy(text, settings(f"runs_dir={run.path.parent}"))
     assert "\n" not in str(caught.value)
 
 
-def test_weights_are_told_apart(tiny_model: Path, tmp_path: Path) -> None:
+def test_weights_are_distinguished(tiny_model: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     copy = tmp_path / "copy"

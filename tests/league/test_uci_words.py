@@ -32,7 +32,7 @@ def test_a_thousand_moves_are_a_position() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("", "give startpos or fen"),
         ("fen 8/8/8/8/8/8/8/8 w - - 0 1", "not a legal position"),
@@ -42,10 +42,10 @@ def test_a_thousand_moves_are_a_position() -> None:
         ("startpos moves e2e4 \x1b[2J", "move 2"),
     ],
 )
-def test_a_bad_position_is_told(words: str, told: str) -> None:
+def test_a_bad_position_is_reported(words: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_position(words.split())
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
 

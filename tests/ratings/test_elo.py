@@ -23,7 +23,7 @@ FISHTEST = [
     ([5, 5, 5, 5, 5], 0.0, 98.88906720326875),
 ]
 
-# fastchess's app/tests/elo_test.cpp: counts, Elo, error, both told to 0.01 and compared to 1%.
+# fastchess's app/tests/elo_test.cpp: counts, Elo, error, both printed to 0.01 and compared to 1%.
 FASTCHESS = [
     ([34, 54, 31 + 32, 64, 75], 55.58, 27.65),
     ([332, 433, 457 + 41, 333, 334], -8.64, 10.33),

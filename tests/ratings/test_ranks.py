@@ -30,7 +30,7 @@ def test_differences_are_tested_not_intervals() -> None:
     assert ranks(independent([2.5, 0.0], 1.0)) == [1, 1]
 
 
-def test_what_varies_together_is_told_apart() -> None:
+def test_what_varies_together_is_distinguished() -> None:
     open_ = np.zeros(2, dtype=np.bool_)
     together = np.array([[5.0, 5.0], [0.1, -0.1]])
     found = Estimates(np.array([1.0, 0.0]), together, np.full(2, 99.0), NO(2), open_, open_)

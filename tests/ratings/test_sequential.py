@@ -53,7 +53,7 @@ def test_the_order_in_which_pairs_end_changes_nothing() -> None:
         assert test.as_dict() == straight.as_dict() and test.finding == "better"
 
 
-def test_a_gap_holds_back_what_is_behind_it() -> None:
+def test_a_gap_holds_back_what_is_after_it() -> None:
     test = TwoSidedSprt(Sprt(0, 100), 200)
     for pair in range(2, 60):
         test.add(pair, 2.0)

@@ -23,7 +23,7 @@ FISHTEST = [
     ([65804, 56553, 65388], -3.0, 1.0, 2.049042617996086),
 ]
 
-# fastchess's app/tests/sprt_test.cpp, "logistic": told to 0.01 and compared to 1%.
+# fastchess's app/tests/sprt_test.cpp, "logistic": printed to 0.01 and compared to 1%.
 FASTCHESS = [
     ([223, 9863, 20279 + 1000, 10037, 246], 0.5, 2.5, -3.07),
     ([871, 26175, 55003 + 980, 26678, 821], 0.0, 2.0, -4.98),

@@ -156,11 +156,11 @@ def test_fewer_resamples_of_large_lists_are_said(monkeypatch: pytest.MonkeyPatch
     names = [f"p{i:03}" for i in range(200)]
     pairs = [Pair(*rng.sample(names, 2), 2, rng.choice([0.5, 1.0, 1.5])) for _ in range(1200)]
     monkeypatch.setattr("selfplay.ratings.table.MEETINGS_FITTED", 150_000)
-    told: list[str] = []
-    found = rate(pairs, progress=told.append)
+    message: list[str] = []
+    found = rate(pairs, progress=message.append)
     assert 100 <= found.bootstraps < 130
     assert found.notes[0].startswith(f"{found.bootstraps} resamples instead of 1000, for 200 play")
-    assert told[0] == "fitting 200 players" and f"resample {found.bootstraps}/" in told[-2]
+    assert message[0] == "fitting 200 players" and f"resample {found.bootstraps}/" in message[-2]
     assert rate(pairs, bootstraps=0).notes == ()
     assert rate(EVEN).bootstraps == 1000
 
@@ -175,7 +175,7 @@ def test_the_json_is_strict() -> None:
     assert whole["games"] == 67 and whole["pairs"] == 34
 
 
-def test_nothing_and_nobody_are_told() -> None:
+def test_nothing_and_nobody_are_reported() -> None:
     with pytest.raises(InputError, match="no finished games"):
         rate([])
     with pytest.raises(

@@ -103,7 +103,7 @@ def test_a_result_that_the_board_does_not_give_is_found(
     game.headers[tag] = kept
 
 
-def test_the_result_behind_the_moves_must_be_that_of_the_tags(played: Played) -> None:
+def test_the_result_after_the_moves_must_be_that_of_the_tags(played: Played) -> None:
     game = played[0][0]
     text = str(game)
     assert games.check_text("f", "g", game, text.rpartition(" ")[0] + " 0-1\n")

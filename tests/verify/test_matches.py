@@ -74,8 +74,8 @@ def test_an_edited_result_is_found(match: Match, tmp_path: Path) -> None:
     text, _ = match
     draw = "1/2-1/2"
     assert draw in text
-    before, _, behind = text.partition(f'[Result "{draw}"]')
-    forged = before + '[Result "1-0"]' + re.sub(r"(?<=\s)1/2-1/2(?=\s)", "1-0", behind, count=1)
+    before, _, after = text.partition(f'[Result "{draw}"]')
+    forged = before + '[Result "1-0"]' + re.sub(r"(?<=\s)1/2-1/2(?=\s)", "1-0", after, count=1)
     findings, _ = checked(forged, tmp_path)
     assert [d for d in findings.differences if d.place.endswith("Result")]
 

@@ -248,7 +248,7 @@ def test_reasoning_alone_is_no_answer(task: CodeTask, reasoning: str) -> None:
     assert (parsed.status, parsed.detail) == ("unparsable", "no answer after the reasoning")
 
 
-def test_completions_that_are_no_python_are_told() -> None:
+def test_completions_that_are_no_python_are_reported() -> None:
     assert not is_marked('    """```"""\n    return "</s>"  # ``` .\n')
     for text in ("return 1```", "<think>x</think>return 1", "return 1</s>", "a\n~~~\n"):
         assert is_marked(text)

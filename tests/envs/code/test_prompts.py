@@ -27,7 +27,7 @@ def task_of(**changes: object) -> CodeTask:
     return CodeTask(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_a_signature_is_continued_behind_its_docstring() -> None:
+def test_a_signature_is_continued_after_its_docstring() -> None:
     prompt = render(task_of().task(), "completion", 64)
     assert (prompt.messages, prompt.stop, prompt.max_tokens) == (None, "code", 64)
     assert prompt.text == (
@@ -54,7 +54,7 @@ def test_long_instructions_are_wrapped() -> None:
     assert max(map(len, text.split("\n"))) <= 92 and text.count("word") == 60
 
 
-def test_mbpp_goes_on_behind_the_name() -> None:
+def test_mbpp_goes_on_after_the_name() -> None:
     test = CodeTest("assert total([1, 2]) == 3")
     task = task_of(signature=None, kind="asserts", visible=(test,), hidden=(test,))
     assert continuation(task) == (
@@ -63,7 +63,7 @@ def test_mbpp_goes_on_behind_the_name() -> None:
     assert render(task.task(), "completion", 9).stop == "code"
 
 
-def test_humaneval_goes_on_behind_its_docstring() -> None:
+def test_humaneval_goes_on_after_its_docstring() -> None:
     task = task_of(
         signature=None,
         prefix='def total(xs):\n    """Sum.\n    """\n',
@@ -86,7 +86,7 @@ def test_programs_show_input_and_output() -> None:
     assert render(task.task(), "completion", 9).stop == "eos"
 
 
-def test_a_literal_is_asked_for_behind_the_equals_sign() -> None:
+def test_a_literal_is_asked_for_after_the_equals_sign() -> None:
     task = task_of(
         answer="literal",
         prefix="def f(x):\n    return x + 1\n\n\nassert f(3) ==",

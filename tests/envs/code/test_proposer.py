@@ -75,7 +75,7 @@ def judged(
     "text",
     [
         GOOD,
-        f" {GOOD[4:]}",  # continued behind `def`
+        f" {GOOD[4:]}",  # continued after `def`
         f"Sure:\n```python\n{GOOD}```\nThere.",
         f"{FUNCTION}\n\n# Calls\n{CALLS}\n\ndef next_one(x):\n    return x\n\nnext_one(3)\n",
         FUNCTION + "".join(f">>> {line}\n[]\n" for line in CALLS.splitlines()),

@@ -33,7 +33,7 @@ def test_the_prompt_shows_the_form_it_asks_for() -> None:
 
 
 def test_a_proposal_ends_where_the_next_one_begins() -> None:
-    """Whatever is drawn behind the stop makes no difference to what is read."""
+    """Whatever is drawn after the stop makes no difference to what is read."""
     prompt = render(request(3), "completion", 200)
     assert prompt.stop == "calls"
     text = GOOD.removeprefix("def")

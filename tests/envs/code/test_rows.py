@@ -1,4 +1,4 @@
-"""Files of rows as they are in the world: one reader, told by content."""
+"""Files of rows as they are in the world: one reader, which goes by content."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_find_engine_takes_path_name_or_default(
     assert find_engine(stockfish) == stockfish
 
 
-def test_a_missing_engine_is_told_with_its_mend(
+def test_a_missing_engine_is_reported_with_its_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = tmp_path / "plain"

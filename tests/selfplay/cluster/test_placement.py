@@ -24,7 +24,7 @@ TWO_NODES = config(
 )
 
 
-def test_the_arithmetic_is_told_with_what_others_hold() -> None:
+def test_the_arithmetic_is_reported_with_what_others_hold() -> None:
     total = {"CPU": 8.0, "play": 2.0, "learn": 1.0}
     [line] = lines(roles(TWO_NODES, 0, 0), total, total)
     assert line == (

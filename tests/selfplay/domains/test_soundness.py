@@ -1,4 +1,4 @@
-"""A run's look at its tasks in the real sandbox: what is left out, told, kept and not repeated."""
+"""A run's look at its tasks in the real sandbox: what is left out, named, kept and not repeated."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def late(config: RunConfig) -> RunConfig:
     return with_(config, code=config.code.model_dump() | {"preflight_s": 1e-9})
 
 
-def test_what_does_not_hold_is_left_out_told_and_not_checked_again(
+def test_what_does_not_hold_is_left_out_reported_and_not_checked_again(
     config: RunConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert keys(sound_files(config, TASKS, making(config))) == ["own/good"]
-    told = capsys.readouterr().err
-    assert "own/wrong does not hold and is left out: the reference does not pass: wrong" in told
-    assert "own/idle does not hold and is left out: the empty program" not in told
-    assert "`return None` passes" in told
+    message = capsys.readouterr().err
+    assert "own/wrong does not hold and is left out: the reference does not pass: wrong" in message
+    assert "own/idle does not hold and is left out: the empty program" not in message
+    assert "`return None` passes" in message
     # The run goes by its own file, other runs by the cache; neither starts a scorer.
     kept = json.loads((config.runs_dir / "one" / FILE).read_text(encoding="utf-8"))["tasks"]
     assert {row["key"]: bool(row["faults"]) for row in kept.values()} == {
@@ -162,7 +162,7 @@ def test_a_run_leaves_out_training_tasks_and_reports_those_of_its_suites(
     run = with_(config, code=code, eval={"suites": ["code/mbpp"], "mbpp": path})
     source = CodeDomain(run).open_source(None)  # type: ignore[arg-type]
     assert [t.payload["key"] for t in source.next_tasks(9)] == ["Mbpp/602"]
-    told = capsys.readouterr().err
-    assert "code.mbpp: Mbpp/601 does not hold and is left out" in told
-    assert "suite code/mbpp: Mbpp/511 does not hold and is kept all the same" in told
+    message = capsys.readouterr().err
+    assert "code.mbpp: Mbpp/601 does not hold and is left out" in message
+    assert "suite code/mbpp: Mbpp/511 does not hold and is kept all the same" in message
     assert [t.key for t in mbpp_tasks([("x", rows[0])], "validation")] == ["Mbpp/511"]

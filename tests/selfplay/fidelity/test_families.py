@@ -50,8 +50,8 @@ def test_sampler_and_learner_agree_with_a_plain_forward(name: str) -> None:
 def test_a_family_that_cannot_be_packed_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(InputError, match="cannot be trained here") as refused:
         check_family("a/model", family_config(name))
-    told = str(refused.value)
-    assert told.startswith("model: a/model: ") and "\n" not in told
+    message = str(refused.value)
+    assert message.startswith("model: a/model: ") and "\n" not in message
 
 
 def test_a_router_that_draws_in_training_alone_can_be_measured() -> None:

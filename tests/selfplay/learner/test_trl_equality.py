@@ -226,7 +226,7 @@ def test_importance_weights_are_truncated_and_the_mismatch_is_not(
         assert float((grads[name] - gradient).norm() / norm) < 1e-5, name
     [(total, peak, mean, count)] = made.mismatch
     assert total == pytest.approx(float(gaps[real].abs().sum()), rel=1e-4)
-    assert peak == pytest.approx(3.0, rel=1e-4), "the mismatch is told before truncation"
+    assert peak == pytest.approx(3.0, rel=1e-4), "the mismatch is reported before truncation"
     assert mean == pytest.approx(float(weights[real].sum()), rel=1e-4)
     assert count == int(real.sum())
 

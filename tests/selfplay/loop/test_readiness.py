@@ -95,11 +95,11 @@ def test_a_dry_run_refuses_what_the_run_refuses(
     given, message = TABLE[case]
     overrides = ["model=tiny-random", *(re.sub(r"{(\w+)}", r"./\1", t) for t in given)]
     before = sorted(map(str, place.rglob("*")))
-    told = []
+    said = []
     for dry in (True, False):
         with pytest.raises(InputError) as refused:
             launch("smoke", overrides, name=None, resume=False, dry_run=dry)
-        told.append(str(refused.value))
+        said.append(str(refused.value))
         assert sorted(map(str, place.rglob("*"))) == before
-    assert message in told[0] and "\n" not in told[0]
-    assert told[0] == told[1]
+    assert message in said[0] and "\n" not in said[0]
+    assert said[0] == said[1]

@@ -68,7 +68,7 @@ def request(
 def plain_logprobs(
     engine: HFEngine, prompt: tuple[int, ...], ids: tuple[int, ...], temperature: float
 ) -> list[float]:
-    """Return the log-probs of `ids` behind `prompt` from one forward of the whole row."""
+    """Return the log-probs of `ids` after `prompt` from one forward of the whole row."""
     with torch.inference_mode():
         logits = engine.model(torch.tensor([prompt + ids])).logits[0].float() / temperature
     logps = torch.log_softmax(logits, -1)
@@ -250,7 +250,7 @@ def test_empty_prompts_are_refused(engine: HFEngine) -> None:
         engine.sample([request(())])
 
 
-def test_code_ends_behind_the_body(engine: HFEngine, tokenizer: Any) -> None:
+def test_code_ends_after_the_body(engine: HFEngine, tokenizer: Any) -> None:
     """The token that begins the next statement at column 0 is the last one, and no token later."""
     prompt = tuple(tokenizer("def f(x):\n", add_special_tokens=False).input_ids)
     [samples] = engine.sample([request(prompt, n=64, max_tokens=40, stop="code", seed=5)])

@@ -27,7 +27,7 @@ CODE = "\n    return [x for x in y]\n"
 
 
 def sentencepiece_like() -> PreTrainedTokenizerFast:
-    """Byte-fallback BPE as Llama 2 and Mistral have it: a space before, one taken away behind."""
+    """Byte-fallback BPE as Llama 2 and Mistral have it: a space before, one taken away after."""
     bpe = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
     bpe.normalizer = normalizers.Sequence(
         [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
