@@ -32,6 +32,7 @@ from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
 from envs.chess.sources import TaskSource
 from selfplay.config.run import RunConfig
+from selfplay.domains.chess.config import ChessConfig
 from selfplay.domains.chess.domain import ChessDomain
 from selfplay.domains.mixed import open_sources
 from selfplay.learner.batches import micro_batches
@@ -52,7 +53,7 @@ class Unscreened(ChessDomain):
 
     def open_source(self, stack: ExitStack) -> TaskSource:
         """Return self-play games from random openings."""
-        chess_config, seed = self._config.chess, self._config.seed
+        chess_config, seed = self._config.section(ChessConfig), self._config.seed
         plies = chess_config.random_opening_plies
         pool = GamePool(
             chess_config.boards,

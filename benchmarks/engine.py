@@ -25,6 +25,7 @@ from envs.errors import InputError
 from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
 from rewards.result import ScoreRequest
+from selfplay.domains.chess.config import EngineConfig
 
 COMPLETIONS = 8
 
@@ -89,7 +90,7 @@ def main() -> int:
     if given.positions < 1:
         parser.error("--positions must be at least 1")
     try:
-        engine = find_engine(given.engine)
+        engine = find_engine(given.section(EngineConfig))
         boards = positions(given.positions)
         rows = [measure(engine, nodes, boards) for nodes in given.nodes]
     except InputError as error:

@@ -1,13 +1,16 @@
-"""Where files of the user's own go: the cache folder, also where there is no home."""
+"""Where files lie: the user's cache folder, and data sets named by a path or an id."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from envs.errors import InputError
 
 CACHE = "selfplay-rlvr"
+_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
+_FILES = (".jsonl", ".json", ".gz", ".txt", ".parquet", ".csv")
 _MEND = "set XDG_CACHE_HOME=/writable/folder"
 
 
@@ -41,3 +44,17 @@ def made(folder: Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: cannot be written; {_MEND}")
     return folder
+
+
+def is_hub_id(source: Path | str) -> bool:
+    """Return whether `source` is no file but a name such as `google-research-datasets/mbpp`.
+
+    A configuration of the data set may follow behind a colon: `NAME:sanitized`.
+    """
+    text = str(source)
+    return bool(_ID.fullmatch(text)) and not text.endswith(_FILES) and not Path(text).exists()
+
+
+def absolute_source(source: Path | None) -> Path | None:
+    """Return a path named from the root; an id stays as it is."""
+    return source if source is None or is_hub_id(source) else source.absolute()

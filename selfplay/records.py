@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from envs import Task
+from envs import Stop, Task
 from rewards import RewardResult
-from selfplay.sampler.engines.base import Sample, SampleRequest
 
 FORCED = "forced"
 """`finish` of a rollout that was not drawn but put to the policy (sampler.explore=all_legal)."""
+
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """`n` completions of one prompt.
+
+    `temperature` 0 is greedy. `seed` alone decides the draws: they do not depend on what else is
+    in the batch.
+    """
+
+    prompt_ids: tuple[int, ...]
+    n: int
+    max_tokens: int
+    stop: Stop
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One completion: ids and log-probs (nats, at the sampling temperature) have equal length.
+
+    The token that stopped the completion is its last id: the policy learns to stop.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish: Finish
 
 
 @dataclass(slots=True)
@@ -88,3 +118,40 @@ def drawn_group(request: SampleRequest, samples: Sequence[Sample]) -> Group:
         for index, sample in enumerate(samples)
     ]
     return Group(Task("comparison", "comparison", {}), rollouts)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedGame:
+    """A game that has ended: its PGN, and the tags in it."""
+
+    pgn: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRow:
+    """What an evaluation keeps of one task: the policy's greedy answer and what it was worth.
+
+    Attributes:
+        task_id: of the task.
+        cluster: tasks of one cluster are solved or failed together; intervals are over clusters.
+        completion: the greedy answer.
+        verdict: of the answer; `infra_error` is left out of all figures.
+        columns: what else the domain keeps, as JSON; they stand beside the others on disk.
+    """
+
+    task_id: str
+    cluster: str
+    completion: str
+    verdict: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as it lies on disk."""
+        own = {
+            "task_id": self.task_id,
+            "cluster": self.cluster,
+            "completion": self.completion,
+            "verdict": self.verdict,
+        }
+        return {**self.columns, **own}

@@ -6,25 +6,13 @@ when a data set is asked for, and no sooner.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from envs.code.rows import read_rows
 from envs.errors import InputError
-
-_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
-_FILES = (".jsonl", ".json", ".gz", ".txt", ".parquet", ".csv")
-
-
-def is_hub_id(source: Path | str) -> bool:
-    """Return whether `source` is no file but a name such as `google-research-datasets/mbpp`.
-
-    A configuration of the data set may follow after a colon: `NAME:sanitized`.
-    """
-    text = str(source)
-    return bool(_ID.fullmatch(text)) and not text.endswith(_FILES) and not Path(text).exists()
+from envs.places import is_hub_id
 
 
 def rows_of(source: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -35,11 +23,6 @@ def rows_of(source: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:
     if is_hub_id(source) or Path(source).is_dir():
         return _loaded(str(source))
     return read_rows(Path(source))
-
-
-def absolute(source: Path | None) -> Path | None:
-    """Return a path named from the root; an id stays as it is."""
-    return source if source is None or is_hub_id(source) else source.absolute()
 
 
 def _loaded(name: str) -> Iterator[tuple[str, dict[str, Any]]]:

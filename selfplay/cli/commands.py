@@ -20,10 +20,11 @@ from selfplay.cli.surroundings import close_output, settle
 from selfplay.cli.tasks import app as tasks_app
 from selfplay.cli.verify import verify
 from selfplay.errors import RunCrashed
+from selfplay.registry import DEFAULT, fault_of
 
 app = typer.Typer(
     name="selfplay",
-    help="Teach a language model by rewards that can be checked: chess and code.\n\n"
+    help="Teach a language model by rewards that can be checked: chess, code, your own.\n\n"
     "Start with:  selfplay doctor   then:  selfplay run quickstart",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -74,9 +75,7 @@ def evaluate(
     overrides: Overrides = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option(
-            help="chess/games, chess/heldout, families, far, humaneval, mbpp; also with commas."
-        ),
+        typer.Option(help="A domain's suites: chess/games, families, far, ...; also with commas."),
     ] = None,
     samples: Annotated[
         int | None, typer.Option(min=1, help="Programs drawn per task, for pass@k.")
@@ -127,7 +126,7 @@ def score(
     source: Annotated[Path, typer.Option("--input", help="JSONL rows: a task and a completion.")],
     target: Annotated[Path, typer.Option("--output", help="JSONL with the scores added.")],
     overrides: Overrides = None,
-    domain: Annotated[str, typer.Option(help="What is scored: chess or code.")] = "chess",
+    domain: Annotated[str, typer.Option(help="What is scored: the name of a domain.")] = DEFAULT,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
 ) -> None:
     """Score completions without a model: verdict, value, parts and evidence for each row.
@@ -145,8 +144,9 @@ def score(
 
       selfplay score --domain code --input samples.jsonl --output scored.jsonl
     """
-    if domain not in ("chess", "code"):
-        raise InputError(f"--domain {domain}: unknown domain; give chess or code")
+    fault = fault_of(domain)
+    if fault is not None:
+        raise InputError(f"--domain {domain}: {fault}")
     from selfplay.config.reading import parse_config
     from selfplay.scorer.file import score_file
 
@@ -169,9 +169,9 @@ def validate(
 
       selfplay validate quickstart chess.style=pgn
     """
-    from selfplay.config.reading import dump_config, load_config
+    from selfplay.config.reading import dump_whole, load_config
 
-    typer.echo(dump_config(load_config(config, overrides or [])), nl=False)
+    typer.echo(dump_whole(load_config(config, overrides or [])), nl=False)
 
 
 @app.command()

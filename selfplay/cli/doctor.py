@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import chess
-
-from envs.chess.position import make_task
 from envs.errors import InputError
-from rewards.result import ScoreRequest
 from selfplay.config.run import RunConfig
+from selfplay.domains.made import Domains
 from selfplay.loop.machine import (
     Outcome,
     check_disk,
@@ -21,13 +19,9 @@ from selfplay.loop.machine import (
     check_ray,
     find_ray,
 )
+from selfplay.registry import spec_of
 
 CheckFunction = Callable[[RunConfig], tuple[Outcome, str]]
-GOLD_FENS = (
-    "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR w KQkq - 4 4",
-    "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1",
-)
-"""Mate in one (f3f7; d1d8): whatever the engine, its best move must score as a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +48,22 @@ def run_checks(config: RunConfig, *, start_ray: bool) -> list[Check]:
 
 
 def domain_checks(config: RunConfig) -> dict[str, CheckFunction]:
-    """Return the checks of what scores the configured domains, by name."""
-    checks: dict[str, CheckFunction] = {"engine": check_engine, "sandbox": check_sandbox}
-    if config.domain == "both":
-        return checks
-    name = "sandbox" if config.domain == "code" else "engine"
-    return {name: checks[name]}
+    """Return the checks of what scores the domains that are trained, by the word for it."""
+    checks: dict[str, CheckFunction] = {}
+    for name in config.domains:
+        word = spec_of(name).scorer
+        title = f"{name} {word}" if word in checks else word
+        checks[title] = functools.partial(check_scorer, name)
+    return checks
+
+
+def check_scorer(domain: str, config: RunConfig) -> tuple[Outcome, str]:
+    """Start what scores a domain's answers and try it with answers whose score is known.
+
+    Raises:
+        InputError: it cannot be started, or scores them otherwise.
+    """
+    return "ok", Domains(config)[domain].check_scorer()
 
 
 def run_check(name: str, check: CheckFunction, config: RunConfig) -> Check:
@@ -73,46 +77,3 @@ def run_check(name: str, check: CheckFunction, config: RunConfig) -> Check:
         first = (str(error).strip().splitlines() or [""])[0]
         outcome, detail = "fail", f"{type(error).__name__}: {first}"
     return Check(name, outcome, detail, time.monotonic() - since)
-
-
-def check_engine(config: RunConfig) -> tuple[Outcome, str]:
-    """Start the engine and score gold answers: a mate is a pass, an illegal move is illegal.
-
-    Raises:
-        InputError: there is no engine, or it is none.
-    """
-    from selfplay.scorer.file import chess_scorer
-
-    with chess_scorer(config) as scorer:
-        for fen in GOLD_FENS:
-            task = make_task(chess.Board(fen))
-            best = scorer.position_scores(task).best_moves[0]
-            answers = [ScoreRequest(task, f" {best}"), ScoreRequest(task, " a1a8")]
-            gold, illegal = scorer.score(answers)
-            if gold.verdict != "pass" or (
-                gold.value < 0.99 and config.reward.shape != "win_percent"
-            ):
-                return "fail", f"the engine's best move {best} scored {gold.value} in {fen}"
-            if illegal.verdict != "illegal" or illegal.value > 0:
-                return "fail", f"the illegal move a1a8 scored {illegal.value} in {fen}"
-        name, sha256 = scorer.identity.name, scorer.identity.sha256
-    return "ok", f"{name} (sha256 {sha256[:12]}); gold answers score as they must"
-
-
-def check_sandbox(config: RunConfig) -> tuple[Outcome, str]:
-    """Start the sandbox, which attacks itself, and judge a few tasks' references and idlers.
-
-    Raises:
-        InputError: the sandbox that this machine allows is too weak.
-    """
-    from envs.code import families
-    from rewards.code.faults import faults
-    from selfplay.domains.code.domain import code_scorer
-
-    with code_scorer(config) as scorer:
-        for family in families.TRAIN[:: len(families.TRAIN) // 4]:
-            task = families.make(family, 1, 0)
-            found = faults(task, scorer)
-            if found:
-                return "fail", f"{task.key}: {'; '.join(found)}"
-        return "ok", f"{scorer.tier.value}; gold answers pass, idle programs do not"

@@ -13,7 +13,6 @@ from envs.errors import InputError
 from selfplay.config.reading import dump_config, load_config
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole, batch_arithmetic
-from selfplay.domains.code.secret import with_secret
 from selfplay.errors import RunCrashed
 from selfplay.loop.resuming import resumed_config
 from selfplay.rundir.folder import RunDir
@@ -49,7 +48,7 @@ def launch(
     elif dry_run:
         return rehearse(config, None)
     else:
-        config = with_secret(config)
+        config = config.fixed_for_good()
         run_dir = RunDir.create(config)
     return _guarded(config, run_dir, console, resume)
 

@@ -13,6 +13,7 @@ from envs.code import families
 from envs.code.prompts import render
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from selfplay.domains.code.config import CodeConfig
 
 app = typer.Typer(
     help="List, show and check code tasks.", no_args_is_help=True, rich_markup_mode=None
@@ -133,7 +134,7 @@ def tasks_of(which: str, overrides: list[str], seeds: int = 1) -> Iterator[CodeT
     if which == "families" or which in families.FAMILIES:
         names = families.FAMILIES if which == "families" else (which,)
         for name in names:
-            for level in config.code.levels:
+            for level in config.section(CodeConfig).levels:
                 yield from (families.make(name, level, seed) for seed in range(seeds))
     elif which == "humaneval":
         yield from code_tasks("code/humaneval", config)

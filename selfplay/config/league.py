@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from selfplay.config.domains import Section
+from selfplay.registry import Section
 
 
 class PromotionConfig(Section):
@@ -40,6 +41,8 @@ class PromotionConfig(Section):
 
 class LeagueConfig(Section):
     """Opponents of the policy in its training games, besides itself (league/training.py)."""
+
+    KEPT: ClassVar[Mapping[str, str]] = {"opponents": "games under way have their opponents"}
 
     opponents: Literal["none", "latest", "uniform", "closeness"] = "none"
     """How opponents are drawn: none; the newest frozen version; all alike; those that the policy

@@ -14,15 +14,9 @@ from pydantic import BaseModel, ValidationError
 from envs.errors import InputError
 from selfplay.config.files import find_config, parse_yaml, read_yaml
 from selfplay.config.run import RunConfig
-from selfplay.domains.suites import TEST_SUITES
+from selfplay.registry import Section, broken, section_kinds, test_suites
 
 Key = tuple[str, ...]
-BEFORE: dict[tuple[str, str], Any] = {
-    ("reward", "beyond"): "tied",
-    ("learner", "flat_groups"): "drop",
-    ("sampler", "explore_draws"): "uniform",
-}
-"""What runs did before there was a key for it, where its default does otherwise."""
 
 
 def load_config(source: str | Path, overrides: list[str]) -> RunConfig:
@@ -56,7 +50,7 @@ def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
         raise InputError(_explain(error, data, where, origin)) from error
     _refuse_loose(data, config, where, origin)
     for suite in config.eval.suites or ():
-        if suite in TEST_SUITES:
+        if suite in test_suites():
             raise InputError(
                 f"{_source(('eval', 'suites'), where, origin)}: eval.suites: {suite} is a test "
                 "set, opened by `selfplay eval --test` alone; leave it out"
@@ -70,16 +64,29 @@ def stored_config(data: Any, where: str) -> RunConfig:
     Raises InputError as parse_config does.
     """
     if isinstance(data, dict):
-        for (section, key), value in BEFORE.items():
-            part = data.setdefault(section, {})
-            if isinstance(part, dict):
-                part.setdefault(key, value)
+        for section, kind in sections().items():
+            for key, value in kind.BEFORE.items():
+                part = data.setdefault(section, {})
+                if isinstance(part, dict):
+                    part.setdefault(key, value)
     return parse_config(data, where, [])
 
 
 def dump_config(config: RunConfig) -> str:
     """Return the resolved configuration as YAML that `load_config` reads back to an equal one."""
+    return yaml.safe_dump(config.as_json(), sort_keys=False, allow_unicode=True)
+
+
+def dump_whole(config: RunConfig) -> str:
+    """Return the same with the sections of every installed domain, used or not."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def sections() -> dict[str, type[Section]]:
+    """Return every section of the configuration, those of domains included, by its key."""
+    kinds = {key: field.annotation for key, field in RunConfig.model_fields.items()}
+    own = {k: v for k, v in kinds.items() if isinstance(v, type) and issubclass(v, Section)}
+    return own | section_kinds()
 
 
 def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
@@ -141,17 +148,24 @@ def _refuse_unknown(data: dict[str, Any], where: str, origin: dict[Key, str]) ->
             key = (*prefix, str(name))
             dotted = ".".join(key)
             if dotted not in known:
-                near = _nearest(dotted, known)
-                hint = (
-                    f"did you mean '{near}'?"
-                    if near
-                    else "`selfplay validate quickstart` prints every key"
-                )
+                hint = _hint(dotted, value, known)
                 raise InputError(f"{_source(key, where, origin)}: unknown key '{dotted}'; {hint}")
             if dotted in sections and isinstance(value, dict):
                 walk(value, key)
 
     walk(data, ())
+
+
+def _hint(dotted: str, value: Any, known: set[str]) -> str:
+    """Return what may mend an unknown key."""
+    if dotted in broken():
+        return f"the domain of that name is installed but cannot be used: {broken()[dotted]}"
+    near = _nearest(dotted, known)
+    if near:
+        return f"did you mean '{near}'?"
+    if isinstance(value, dict) and "." not in dotted:
+        return "the section of a domain is known where its package is installed"
+    return "`selfplay validate quickstart` prints every key"
 
 
 def _nearest(dotted: str, known: set[str]) -> str | None:
@@ -190,7 +204,8 @@ _EXPECTED = {
 
 def _explain(error: ValidationError, data: Any, where: str, origin: dict[Key, str]) -> str:
     first = error.errors(include_url=False)[0]
-    key = tuple(str(part) for part in first["loc"] if part != "[key]")
+    # Names of the alternatives of a union, and of a table's keys, are no part of the user's key.
+    key = tuple(str(part) for part in first["loc"] if part not in ("[key]", "str", "list[str]"))
     message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
     if not key:
         return f"{_source_of_fault(message, where, origin)}: {message}"

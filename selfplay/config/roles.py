@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from selfplay.config.domains import Section
+from selfplay.registry import STATE, Section
 
 _RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 
@@ -26,6 +27,8 @@ CustomResources = Annotated[dict[str, float], AfterValidator(_checked_resources)
 
 class SamplerConfig(Section):
     """The sampler actors."""
+
+    BEFORE: ClassVar[Mapping[str, str]] = {"explore_draws": "uniform"}
 
     count: int = Field(1, ge=1)
     at_least: int | None = Field(None, ge=1)
@@ -69,6 +72,9 @@ class ScorerConfig(Section):
 
 class LearnerConfig(Section):
     """TRL's trainer, its optimiser and its losses."""
+
+    KEPT: ClassVar[Mapping[str, str]] = {"lora_rank": STATE, "lora_alpha": STATE}
+    BEFORE: ClassVar[Mapping[str, str]] = {"flat_groups": "drop"}
 
     workers: int = Field(1, ge=1)
     cpus: float = Field(1, ge=0)

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
+from typing_extensions import override
 
-from envs.chess.prompts import Style
-from envs.code.hub import absolute
-from selfplay.config.domains import (
-    ChessConfig,
-    CodeConfig,
-    EngineConfig,
-    MatchConfig,
-    ProposerConfig,
-    RewardConfig,
-    SandboxConfig,
-    Section,
-)
+from envs.places import absolute_source
 from selfplay.config.league import LeagueConfig, PromotionConfig
+from selfplay.config.match import MatchConfig
 from selfplay.config.roles import LearnerConfig, SamplerConfig, ScorerConfig
+from selfplay.registry import (
+    ALIASES,
+    DEFAULT,
+    MEASURED,
+    STATE,
+    TASKS,
+    DomainSpec,
+    Section,
+    domain_of_suite,
+    fault_of,
+    section_kinds,
+    spec_of,
+    specs,
+)
+
+S = TypeVar("S", bound=Section)
+_FOUND = "it says where the run is found"
 
 
 class PromptForm(Section):
-    """Another prompt for the same chess positions."""
+    """Another prompt for the same tasks, where a domain has several (chess: its styles)."""
 
-    style: Style = "fen_legal"
+    style: str = "fen_legal"
     shots: int = Field(0, ge=0, le=8)
 
 
 class EvalConfig(Section):
     """Held-out evaluation: greedy, before and after the run and every `every` steps."""
+
+    KEPT: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("suites", "positions", "puzzle_limit", "nodes", "samples", "k", "temperature"),
+            *("base_prompts", "base_positions"),
+        ),
+        MEASURED,
+    )
 
     suites: list[str] | None = None
     """None: those of the domain, see RunConfig.suites."""
@@ -57,6 +74,10 @@ class EvalConfig(Section):
     mbpp: Path | None = None
     """MBPP for the suite code/mbpp, named as in `code.mbpp`; None: `code.mbpp`."""
 
+    @override
+    def absolute(self) -> Self:
+        return self.model_copy(update={"mbpp": absolute_source(self.mbpp)})
+
 
 class CheckpointConfig(Section):
     """When the run is saved."""
@@ -80,16 +101,26 @@ class RayConfig(Section):
     goes on without that one, or ends and names what is missing when there is no other."""
 
 
-class RunConfig(Section):
-    """One run, whole."""
+class RunSettings(Section):
+    """What every run has; RunConfig adds the sections of the domains that are installed."""
+
+    KEPT: ClassVar[Mapping[str, str]] = {
+        "name": _FOUND,
+        "runs_dir": _FOUND,
+        "model": STATE,
+        "seed": STATE,
+        "domain": STATE,
+        "shares": TASKS,
+    }
 
     name: str = "run"
     runs_dir: Path = Path("runs")
     model: str = "smollm2-135m-instruct"
     seed: int = 0
-    domain: Literal["chess", "code", "both"] = "chess"
-    shares: dict[Literal["chess", "code"], float] = Field({"chess": 0.5, "code": 0.5})
-    """`domain: both`: share of the groups per domain."""
+    domain: str | list[str] = DEFAULT
+    """What is trained: the name of an installed domain, or several; `both` is [chess, code]."""
+    shares: dict[str, float] = Field({})
+    """Several domains: share of the groups for each; without any all have the same."""
     steps: int = Field(100, ge=1)
     max_minutes: float | None = Field(None, gt=0)
     """Training stops after the step in which this much wall time has passed since it began."""
@@ -98,15 +129,9 @@ class RunConfig(Section):
     micro_batch_size: int | None = Field(None, ge=1)
     """Rollouts per learner forward (a multiple of group_size); None: the whole batch at once."""
     max_staleness: int = Field(0, ge=0)
-    """Policy versions that a rollout may lag behind; 0 is strictly on-policy."""
+    """Policy versions that a rollout may lag; 0 is strictly on-policy."""
     max_refills: int = Field(0, ge=0)
     """Extra sampling rounds per step to replace groups without spread."""
-    chess: ChessConfig = ChessConfig()
-    code: CodeConfig = CodeConfig()
-    proposer: ProposerConfig = ProposerConfig()
-    sandbox: SandboxConfig = SandboxConfig()
-    engine: EngineConfig = EngineConfig()
-    reward: RewardConfig = RewardConfig()
     match: MatchConfig = MatchConfig()
     promotion: PromotionConfig = PromotionConfig()
     league: LeagueConfig = LeagueConfig()
@@ -116,6 +141,38 @@ class RunConfig(Section):
     eval: EvalConfig = EvalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     ray: RayConfig = RayConfig()
+
+    def section(self, kind: type[S]) -> S:
+        """Return the section of that kind, which a domain has."""
+        for section in self.sections.values():
+            if isinstance(section, kind):
+                return section
+        raise TypeError(f"no installed domain has a section {kind.__name__}")
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """Every section by its key, those of domains included."""
+        parts = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: part for key, part in parts.items() if isinstance(part, Section)}
+
+    def with_section(self, section: Section) -> Self:
+        """Return the same with another section of that kind."""
+        [key] = [key for key, old in self.sections.items() if type(old) is type(section)]
+        return self.model_copy(update={key: section})
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The names of the domains that are trained, in the order in which they are registered."""
+        named = [self.domain] if isinstance(self.domain, str) else self.domain
+        wanted = {name for given in named for name in ALIASES.get(given, (given,))}
+        return tuple(name for name in specs() if name in wanted)
+
+    @property
+    def domain_shares(self) -> dict[str, float]:
+        """The share of the groups that each domain has."""
+        if len(self.domains) == 1 or not self.shares:
+            return dict.fromkeys(self.domains, 1.0)
+        return {name: self.shares[name] for name in self.domains}
 
     @property
     def accumulation_steps(self) -> int:
@@ -134,36 +191,50 @@ class RunConfig(Section):
         """The held-out suites that the run is measured on."""
         if self.eval.suites is not None:
             return self.eval.suites
-        return {
-            "chess": ["chess/games", "chess/heldout"],
-            "code": ["code/families"],
-            "both": ["chess/games", "code/families"],
-        }[self.domain]
+        trained = [spec_of(name) for name in self.domains]
+        if len(trained) == 1 and trained[0].alone:
+            return list(trained[0].alone)
+        return [spec.suites[0] for spec in trained]
 
     @property
-    def max_tokens(self) -> int:
-        """The longest completion of the run's domains."""
-        proposal = self.proposer.max_tokens if self.proposer.enabled else 0
-        code = max(self.code.max_tokens, proposal)
-        longest = {"chess": self.chess.max_tokens, "code": code}
-        return longest.get(self.domain, max(longest.values()))
+    def used_domains(self) -> tuple[str, ...]:
+        """The names of the domains that are trained or measured."""
+        measured = {domain_of_suite(suite) for suite in self.suites}
+        return tuple(name for name in specs() if name in {*self.domains, *measured})
 
-    def with_absolute_paths(self) -> RunConfig:
+    def with_absolute_paths(self) -> Self:
         """Return the same with every file named from the root: actors have folders of their own."""
-        engine = self.engine.model_copy(
-            update={
-                "path": _absolute(self.engine.path),
-                "cache": self.engine.cache and self.engine.cache.absolute(),
-            }
-        )
-        code = self.code.model_copy(
-            update={
-                "mbpp": absolute(self.code.mbpp),
-                "jsonl": self.code.jsonl and self.code.jsonl.absolute(),
-            }
-        )
-        evaluation = self.eval.model_copy(update={"mbpp": absolute(self.eval.mbpp)})
-        return self.model_copy(update={"engine": engine, "code": code, "eval": evaluation})
+        absolute = {key: section.absolute() for key, section in self.sections.items()}
+        return self.model_copy(update=absolute)
+
+    def fixed_for_good(self) -> Self:
+        """Return the same with all that a new run settles when it begins (Section.fixed)."""
+        return self._each_used(lambda section: section.fixed(self._as_run()))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON, from which `RunConfig.model_validate` makes an equal one.
+
+        Sections of domains that the run does not use are left out where they are as they come: who
+        reads it need not have those domains.
+        """
+        values = self.model_dump(mode="json")
+        for name, spec in specs().items():
+            for key, kind in spec.sections.items():
+                if name not in self.used_domains and self.sections[key] == kind():
+                    del values[key]
+        return values
+
+    def _each_used(self, change: Callable[[Section], Section]) -> Self:
+        sections = self.sections
+        keys = [key for name in self.used_domains for key in spec_of(name).sections]
+        return self.model_copy(update={key: change(sections[key]) for key in keys})
+
+    def _as_run(self) -> RunConfig:
+        assert isinstance(self, RunConfig)
+        return self
+
+    def _games(self) -> list[DomainSpec]:
+        return [spec_of(name) for name in self.domains if spec_of(name).games]
 
     @field_validator("runs_dir", mode="before")
     @classmethod
@@ -172,66 +243,67 @@ class RunConfig(Section):
             raise ValueError("a folder: mount the storage and name the mount point")
         return given
 
+    @field_validator("domain")
+    @classmethod
+    def _domains_are_installed(cls, given: str | list[str]) -> str | list[str]:
+        named = [given] if isinstance(given, str) else given
+        if not named or len(set(named)) != len(named):
+            raise ValueError("the name of a domain, or a list of different ones")
+        for name in (one for alias in named for one in ALIASES.get(alias, (alias,))):
+            fault = fault_of(name)
+            if fault is not None:
+                raise ValueError(f"a domain that is installed: {fault}")
+        return given
+
     @model_validator(mode="after")
-    def _prior_has_a_target(self) -> RunConfig:
+    def _prior_has_a_target(self) -> Self:
         listed = (
-            self.domain == "chess"
+            all(spec_of(name).lists_actions for name in self.domains)
             and self.learner.advantage == "target"
             and self.sampler.explore == "all_legal"
         )
         if self.learner.target_prior and not listed:
+            can = [f"domain={name}" for name, spec in specs().items() if spec.lists_actions]
             raise ValueError(
-                f"learner.target_prior={self.learner.target_prior} needs domain=chess, "
+                f"learner.target_prior={self.learner.target_prior} needs {' or '.join(can)}, "
                 "learner.advantage=target and sampler.explore=all_legal: samples come with the "
                 "policy's weight already"
             )
         return self
 
     @model_validator(mode="after")
-    def _proposals_are_asked(self) -> RunConfig:
-        asked = self.code.sources.get("proposals", 0) > 0
-        if self.proposer.enabled != asked:
+    def _shares_fit(self) -> Self:
+        for name in self.shares:
+            fault = fault_of(name)
+            if fault is not None:
+                raise ValueError(f"shares: {fault}")
+        several = len(self.domains) > 1
+        if several and self.shares and any(self.shares.get(n, 0) <= 0 for n in self.domains):
+            named = ", ".join(self.domains)
             raise ValueError(
-                f"proposer.enabled={str(self.proposer.enabled).lower()} and code.sources.proposals="
-                f"{self.code.sources.get('proposals', 0):g} do not fit: give proposals a share "
-                "exactly where the proposer is on"
+                f"shares: domain={self.domain} needs one above 0 for {named}; "
+                "leave a domain out of `domain` to train without it"
             )
         return self
 
     @model_validator(mode="after")
-    def _both_have_what_they_need(self) -> RunConfig:
-        if self.domain == "both" and (
-            set(self.shares) != {"chess", "code"} or min(self.shares.values()) <= 0
-        ):
-            raise ValueError(
-                "shares: domain=both needs one above 0 for chess and for code; for a single domain "
-                "set domain=chess or domain=code"
-            )
-        target = self.learner.advantage == "target"
-        if self.domain != "chess" and target and self.code.advantage is None:
-            raise ValueError(
-                "learner.advantage=target needs listed actions, which programs are not; set "
-                "code.advantage=dr_grpo"
-            )
+    def _league_can_play(self) -> Self:
+        met = self.league.opponents
+        if (self.promotion.match or met != "none") and not self._games():
+            key = "promotion.match=true" if self.promotion.match else f"league.opponents={met}"
+            can = " or ".join(f"domain={name}" for name, spec in specs().items() if spec.games)
+            raise ValueError(f"{key} needs games; set {can}, alone or with others")
         return self
 
     @model_validator(mode="after")
-    def _league_can_play(self) -> RunConfig:
-        opponents = self.league.opponents
-        if self.domain == "code" and (self.promotion.match or opponents != "none"):
-            key = (
-                "promotion.match=true" if self.promotion.match else f"league.opponents={opponents}"
-            )
-            raise ValueError(f"{key} needs chess games; set domain=chess or domain=both")
-        if opponents != "none" and not self.chess.sources.get("selfplay"):
-            raise ValueError(
-                f"league.opponents={opponents} needs games of the policy; give "
-                "chess.sources.selfplay a share"
-            )
+    def _sections_fit(self) -> Self:
+        for name in self.domains:
+            for key in spec_of(name).sections:
+                self.sections[key].check(self._as_run())
         return self
 
     @model_validator(mode="after")
-    def _batch_divides(self) -> RunConfig:
+    def _batch_divides(self) -> Self:
         if self.micro_batch_size is not None and self.micro_batch_size % self.group_size:
             raise ValueError(
                 f"micro_batch_size={self.micro_batch_size} must be a multiple of "
@@ -240,6 +312,16 @@ class RunConfig(Section):
         return self
 
 
-def _absolute(path: Path | None) -> Path | None:
-    """A bare name stays: it is looked up on PATH."""
-    return path if path is None or len(path.parts) == 1 else path.absolute()
+if TYPE_CHECKING:
+
+    class RunConfig(RunSettings):
+        """One run, whole."""
+
+else:
+    RunConfig = create_model(
+        "RunConfig",
+        __base__=RunSettings,
+        __module__=__name__,
+        __doc__="One run, whole.",
+        **{key: (kind, kind()) for key, kind in section_kinds().items()},
+    )

@@ -1,20 +1,42 @@
-"""What the loop asks of a domain: tasks, prompts, scores, metrics. One class per domain."""
+"""Domain: what a task domain must be. Four methods to write, the rest is inherited.
+
+A domain of one's own is a subclass in a package of its own (docs/domains.md). The loop, the
+samplers, the scorers, the gate, the pages and `selfplay verify` ask it and decide nothing by its
+name.
+"""
 
 from __future__ import annotations
 
+import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from envs import Prompt, Task
+from envs.errors import InputError
 from rewards import RewardResult
+from rewards.closing import Closes
 from selfplay.advantages import Advantage
-from selfplay.records import FORCED, Group
+from selfplay.config.run import PromptForm, RunConfig
+from selfplay.domains import rows
+from selfplay.domains import scored as files
+from selfplay.records import FORCED, EvalRow, FinishedGame, Group
+from selfplay.registry import spec_of
+from selfplay.stats.clustered import FORMULA
+
+if TYPE_CHECKING:
+    from envs.chess.opponents import Opponents
 
 Answers = Sequence[tuple[Task, Sequence[str]]]
 Score = Callable[[Answers], list[list[RewardResult]]]
 """Tasks with their answers in, the results of each task's answers out: the scorer pool's call."""
+Progress = Callable[[str], None]
+Row = Mapping[str, Any]
+"""An evaluation's row as it lies on disk: EvalRow.as_json."""
 
 
 class Ask(Protocol):
@@ -26,62 +48,247 @@ class Ask(Protocol):
         """Return `samples` texts for each prompt; temperature 0 is greedy."""
 
 
-Progress = Callable[[str], None]
-
-
-class Scorer(Protocol):
+class Scorer(Closes):
     """Scores the completions of one domain in one process."""
 
     @property
     def doing(self) -> str:
-        """What is being worked on; `idle` otherwise."""
+        """What is being worked on, for the message when a deadline passes; other threads ask."""
+        return "idle"
+
+    @abstractmethod
+    def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
+        """Return the results of the answers to one task, in order.
+
+        Raises InputError for a task that is none. A failure of our own is the verdict
+        `infra_error`: it is tried again and never trains.
+        """
 
     def close(self) -> None:
-        """Free what the scorer holds."""
+        """Free what the scorer holds; safe to call again."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the scores besides the task (a program's hash, say), for verify."""
+        return {}
 
 
-class Source(Protocol):
-    """Where the tasks of a run come from; see envs.chess.sources.TaskSource."""
+class Source(ABC):
+    """Where the training tasks of a domain come from. All draws follow from the run's seed."""
+
+    @abstractmethod
+    def next_tasks(self, n: int) -> list[Task]:
+        """Return up to `n` tasks that are not in flight, fewer where there are no more now."""
+
+    @abstractmethod
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Take the results of what policy `version` answered to a task in flight.
+
+        Raises ValueError if the task is not in flight.
+        """
+
+    @abstractmethod
+    def skip(self, task_id: str) -> None:
+        """Free a task in flight unanswered. Raises ValueError if it is not in flight."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Return everything as JSON, tasks in flight as if they had not been asked."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`. Raises InputError for one of other tasks or another seed."""
+
+    def finished(self) -> list[FinishedGame]:
+        """Return the games that ended since the last call, and forget them."""
+        return []
+
+    def metrics(self) -> dict[str, float]:
+        """Return the source's own metrics of a step."""
+        return {}
+
+
+class TaskList(Source):
+    """A list of tasks, dealt in a new seeded order each time all of them were asked."""
+
+    def __init__(self, tasks: Sequence[Task], seed: int) -> None:
+        """Take distinct tasks, one at least. Raises InputError otherwise."""
+        self._tasks = {task.id: task for task in tasks}
+        if not tasks or len(self._tasks) != len(tasks):
+            raise InputError("a source of tasks needs one task at least, and each only once")
+        self._seed = seed
+        self._round = 0
+        self._queue: list[str] = []
+        self._in_flight: dict[str, None] = {}
 
     def next_tasks(self, n: int) -> list[Task]:
-        """Return up to `n` distinct tasks."""
+        """Return up to `n` tasks that are not in flight, fewer where all others are."""
+        dealt: list[Task] = []
+        while len(dealt) < min(n, len(self._tasks) - len(self._in_flight)):
+            name = next((name for name in self._queue if name not in self._in_flight), None)
+            if name is None:
+                self._queue += self._shuffled()
+                continue
+            self._queue.remove(name)
+            self._in_flight[name] = None
+            dealt.append(self._tasks[name])
+            n -= 1
+        return dealt
+
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Put the task to those that were asked in this round."""
+        self._land(task.id)
 
     def skip(self, task_id: str) -> None:
-        """Free a task in flight unanswered."""
+        """Ask the task again before any other."""
+        self._land(task_id)
+        self._queue.insert(0, task_id)
 
     def state(self) -> dict[str, Any]:
-        """Return everything as JSON."""
+        """Return round and order; tasks in flight come first."""
+        return {
+            "tasks": len(self._tasks),
+            "seed": self._seed,
+            "round": self._round,
+            "queue": [*self._in_flight, *self._queue],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Go on from a `state`. Raises InputError for one of other tasks or another seed."""
+        queue = [str(name) for name in state["queue"]]
+        same = (state["tasks"], state["seed"]) == (len(self._tasks), self._seed)
+        if not same or not self._tasks.keys() >= set(queue):
+            raise InputError(
+                "the tasks are others than those of the saved run, or their seed is; put them back "
+                "as they were or start a new run"
+            )
+        self._round, self._queue, self._in_flight = int(state["round"]), queue, {}
+
+    def _shuffled(self) -> list[str]:
+        names = list(self._tasks)
+        random.Random(f"{self._seed}/tasks/{self._round}").shuffle(names)
+        self._round += 1
+        return names
+
+    def _land(self, task_id: str) -> None:
+        if task_id not in self._in_flight:
+            raise ValueError(f"task {task_id} is not in flight")
+        del self._in_flight[task_id]
 
 
-class Domain(Protocol):
-    """One domain under one configuration. Makes no process before it is asked for a scorer."""
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """An answer whose verdict is known: what `selfplay doctor` and a dry run try the scorer with.
 
-    name: str
+    `least` and `most` bound its value.
+    """
+
+    task: Task
+    completion: str
+    verdict: str
+    least: float = 0.0
+    most: float = 1.0
+
+
+class Domain(ABC):
+    """One domain under one configuration. Starts no process before it is asked for a scorer."""
+
+    name: ClassVar[str]
+    """The name of its DomainSpec."""
+    chunk: ClassVar[int] = 32
+    """Tasks per call of the samplers in an evaluation. Fixed: low-precision results depend on what
+    is batched together."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+
+    # What must be written
+
+    @abstractmethod
+    def open_source(self, stack: ExitStack) -> Source:
+        """Return the training tasks; `stack` closes what they need to live.
+
+        None of them may be one of a suite. Raises InputError for files that cannot be used.
+        """
+
+    @abstractmethod
+    def render(self, task: Task) -> Prompt:
+        """Return the prompt of a task."""
+
+    @abstractmethod
+    def make_scorer(self, *, evaluating: bool) -> Scorer:
+        """Return a scorer, started. Raises InputError for what cannot be used."""
+
+    @abstractmethod
+    def suite_tasks(self, suite: str, limit: int) -> Sequence[Task]:
+        """Return the first `limit` tasks of a held-out suite, always the same in the same order.
+
+        Raises InputError where its data set is missing or broken.
+        """
+
+    # Before a run
 
     def check(self) -> None:
         """Refuse files and settings that a run could not use, before anything starts.
 
         Raises InputError.
         """
+        if self.config.learner.advantage == "target" and not spec_of(self.name).lists_actions:
+            raise InputError(
+                f"learner.advantage=target needs listed actions, which the domain {self.name} does "
+                "not have; set learner.advantage=dr_grpo"
+            )
+        for suite in self.config.suites:
+            if suite in spec_of(self.name).suites and not self.suite_tasks(suite, 1):
+                raise InputError(f"suite {suite}: has no task")
 
-    def open_source(self, stack: ExitStack) -> Source:
-        """Return the training tasks; what they need to live is closed by `stack`."""
+    def gold(self) -> Sequence[Gold]:
+        """Return answers whose verdict is known; the default knows none."""
+        return ()
+
+    def check_scorer(self) -> str:
+        """Start a scorer, try it with `gold` and return what it is, in a line.
+
+        Raises:
+            InputError: it cannot be started, or a gold answer does not score as it must.
+        """
+        with self.make_scorer(evaluating=False) as scorer:
+            gold = list(self.gold())
+            for one in gold:
+                [result] = scorer.score(one.task, [one.completion])
+                if result.verdict != one.verdict or not one.least <= result.value <= one.most:
+                    raise InputError(
+                        f"{self.name}: the gold answer {one.completion.strip()[:60]!r} to "
+                        f"{self.message(one.task)} scored {result.verdict} {result.value:g}, not "
+                        f"{one.verdict}"
+                    )
+        return f"{self.name}: {len(gold)} gold answers score as they must"
 
     def identity(self) -> dict[str, Any]:
         """Return what scores the answers, for the manifest; known once the source is open."""
+        return {}
 
-    def render(self, task: Task) -> Prompt:
-        """Return the prompt of a task."""
+    # Training
 
-    def samples(self, task: Task) -> int:
-        """How many answers are drawn for a task."""
+    @property
+    def max_tokens(self) -> int:
+        """The longest completion in tokens; by default that of the first held-out task."""
+        tasks = self.suite_tasks(spec_of(self.name).suites[0], 1)
+        return max(self.render(task).max_tokens for task in tasks)
 
     @property
     def advantage(self) -> Advantage:
-        """How the domain's groups are turned into advantages."""
+        """How the domain's groups are turned into advantages: the learner's settings."""
+        learner = self.config.learner
+        return Advantage(
+            learner.advantage,
+            learner.advantage_scale,
+            learner.target_temperature,
+            flat=learner.flat_groups == "target",
+        )
+
+    def samples(self, task: Task) -> int:
+        """How many answers are drawn for a task: a whole group."""
+        return self.config.group_size
 
     def actions(self, task: Task, limit: int, seed: int) -> list[str] | None:
         """Return the completions that train whether drawn or not; None: those drawn train.
@@ -89,32 +296,158 @@ class Domain(Protocol):
         At most `limit` are returned, unless `advantage.most` chooses among them when they are
         scored.
         """
+        return None
 
-    def answered(self, source: Source, group: Group, version: int) -> None:
-        """Take the results of a task in flight: a game goes on, a solve rate moves."""
-
-    def follow_ups(self, source: Any, groups: Sequence[Group]) -> list[Task]:
+    def follow_ups(self, source: Source, groups: Sequence[Group]) -> list[Task]:
         """Return tasks that the answers made, to be answered in the same step."""
+        return []
 
     def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
-        """Finish the results that depend on what became of the follow-ups."""
+        """Finish the results of `groups` that depend on what became of the follow-ups."""
+        return
 
-    def make_scorer(self, *, evaluating: bool) -> Scorer:
-        """Return a scorer, started. Raises InputError for what cannot be used."""
+    def metrics(self, groups: Sequence[Group], source: Source | None) -> dict[str, float | None]:
+        """Return the domain's own metrics of a step, over what the policy drew.
 
-    def score(self, scorer: Any, task: Task, completions: Sequence[str]) -> list[RewardResult]:
-        """Return the results of the answers to one task, in order."""
+        `source` is None where they are recomputed from stored rollouts: its metrics are left out.
+        The default has `pass_rate` and the mean of every part of the rewards.
+        """
+        results = drawn_results(groups)
+        names = sorted({name for result in results for name in result.parts})
+        parts = {n: mean([r.parts[n] for r in results if n in r.parts]) for n in names}
+        passed = mean([float(r.verdict == "pass") for r in results])
+        own = {} if source is None else source.metrics()
+        return {"pass_rate": passed, **parts, **own}
 
-    def figures(self, groups: Sequence[Group], source: Any) -> dict[str, float | None]:
-        """Return the domain's own figures of a step, over what the policy drew."""
+    # Measuring
 
     def evaluate(
         self, suite: str, limit: int, ask: Ask, score: Score, progress: Progress
     ) -> dict[str, Any]:
-        """Return a suite's numbers with intervals, and its rows."""
+        """Return a suite's numbers with intervals, and its rows under "rows"."""
+        tasks = self.suite_tasks(suite, limit)
+        made: list[Row] = []
+        for start in range(0, len(tasks), self.chunk):
+            part = tasks[start : start + self.chunk]
+            texts = self.answers(part, start, ask)
+            results = score(list(zip(part, texts, strict=True)))
+            for task, own, scored in zip(part, texts, results, strict=True):
+                made.append(self.row(task, own, scored).as_json())
+            progress(f"{suite} {len(made)}/{len(tasks)}")
+        return {**self.numbers(suite, made), "rows": made}
 
-    def told(self, task: Task) -> str:
-        """Return the task in a few words, for the console."""
+    def own_suites(self) -> list[str]:
+        """Return further suites that the configuration asks for by a key of its own.
+
+        They are among the spec's `extra_suites`.
+        """
+        return []
+
+    def answers(self, tasks: Sequence[Task], start: int, ask: Ask) -> list[list[str]]:
+        """Return the texts that are scored for each task, the policy's greedy answer first.
+
+        `start` is the place of the first task in its suite.
+        """
+        return ask([self.render(task) for task in tasks], 1, 0.0)
+
+    def stored_answers(self, row: Row, task: Task) -> list[str]:
+        """Return the texts that a stored row was made of: what `answers` gave for its task."""
+        return [str(row["completion"])]
+
+    def row(self, task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> EvalRow:
+        """Return what is kept of the answers to one task: the first, its verdict and its parts."""
+        first = results[0]
+        columns = {"value": first.value, "action": first.evidence.get("action"), **first.parts}
+        return EvalRow(task.id, self.cluster(task), texts[0], first.verdict, columns)
+
+    def cluster(self, task: Task) -> str:
+        """Return the cluster of a task: tasks of one are solved or failed together.
+
+        Intervals and tests are over clusters. By default every task is one of its own.
+        """
+        return task.id
+
+    def numbers(self, suite: str, rows_: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+        """Return a suite's figures: {"policy": {measure: interval}, "infra_errors": n, ...}.
+
+        By default the share that passed and, for every other measure of the spec, the mean of the
+        rows' column of that name. `formula`: see stats/clustered.py.
+        """
+        return rows.numbers(rows_, spec_of(self.name).measures, formula)
+
+    def compared(
+        self, suite: str, base: Sequence[Row], final: Sequence[Row], formula: int = FORMULA
+    ) -> dict[str, Any]:
+        """Return what a summary says of two evaluations of a suite: {"paired": {...}, ...}."""
+        return {"paired": rows.paired(base, final, self.utility, formula)}
+
+    def utility(self, row: Row) -> float | None:
+        """Return what an answer was worth in [0, 1], for the gate; None: it was never scored."""
+        return rows.passed(row)
+
+    def variants(self) -> list[tuple[PromptForm, Domain]]:
+        """Return the domain under each of `eval.base_prompts`, where it has several prompts."""
+        return []
+
+    # Pages and messages
+
+    def message(self, task: Task) -> str:
+        """Return the task in a few words, for the console and for messages."""
+        return task.id
+
+    def show(self, task: Task, base: Row, final: Row) -> str | None:
+        """Return one task before and after training as HTML for the report, every text escaped.
+
+        None: the report shows the task's message and the two answers.
+        """
+        return None
+
+    # Verification
+
+    def may_train(self, task: Task) -> bool:
+        """Return whether a task is one that may train: verify names those that may not.
+
+        Raises InputError for a payload that is no task; nothing of it is run.
+        """
+        return True
+
+    def payment(self, row: Row) -> dict[str, Any]:
+        """Return what columns of a stored rollout must be, given its others (`parts.NAME` too)."""
+        return {}
+
+    # Scoring files
+
+    def scored(self, source: Path) -> Iterator[dict[str, Any]]:
+        """Check every row of a JSONL file, then yield each with its score (`selfplay score`).
+
+        Raises InputError naming file:line for the first broken row, before any is scored.
+        """
+        rows_ = files.read_rows(source, self.score_task)
+
+        def results() -> Iterator[dict[str, Any]]:
+            with self.make_scorer(evaluating=False) as scorer:
+                for row, task in rows_:
+                    [result] = scorer.score(task, [files.answer_of(row)])
+                    yield files.with_score(row, result)
+
+        return results()
+
+    def score_task(self, row: Row, where: str) -> Task:
+        """Return the task of a row that `selfplay score` reads, from the row's own fields.
+
+        By default the row has the task's `payload`. Raises InputError naming `where`, the row.
+        """
+        payload = row.get("payload")
+        if not isinstance(payload, dict):
+            raise InputError(f"{where}: key 'payload' must hold the task, as {{...}}")
+        return Task.make(self.name, payload)
+
+
+class GamesDomain(Domain):
+    """A domain whose answers are moves of games (DomainSpec.games)."""
+
+    opponents: Opponents | None = None
+    """Who plays against the policy in training games; set before `open_source` is called."""
 
 
 def domain_of(task: Task) -> str:
@@ -137,7 +470,7 @@ def mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def tell_excluded(section: str, excluded: Mapping[str, int]) -> None:
+def report_excluded(section: str, excluded: Mapping[str, int]) -> None:
     """Say on stderr how much of each file does not train because it is evaluated."""
     for name, count in excluded.items():
         if count:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import chess.pgn
+from typing_extensions import override
 
 from envs import Task
 from envs.shares import Shares
+from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, Source
+from selfplay.records import FinishedGame
 
 
-class RunSource:
+class RunSource(Source):
     """Deals tasks so that each domain keeps its share exactly; draws no lots.
 
     The next task comes from the domain that lags its share most, so a batch has the same numbers
@@ -45,23 +47,19 @@ class RunSource:
             tasks += drawn
         return tasks
 
-    def advance(self, task_id: str, *answer: Any) -> None:
-        """Hand the answers to the task's own source, whose `advance` says what they are."""
-        source: Any = self._sources[self._owner[task_id]]
-        source.advance(task_id, *answer)
-        del self._owner[task_id]
+    @override
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Hand the results to the task's own source."""
+        self._sources[self._owner[task.id]].answered(task, results, version)
+        del self._owner[task.id]
 
     def skip(self, task_id: str) -> None:
         """Free a task in flight unanswered."""
         self._sources[self._owner.pop(task_id)].skip(task_id)
 
-    def finished(self) -> list[chess.pgn.Game]:
-        """Return the games finished since the last call, and forget them."""
-        games: list[chess.pgn.Game] = []
-        for source in self._sources.values():
-            ended = getattr(source, "finished", None)
-            games += ended() if ended is not None else []
-        return games
+    @override
+    def finished(self) -> list[FinishedGame]:
+        return [game for source in self._sources.values() for game in source.finished()]
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON; `restore` goes on from it exactly."""
@@ -85,7 +83,6 @@ class RunSource:
 
 
 def open_sources(config: RunConfig, domains: Mapping[str, Domain], stack: ExitStack) -> RunSource:
-    """Open every domain's tasks; `stack` closes what they need to live."""
-    sources = {name: domain.open_source(stack) for name, domain in domains.items()}
-    shares = {str(name): share for name, share in config.shares.items()}
-    return RunSource(sources, shares if len(domains) > 1 else dict.fromkeys(domains, 1.0))
+    """Open the tasks of every domain that is trained; `stack` closes what they need to live."""
+    sources = {name: domains[name].open_source(stack) for name in config.domains}
+    return RunSource(sources, config.domain_shares)

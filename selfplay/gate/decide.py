@@ -1,11 +1,8 @@
 """The gate: a version becomes champion when it is better in one thing and worse in none.
 
-Every item of a suite has a utility for each policy, and the two policies are compared item by item:
-
-- code: 1 if all hidden tests pass, else 0;
-- chess: 0 for an illegal answer, which loses the game, else 1 - regret, what was kept of the best
-  move's winning chances;
-- puzzles: 1 if solved.
+Every item of a suite has a utility for each policy, and the two policies meet item by item:
+what its domain says that the answer was worth, in [0, 1] (Domain.utility). By default that is 1 for
+a pass and 0 for anything else; a chess move is worth what it kept of the best move's chances.
 
 A suite is better (worse) when the mean difference is above (below) 0 and a paired sign-flip test
 rejects "no difference" at 5% after Holm's correction over the suites (Holm 1979, Scand. J. Stat.
@@ -25,7 +22,7 @@ own (ratings/sequential.py): a version that is no better than the champion is pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +41,8 @@ ALPHA = 0.05
 MARGIN = 0.1
 """Default of `promotion.margin`, in utility."""
 
+Utility = Callable[[str, Mapping[str, Any]], float | None]
+"""What an answer was worth in [0, 1], by suite and row; None where it was never scored."""
 Change = Literal["better", "worse", "even"]
 GAMES = "games"
 """What the games are called among the suites."""
@@ -108,24 +107,12 @@ class Decision:
         return row
 
 
-def utility(row: Mapping[str, Any]) -> float | None:
-    """Return what an answer was worth in [0, 1]; None where it was never scored."""
-    if "solved" in row:
-        return float(bool(row["solved"]))
-    verdict = row.get("verdict")
-    if verdict is None or verdict == "infra_error":
-        return None
-    if "random_regret" in row:
-        regret = row.get("regret")
-        return 0.0 if regret is None else 1.0 - float(regret)
-    return float(verdict == "pass")
-
-
 def decide(
     champion: Mapping[str, Any],
     candidate: Mapping[str, Any],
     games: GamesChange | None = None,
     *,
+    utility: Utility,
     margin: float = MARGIN,
     formula: int = FORMULA,
 ) -> Decision:
@@ -135,13 +122,14 @@ def decide(
         champion, candidate: evaluation records with rows; only suites and tasks that both have are
             compared.
         games: those that the two played, from the candidate's side.
+        utility: of a suite's row (Domain.utility).
         margin: the loss in utility that must be excluded in every suite that is not better.
         formula: 1 decides as it was done once: item by item and without a margin.
     """
     tested = []
     for suite, numbers in candidate["suites"].items():
-        before = _utilities(champion["suites"].get(suite, {}))
-        after = _utilities(numbers)
+        before = _utilities(suite, champion["suites"].get(suite, {}), utility)
+        after = _utilities(suite, numbers, utility)
         both = [task for task in after if task in before]
         if both:
             new, old = [after[t][0] for t in both], [before[t][0] for t in both]
@@ -180,11 +168,13 @@ def items_of(evaluation: Mapping[str, Any]) -> set[tuple[str, str]]:
     }
 
 
-def _utilities(numbers: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
+def _utilities(
+    suite: str, numbers: Mapping[str, Any], utility: Utility
+) -> dict[str, tuple[float, str]]:
     """Return task -> what its answer was worth, and its cluster."""
     found = {}
     for row in numbers.get("rows", []):
-        value = utility(row)
+        value = utility(suite, row)
         if value is not None:
             found[str(row["task_id"])] = value, cluster_of(row)
     return found

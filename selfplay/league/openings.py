@@ -13,7 +13,7 @@ from envs.chess.files import load_book
 from envs.chess.openings import balanced_opening
 from envs.chess.position import position_key
 from envs.errors import InputError
-from selfplay.config.domains import MatchConfig
+from selfplay.config.match import MatchConfig
 
 _DISTINCT = (1, 20, 400)
 """Positions that are reached in exactly 0, 1 and 2 plies; from 3 on there are thousands."""

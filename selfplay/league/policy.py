@@ -14,7 +14,8 @@ from envs.chess.parse import parse_move
 from envs.chess.position import make_task
 from envs.chess.prompts import Notation, Style, render
 from envs.text import clean_text
-from selfplay.config.domains import ChessConfig, MatchConfig
+from selfplay.config.match import MatchConfig
+from selfplay.domains.chess.config import ChessConfig
 from selfplay.league.player import Choice, Fault, Player, Turn
 from selfplay.sampler.engines.base import Sample, SampleRequest
 from selfplay.sampler.prompts import PromptTooLong, answer_text, prompt_ids

@@ -9,7 +9,7 @@ from typing import Literal
 import chess
 
 from envs.chess.pgn import game_result
-from selfplay.config.domains import MatchConfig
+from selfplay.config.match import MatchConfig
 from selfplay.league.player import Choice
 
 Termination = Literal["normal", "adjudication", "rules infraction", "abandoned"]

@@ -13,6 +13,7 @@ from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
 from rewards.closing import Closes
 from selfplay.config.run import RunConfig
+from selfplay.domains.chess.config import ChessConfig, EngineConfig
 from selfplay.league.anchors import EpsilonEngine, RandomMover, RulePlayer, SoftmaxEngine
 from selfplay.league.player import Player
 from selfplay.league.policy import Manner, PolicyPlayer
@@ -35,7 +36,7 @@ class EngineRoom(Closes):
 
     def scorer(self, nodes: int | None = None) -> ChessScorer:
         """Return the scorer with `nodes` per position (None: `engine.nodes`). Raises InputError."""
-        settings = self.config.engine
+        settings = self.config.section(EngineConfig)
         nodes = settings.nodes if nodes is None else nodes
         if nodes not in self._scorers:
             self._scorers[nodes] = ChessScorer(
@@ -79,7 +80,7 @@ def open_policy(text: str, config: RunConfig, **changes: Any) -> PolicyPlayer:
     if spec.kind != "policy":
         raise InputError(f"{text}: is no model; give a run, RUN@v000012, a model folder or id")
     name, version, model, own = _located(spec, config)
-    fields: dict[str, Any] = asdict(Manner.of(own.chess, config.match))
+    fields: dict[str, Any] = asdict(Manner.of(own.section(ChessConfig), config.match))
     fields |= {key: value for key, value in changes.items() if value is not None}
     given = {key: type(fields[key])(value) for key, value in spec.options.items()}
     words = [f"{key}={spec.options[key]}" for key in sorted(spec.options)]
@@ -165,7 +166,7 @@ def _version(run: RunDir, spec: Spec) -> int:
 
 
 def _scored(spec: Spec, room: EngineRoom) -> tuple[ChessScorer, int]:
-    nodes = int(spec.options.get("nodes", room.config.engine.nodes))
+    nodes = int(spec.options.get("nodes", room.config.section(EngineConfig).nodes))
     return room.scorer(nodes), nodes
 
 
@@ -179,7 +180,7 @@ def _epsilon(spec: Spec, room: EngineRoom) -> Player:
 
 def _nodes(spec: Spec, room: EngineRoom) -> Player:
     """The engine at fixed nodes, single line; repeatable, since its hash is emptied each move."""
-    engine = room.config.engine
+    engine = room.config.section(EngineConfig)
     made = MoveEngine(
         find_engine(engine.path),
         limit=f"nodes {spec.argument}",
@@ -197,7 +198,9 @@ def _nodes(spec: Spec, room: EngineRoom) -> Player:
 def _elo(spec: Spec, room: EngineRoom) -> Player:
     """The engine's own handicap. It is seeded from the clock, so it never plays twice alike."""
     handicap = {"UCI_LimitStrength": "true", "UCI_Elo": spec.argument}
-    made, settings = _engine(spec, room, find_engine(room.config.engine.path), handicap)
+    made, settings = _engine(
+        spec, room, find_engine(room.config.section(EngineConfig).path), handicap
+    )
     name = spec.text.replace(" ", "")
     return UciPlayer(name, made, settings=settings, repeatable=False, forfeits=False)
 
@@ -216,7 +219,7 @@ def _engine(
     spec: Spec, room: EngineRoom, path: Path, options: dict[str, str]
 ) -> tuple[MoveEngine, str]:
     """Start an engine under the limit and options of a spec; return it and its settings."""
-    engine = room.config.engine
+    engine = room.config.section(EngineConfig)
     key = next((key for key in ("nodes", "movetime", "depth") if key in spec.options), "nodes")
     value = spec.options.get(key, str(UCI_NODES))
     seconds = float(value) / 1000 if key == "movetime" else 0.0

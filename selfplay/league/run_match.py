@@ -16,6 +16,7 @@ import chess
 from envs.errors import InputError
 from rewards.chess.engine import EngineError
 from selfplay.config.run import RunConfig
+from selfplay.domains.chess.config import EngineConfig
 from selfplay.errors import RunCrashed
 from selfplay.league.anchors import retried
 from selfplay.league.match import play_pairs
@@ -133,7 +134,7 @@ def identify(players: tuple[Player, Player], room: EngineRoom) -> str:
         "players": [[player.name, player.version, player.settings] for player in players],
         "seed": config.seed,
         "rules": rules,
-        "nodes": config.engine.nodes,
+        "nodes": config.section(EngineConfig).nodes,
         "engine": asdict(room.scorer().identity) if _uses_engine(config) else None,
     }
     return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()[:16]
@@ -168,4 +169,4 @@ def _referee_name(room: EngineRoom) -> str:
     if not _uses_engine(room.config):
         return "rules only"
     identity = room.scorer().identity
-    return f"{identity.name} {identity.sha256[:12]} nodes={room.config.engine.nodes}"
+    return f"{identity.name} {identity.sha256[:12]} nodes={room.config.section(EngineConfig).nodes}"

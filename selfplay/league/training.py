@@ -16,6 +16,7 @@ from envs.chess.opponents import Opponents
 from envs.errors import InputError
 from rewards.closing import Closes
 from selfplay.config.run import RunConfig
+from selfplay.domains.chess.config import ChessConfig
 from selfplay.league.pairing import chances, drawn
 from selfplay.league.player import Player, Turn
 from selfplay.league.policy import Manner
@@ -25,6 +26,7 @@ from selfplay.league.sampled import SampledPolicy
 from selfplay.league.specs import parse_spec
 from selfplay.ratings import Pair, pair_up, rate
 from selfplay.ratings.pgn import read_games
+from selfplay.records import FinishedGame
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.pool import SamplerPool
 
@@ -120,7 +122,7 @@ class TrainingLeague(Opponents, Closes):
             raise InputError(
                 f"{model}: is missing, and a game against {name} is under way; put it back"
             )
-        chess_, match = self._config.chess, self._config.match
+        chess_, match = self._config.section(ChessConfig), self._config.match
         heat = self._config.sampler.temperature
         manner = Manner.of(chess_, match.model_copy(update={"temperature": heat}))
         return SampledPolicy(
@@ -133,12 +135,12 @@ class TrainingLeague(Opponents, Closes):
         )
 
 
-def opponent_figures(games: Sequence[chess.pgn.Game]) -> dict[str, float | None]:
+def opponent_figures(games: Sequence[FinishedGame]) -> dict[str, float | None]:
     """Return how many of the games that ended had an opponent, and the policy's score in them.
 
     Unfinished games count as such, but not for the score.
     """
-    played = [game.headers for game in games if "Opponent" in game.headers]
+    played = [game.tags for game in games if "Opponent" in game.tags]
     white = [(RESULTS[h["Result"]], h["Opponent"]) for h in played if h["Result"] in RESULTS]
     scores = [points if theirs == "Black" else 1 - points for points, theirs in white]
     return {

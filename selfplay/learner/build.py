@@ -10,6 +10,7 @@ from datasets import Dataset
 from trl import GRPOConfig
 
 from selfplay.config.run import RunConfig
+from selfplay.domains.made import longest_completion
 from selfplay.learner.schedule import rate
 from selfplay.learner.trainer import BatchSource, PackedGRPOTrainer
 from selfplay.models.attention import attention_for
@@ -56,7 +57,7 @@ def grpo_config(config: RunConfig, work_dir: str) -> GRPOConfig:
         gradient_accumulation_steps=config.accumulation_steps,
         steps_per_generation=config.accumulation_steps,
         num_generations=config.group_size,
-        max_completion_length=config.max_tokens,
+        max_completion_length=longest_completion(config),
         max_steps=config.steps,
         learning_rate=learner.lr,
         lr_scheduler_type="constant",  # schedule.py gives the rate of each update

@@ -15,8 +15,7 @@ from selfplay.cluster.placement import bundle, event, shortage
 from selfplay.config.run import RunConfig
 from selfplay.learner.batches import micro_batches
 from selfplay.learner.exchange import Command, Exchange, Report
-from selfplay.records import Group, drawn_group
-from selfplay.sampler.engines import Sample, SampleRequest
+from selfplay.records import Group, Sample, SampleRequest, drawn_group
 
 
 class LearnerError(RuntimeError):
@@ -57,7 +56,7 @@ class Learner:
             config.learner.workers
         )
         settings = {
-            "config": config.model_dump(mode="json"),
+            "config": config.as_json(),
             "model": model,
             "base": base or config.model,
             "resume": str(resume) if resume else None,

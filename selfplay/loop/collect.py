@@ -15,8 +15,7 @@ from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, domain_of, drawn_results, has_infra_error, mean
 from selfplay.domains.mixed import RunSource
 from selfplay.loop.buffer import Batch
-from selfplay.records import FORCED, Group, Rollout
-from selfplay.sampler.engines import Sample, SampleRequest
+from selfplay.records import FORCED, Group, Rollout, Sample, SampleRequest
 from selfplay.sampler.pool import SamplerPool
 from selfplay.sampler.prompts import answer_ids, answer_text, prompt_ids
 from selfplay.scorer.pool import ScorerPool
@@ -99,8 +98,16 @@ class Collector:
                 domain.settle(mine, more)
                 followed += more
             for group in mine:
-                domain.answered(self._source, group, self._samplers.version)
+                self._settle(group)
         return followed
+
+    def _settle(self, group: Group) -> None:
+        """Let the source of a task take what the policy drew for it."""
+        if has_infra_error(group):
+            self._source.skip(group.task.id)
+        else:
+            drawn = drawn_results([group])
+            self._source.answered(group.task, drawn, self._samplers.version)
 
     def _timed(self, batch: Batch, name: str, call: Any, *args: Any) -> Any:
         start = time.monotonic()
@@ -180,19 +187,21 @@ def request_seed(seed: int, step: int, refill: int, task_id: str) -> int:
 
 
 def rollout_metrics(
-    groups: Sequence[Group], domains: Mapping[str, Domain], source: RunSource
+    groups: Sequence[Group], domains: Mapping[str, Domain], source: RunSource | None
 ) -> dict[str, float | None]:
-    """Return the step's figures over the drawn rollouts of all groups, dropped ones included.
+    """Return the step's metrics over the drawn rollouts of all groups, dropped ones included.
 
-    With several domains in the run the common figures are there once more for each, as
-    `chess/reward_mean` and so on.
+    With several domains in the run the common ones are there once more for each, as
+    `chess/reward_mean` and so on, and so is one of their own whose name another has already.
+    `source` is None where metrics are recomputed from stored rollouts.
     """
     sound = [g for g in groups if not has_infra_error(g)]
     figures: dict[str, float | None] = {"rollouts": float(sum(len(g.rollouts) for g in groups))}
     figures |= _common(sound)
     for name, domain in domains.items():
         mine = [g for g in sound if domain_of(g.task) == name]
-        figures |= domain.figures(mine, source.of(name))
+        own = domain.metrics(mine, None if source is None else source.of(name))
+        figures |= {f"{name}/{key}" if key in figures else key: own[key] for key in own}
         if len(domains) > 1:
             figures |= {f"{name}/{key}": value for key, value in _common(mine).items()}
     return figures

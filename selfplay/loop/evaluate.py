@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +14,15 @@ from envs import Prompt
 from envs.errors import InputError
 from envs.text import clean_text
 from selfplay.cluster.session import ray_session
-from selfplay.config.run import PromptForm, RunConfig
+from selfplay.config.run import RunConfig
 from selfplay.display.numbers import prompt_name
-from selfplay.domains import NAMES, Domain, domain_of_suite, make_domain
-from selfplay.domains.base import Progress
-from selfplay.domains.chess.domain import PUZZLES
-from selfplay.domains.suites import CODE_SUITES, TEST_SUITES, check_suites
+from selfplay.domains.base import Domain, Progress
+from selfplay.domains.made import Domains
 from selfplay.league.sampled import AskSamplers
 from selfplay.models.load import load_tokenizer, model_context
+from selfplay.records import SampleRequest
+from selfplay.registry import check_suites, domain_of_suite, specs, suite_names
 from selfplay.rundir.folder import RunDir
-from selfplay.sampler.engines import SampleRequest
 from selfplay.sampler.pool import SamplerPool
 from selfplay.sampler.prompts import answer_text, prompt_ids
 from selfplay.scorer.pool import ScorerPool
@@ -48,38 +47,38 @@ class Evaluator:
         positions: int,
         suites: Sequence[str] | None = None,
         test: bool = False,
-        prompts: Sequence[PromptForm] = (),
+        prompts: bool = False,
         progress: Progress = lambda _: None,
         guest: str | None = None,
     ) -> dict[str, Any]:
         """Return an evaluation record: per suite the policy's numbers and every row.
 
         `test` allows test sets among `suites`. Raises InputError as check_suites does.
-        Chess suites are asked again under each of `prompts`, at `eval.base_positions` positions.
+        With `prompts` suites are asked again in the ways that `eval.base_prompts` names, as far as
+        their domain has several, at `eval.base_positions` positions.
         `guest` is another model with the policy's tokenizer, version `step` of the run, which is
         measured in the policy's place.
         """
         sample = None if guest is None else functools.partial(self._samplers.sample_guest, guest)
         ask = functools.partial(self.ask, sample=sample)
         start = time.monotonic()
-        config = self._config
+        config, domains = self._config, Domains(self._config)
         wanted = check_suites(suites or config.suites, test=test)
-        if config.eval.puzzles is not None and suites is None:
-            wanted.append(PUZZLES)
+        if suites is None:
+            wanted += own_suites(domains)
         result: dict[str, Any] = {}
-        for domain in NAMES:
-            mine = [suite for suite in wanted if domain_of_suite(suite) == domain]
+        for name_ in specs():
+            mine = [suite for suite in wanted if domain_of_suite(suite) == name_]
             if not mine:
                 continue
-            scorers = ScorerPool(config, [domain], evaluating=True)
+            scorers = ScorerPool(config, [name_], evaluating=True)
             try:
-                made = make_domain(domain, config)
                 for suite in mine:
-                    result[suite] = made.evaluate(suite, positions, ask, scorers.score, progress)
-                    if prompts and domain == "chess" and suite != PUZZLES:
-                        result[suite]["prompts"] = [
-                            self._under(form, suite, scorers, progress) for form in prompts
-                        ]
+                    domain = domains[name_]
+                    found = domain.evaluate(suite, positions, ask, scorers.score, progress)
+                    if prompts and suite in suite_names(test=True):
+                        found["prompts"] = self._variants(domain, suite, scorers, progress)
+                    result[suite] = found
             finally:
                 scorers.close()
         return {
@@ -91,19 +90,18 @@ class Evaluator:
             "suites": {suite: result[suite] for suite in wanted},
         }
 
-    def _under(
-        self, form: PromptForm, suite: str, scorers: ScorerPool, progress: Progress
-    ) -> dict[str, Any]:
-        """Return a chess suite's numbers under another prompt, with the prompt and rows."""
-        config = self._config
-        chess = config.chess.model_copy(update=form.model_dump())
-        made = make_domain("chess", config.model_copy(update={"chess": chess}))
-        positions = config.eval.base_positions
-        name = prompt_name(form.model_dump())
-        numbers = made.evaluate(
-            suite, positions, self.ask, scorers.score, lambda text: progress(f"{text}, {name}")
-        )
-        return {**form.model_dump(), "positions": positions, **numbers}
+    def _variants(
+        self, domain: Domain, suite: str, scorers: ScorerPool, progress: Progress
+    ) -> list[dict[str, Any]]:
+        """Return a suite's numbers under the domain's other prompts, each with prompt and rows."""
+        found = []
+        for form, variant in domain.variants():
+            words = form.model_dump()
+            positions, name = self._config.eval.base_positions, prompt_name(words)
+            note = functools.partial(_with_prompt, progress, name)
+            numbers = variant.evaluate(suite, positions, self.ask, scorers.score, note)
+            found.append({**words, "positions": positions, **numbers})
+        return found
 
     def ask(
         self,
@@ -133,34 +131,46 @@ class Evaluator:
         return [[clean_text(answer_text(self._tokenizer, s.ids)) for s in row] for row in answers]
 
 
+def _with_prompt(progress: Progress, name: str, text: str) -> None:
+    progress(f"{text}, {name}")
+
+
+def own_suites(domains: Domains) -> list[str]:
+    """Return the suites that the configuration asks for by keys of their own."""
+    asked = [domains[name] for name, spec in specs().items() if spec.extra_suites]
+    return [suite for domain in asked for suite in domain.own_suites()]
+
+
 def suites_of(given: Sequence[str] | None, *, test: bool = False) -> list[str] | None:
-    """Return suites as given on the command line: with commas, and code's by their short names.
+    """Return suites as given on the command line: with commas, and by what follows the slash where
+    no two have the same.
 
     Raises InputError as check_suites does, test sets without `test` included.
     """
     if given is None:
         return None
-    # Test sets of several domains may have one short name: they are given whole.
-    short = {n.partition("/")[2]: n for n in CODE_SUITES if n not in TEST_SUITES}
+    # Test sets are given whole.
+    short = [name.partition("/")[2] for name in suite_names()]
+    whole = {s: n for s, n in zip(short, suite_names(), strict=True) if short.count(s) == 1}
     names = [part for text in given for part in text.split(",") if part]
-    return check_suites([short.get(name, name) for name in names], test=test)
+    return check_suites([whole.get(name, name) for name in names], test=test)
 
 
 def check_evaluation(
-    config: RunConfig, domains: Mapping[str, Domain], *, test: bool = False
+    config: RunConfig, domains: Domains | None = None, *, test: bool = False
 ) -> None:
     """Refuse unknown suites, broken files and weak sandboxes before anything has started.
 
-    `domains` are those that there are already; others are made. Test sets are refused but with
+    `domains` are those of the run; without them they are made. Test sets are refused but with
     `test`.
 
     Raises:
         InputError: in one line, a broken row by its number.
     """
-    suites = check_suites(config.suites, test=test)
-    suites += [PUZZLES] if config.eval.puzzles is not None else []
+    domains = domains or Domains(config)
+    suites = check_suites(config.suites, test=test) + own_suites(domains)
     for name in dict.fromkeys(domain_of_suite(suite) for suite in suites):
-        (domains.get(name) or make_domain(name, config)).check()
+        domains[name].check()
 
 
 @contextmanager
@@ -237,8 +247,8 @@ def evaluate_model(target: str, suites: list[str] | None, overrides: list[str]) 
     """
     found = find_measured(target, overrides)
     config = found.asking(suites)
-    check_evaluation(config, {})
-    prompts = config.eval.base_prompts if found.run_dir is None else ()
+    check_evaluation(config)
+    prompts = found.run_dir is None
     with evaluator_of(config, found.model, found.version) as evaluator:
         positions = config.eval.positions
         return evaluator.evaluate(

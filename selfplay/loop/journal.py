@@ -7,18 +7,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import chess.pgn
-
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
-from selfplay.domains.base import Domain, domain_of
+from selfplay.domains.made import Domains
 from selfplay.domains.mixed import RunSource
 from selfplay.league.training import opponent_figures
 from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
 from selfplay.loop.collect import Collector, rollout_metrics
-from selfplay.records import Group
+from selfplay.records import FinishedGame, Group
 from selfplay.rundir.folder import RunDir
 
 SPREAD_ALARM = 0.05
@@ -63,7 +61,7 @@ class Journal:
         run_dir: RunDir,
         console: RunConsole,
         board: TensorBoardLog,
-        domains: Mapping[str, Domain],
+        domains: Domains,
         source: RunSource,
         step: int,
     ) -> None:
@@ -76,7 +74,7 @@ class Journal:
         self._domains = domains
         self._source = source
         self._figures: dict[int, dict[str, Any]] = {}
-        self._games: dict[int, list[chess.pgn.Game]] = {}
+        self._games: dict[int, list[FinishedGame]] = {}
         self._before: dict[int, str] = {}
         """Per step that has not trained yet: the state of the tasks before it was sampled."""
 
@@ -190,6 +188,6 @@ class Journal:
             rollout = group.rollouts[0]
             result = rollout.result
             verdict = f"{result.verdict} {result.value:.2f}" if result else "unscored"
-            task = self._domains[domain_of(group.task)].told(group.task)
-            lines.append(f"{task} -> {rollout.text.strip()!r} ({verdict})")
+            asked = self._domains.of(group.task).message(group.task)
+            lines.append(f"{asked} -> {rollout.text.strip()!r} ({verdict})")
         return lines

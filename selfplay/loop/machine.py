@@ -15,6 +15,8 @@ import psutil
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
 from selfplay.display.numbers import size
+from selfplay.domains.made import Domains
+from selfplay.registry import spec_of
 from selfplay.rundir.manifest import gpus, usable_cores
 from selfplay.rundir.place import writable_place
 
@@ -43,9 +45,11 @@ def check_model(config: RunConfig) -> tuple[Outcome, str]:
     refuse_unfit(config.model)
     count = parameters(config.model)
     known = f"{count / 1e6:.3g}M parameters" if count else "parameters unknown"
-    chat = tokenizer.chat_template is not None
-    if config.chess.style == "chat" and not chat:
-        return "fail", f"{config.model} has no chat template; use another chess.style than chat"
+    for name, domain in Domains(config).items():
+        tasks = domain.suite_tasks(spec_of(name).suites[0], 1)
+        chats = any(domain.render(task).messages is not None for task in tasks)
+        if chats and tokenizer.chat_template is None:
+            return "fail", f"{config.model} has no chat template: set {name}.style to another"
     return "ok", f"{config.model}: {known}, vocabulary of {len(tokenizer)}"
 
 

@@ -11,6 +11,7 @@ from envs.errors import InputError
 from selfplay.cluster.session import ray_session
 from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
+from selfplay.domains.made import longest_completion
 from selfplay.gate.gate import Gate
 from selfplay.learner.handle import Learner
 from selfplay.loop.checkpoints import Checkpoints
@@ -165,7 +166,7 @@ def refuse_apart(ready: Ready, parts: Parts) -> None:
     request = SampleRequest(
         prompt_ids=ready.first_prompt,
         n=min(config.group_size, 4),
-        max_tokens=min(config.max_tokens, 16),
+        max_tokens=min(longest_completion(config), 16),
         stop="eos",
         temperature=config.sampler.temperature,
         seed=config.seed,

@@ -7,7 +7,6 @@ a resume that is refused leaves everything as it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import Any
 from envs.errors import InputError
 from selfplay.cluster.session import check_cluster
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domains
-from selfplay.domains.base import Domain, domain_of
+from selfplay.domains.made import Domains
 from selfplay.domains.mixed import RunSource, open_sources
 from selfplay.gate.gate import check_openings
 from selfplay.league.training import TrainingLeague
@@ -39,7 +37,7 @@ class Ready:
     """The model that the run began with: version 0."""
     model: str
     """What learner and samplers load: the base, or the checkpoint that a resume goes on from."""
-    domains: dict[str, Domain]
+    domains: Domains
     source: RunSource
     league: TrainingLeague | None
     tokenizer: Any
@@ -80,7 +78,7 @@ def prepare(config: RunConfig, run_dir: RunDir, checkpoint: Path | None, stack: 
     league = None
     if config.league.opponents != "none":
         league = stack.enter_context(TrainingLeague(config, run_dir, base))
-    domains = make_domains(config, league)
+    domains = Domains(config, opponents=league)
     check_evaluation(config, domains)
     source = open_sources(config, domains, stack)
     if saved is not None:
@@ -104,7 +102,7 @@ def _restore(source: RunSource, saved: dict[str, Any], checkpoint: Path | None) 
 def _ask_once(
     config: RunConfig,
     source: RunSource,
-    domains: Mapping[str, Domain],
+    domains: Domains,
     tokenizer: Any,
     context: int,
     *,
@@ -119,15 +117,13 @@ def _ask_once(
     """
     with ExitStack() as stack:
         if not alone:
-            domains = make_domains(config)
+            domains = Domains(config)
             source = open_sources(config, domains, stack)
         before = json.dumps(source.state())
         tasks = source.next_tasks(len(domains))
         if not tasks:
             raise InputError("the sources of tasks are empty: give another file or another share")
-        asked = [
-            prompt_ids(tokenizer, domains[domain_of(task)].render(task), context) for task in tasks
-        ]
+        asked = [prompt_ids(tokenizer, domains.of(task).render(task), context) for task in tasks]
         source.restore(json.loads(before))
         return asked[0]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
-from selfplay.domains import domain_of_suite
-from selfplay.domains.suites import TEST_SUITES
+from selfplay.domains.made import Domains
 from selfplay.loop.evaluate import Measured, check_evaluation, evaluator_of, find_measured
+from selfplay.registry import test_suites
 from selfplay.report import build_report
 from selfplay.report.summary import compare_evals
 from selfplay.rundir.folder import RunDir
@@ -48,9 +48,9 @@ def open_tests(target: str, suites: list[str] | None, overrides: list[str]) -> d
         InputError: no such run, model or suite.
     """
     found = find_measured(target, overrides)
-    wanted = list(suites) if suites is not None else _due(found.config)
+    wanted = list(suites) if suites is not None else list(test_suites(found.config.domains))
     config = found.asking(wanted)
-    check_evaluation(config, {}, test=True)
+    check_evaluation(config, test=True)
     runs_dir = config.runs_dir if found.run_dir is None else found.run_dir.path.parent
     before = [row for row in openings(runs_dir) if set(row["suites"]) & set(wanted)]
     row = _record(runs_dir, target, found, wanted, overrides)
@@ -58,16 +58,11 @@ def open_tests(target: str, suites: list[str] | None, overrides: list[str]) -> d
     if found.run_dir is None:
         return {**measured, "opening": row, "earlier": len(before)}
     base = _measure(config, found.of_base(), wanted, base=True)
-    compared = compare_evals({"base": base, "final": measured})
+    compared = compare_evals({"base": base, "final": measured}, Domains(config))
     result = {**measured, "opening": row, "earlier": len(before), "base": base}
     result["compared"] = compared
     _keep(found.run_dir, result)
     return result
-
-
-def _due(config: RunConfig) -> list[str]:
-    domains = ("chess", "code") if config.domain == "both" else (config.domain,)
-    return [suite for suite in TEST_SUITES if domain_of_suite(suite) in domains]
 
 
 def _record(
@@ -97,7 +92,7 @@ def _measure(
             positions=config.eval.positions,
             suites=suites,
             test=True,
-            prompts=config.eval.base_prompts if base or found.run_dir is None else (),
+            prompts=base or found.run_dir is None,
         )
 
 

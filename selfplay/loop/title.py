@@ -64,7 +64,7 @@ class Title:
             name,
             step=self._journal.step,
             positions=positions,
-            prompts=self._config.eval.base_prompts if name == BASE else (),
+            prompts=name == BASE,
             progress=lambda text: self._progress(f"{name} evaluation: {text}"),
         )
         self._run_dir.write_eval(name, result)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.display.text import escape
+from selfplay.domains.made import Domains
 from selfplay.report.boards import chosen_positions, pair_html, pieces_svg
 from selfplay.report.curves import Point, curve_svg, stacked_svg
 from selfplay.report.programs import programs_html
@@ -56,7 +57,7 @@ def render(run_dir: RunDir) -> str:
         "steps": max((int(row["step"]) for row in metrics), default=0),
         "rollouts": run_dir.rollouts.count(),
         "groups_with_spread": spread_of(metrics),
-        "suites": compare_evals(evals),
+        "suites": compare_evals(evals, Domains(run_dir.config())),
     }
     config = (run_dir.path / "config.yaml").read_text(encoding="utf-8")
     body = [

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import chess.pgn
 import yaml
 
 from envs.errors import InputError
 from selfplay.config.reading import dump_config, stored_config
 from selfplay.config.run import RunConfig
-from selfplay.records import Group
+from selfplay.records import FinishedGame, Group
 from selfplay.rundir.checksums import unseal
 from selfplay.rundir.lock import take
 from selfplay.rundir.log import MetricsLog
@@ -165,12 +164,12 @@ class RunDir:
         """Return the whole rows of metrics.jsonl."""
         return self.metrics.read()
 
-    def append_games(self, games: list[chess.pgn.Game], step: int) -> Path | None:
+    def append_games(self, games: Sequence[FinishedGame], step: int) -> Path | None:
         """Write the games that ended by `step` to a PGN file of their own; None without games."""
         if not games:
             return None
         path = free_name(self.path / GAMES / f"{step_name(step)}.pgn")
-        write_text(path, "\n\n".join(str(game) for game in games) + "\n", overwrite=False)
+        write_text(path, "\n\n".join(game.pgn for game in games) + "\n", overwrite=False)
         return path
 
     def write_eval(self, name: str, result: dict[str, Any]) -> Path:

@@ -29,7 +29,7 @@ class SamplerPool:
         self.version = version
         self._source = model, version
         needs = bundle(config.sampler.cpus, gpus, config.sampler.resources)
-        settings = config.model_dump(mode="json")
+        settings = config.as_json()
 
         def make(_: int) -> Any:
             options: dict[str, Any] = {

@@ -33,7 +33,9 @@ def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
     """
     if prompt.messages is not None:
         if not tokenizer.chat_template:
-            raise InputError("chess.style=chat: this model has no chat template; use fen_legal")
+            raise InputError(
+                "the prompt is a chat and this model has no chat template: use another style"
+            )
         ids = tokenizer.apply_chat_template(
             list(prompt.messages), add_generation_prompt=True, tokenize=True, return_dict=False
         )
@@ -41,8 +43,8 @@ def prompt_ids(tokenizer: Any, prompt: Prompt, context: int) -> tuple[int, ...]:
         ids = [*_beginning(tokenizer), *_ids(tokenizer, prompt.text or "")]
     if len(ids) + prompt.max_tokens > context:
         raise PromptTooLong(
-            f"chess.max_tokens: a prompt of {len(ids)} tokens and {prompt.max_tokens} more exceed "
-            f"the model's context of {context}"
+            f"max_tokens: a prompt of {len(ids)} tokens and {prompt.max_tokens} more exceed the "
+            f"model's context of {context}"
         )
     return tuple(ids)
 

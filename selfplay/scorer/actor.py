@@ -11,7 +11,7 @@ from envs import Task
 from rewards import RewardResult
 from selfplay.cluster.actors import whereabouts
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domain
+from selfplay.domains.made import make_domain
 
 
 @ray.remote(concurrency_groups={"watch": 1})
@@ -19,12 +19,12 @@ class ScorerActor:
     """One scorer of one domain, with its engine or its sandbox."""
 
     def __init__(self, config: dict[str, Any], domain: str, evaluating: bool) -> None:
-        self._domain = make_domain(domain, RunConfig.model_validate(config))
-        self._scorer = self._domain.make_scorer(evaluating=evaluating)
+        made = make_domain(domain, RunConfig.model_validate(config))
+        self._scorer = made.make_scorer(evaluating=evaluating)
 
     def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
         """Return the results of the answers to one task, in order."""
-        return self._domain.score(self._scorer, task, completions)
+        return self._scorer.score(task, completions)
 
     @ray.method(concurrency_group="watch")
     def doing(self) -> str:

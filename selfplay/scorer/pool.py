@@ -34,7 +34,7 @@ class ScorerPool:
         self._pools = {name: self._pool(config, name, evaluating) for name in domains}
 
     def _pool(self, config: RunConfig, domain: str, evaluating: bool) -> ActorPool:
-        settings = config.model_dump(mode="json")
+        settings = config.as_json()
 
         def make(_: int) -> Any:
             return self._actor.options(
@@ -42,7 +42,7 @@ class ScorerPool:
             ).remote(settings, domain, evaluating)
 
         return ActorPool(
-            "scorer" if domain == config.domain else f"{domain} scorer",
+            "scorer" if (domain,) == config.domains else f"{domain} scorer",
             make,
             count=config.scorer.count,
             deadline_s=config.scorer.deadline_s,

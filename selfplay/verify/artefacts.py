@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.domains.made import Domains
 from selfplay.gate.decide import GAMES, GamesChange
 from selfplay.models.headers import Shapes
 from selfplay.rundir.checksums import CHECKSUMS, sha256_of
@@ -78,8 +79,12 @@ class Artefacts:
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
             aside = decisions.set_aside(folder.path)
-            games = None if run.older_steps else self._title_matches(rows)
-            self.findings.add(decisions.check_promotions(rows, run.evals, aside, games))
+            told = None if run.older_steps else self._title_matches(rows)
+            self.findings.add(
+                decisions.check_promotions(
+                    rows, run.evals, aside, told, utility=Domains(run.config).utility
+                )
+            )
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
             self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))

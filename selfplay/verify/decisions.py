@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.gate.decide import GAMES, MARGIN, GamesChange, decide
+from selfplay.gate.decide import GAMES, MARGIN, GamesChange, Utility, decide
 from selfplay.report.page import render
 from selfplay.report.summary import build_summary
 from selfplay.rundir.folder import RunDir
@@ -30,6 +30,8 @@ def check_promotions(
     evals: Evals,
     set_aside: Collection[str] = (),
     matches: Mapping[str, GamesChange] | None = None,
+    *,
+    utility: Utility,
 ) -> list[Difference]:
     """Make every decision of the gate again, from the two evaluations that it compared.
 
@@ -40,6 +42,7 @@ def check_promotions(
         evals: name -> evaluation.
         set_aside: names of evaluations that a resume has moved away.
         matches: what the games say that are in the run folder, by file; None: as the rows say.
+        utility: of a suite's row (Domain.utility).
     """
     found: list[Difference] = []
     kept = {_judged(record): name for name, record in evals.items()}
@@ -53,6 +56,7 @@ def check_promotions(
                 evals[meets],
                 evals[name],
                 _games(row, matches),
+                utility=utility,
                 margin=float(row.get("margin") or MARGIN),
                 formula=formula_of(row),
             )

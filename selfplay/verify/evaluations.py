@@ -11,11 +11,12 @@ from envs.chess.position import board_of
 from envs.chess.suites import load_suite
 from selfplay.config.reading import parse_config
 from selfplay.config.run import PromptForm, RunConfig
-from selfplay.domains import domain_of_suite
+from selfplay.domains.chess import PUZZLES
 from selfplay.domains.chess import evaluation as chess_eval
-from selfplay.domains.chess.domain import PUZZLES
 from selfplay.domains.code import evaluation as code_eval
 from selfplay.domains.code.tasks import suite_tasks
+from selfplay.domains.made import Domains
+from selfplay.registry import domain_of_suite
 from selfplay.report.summary import compare_evals
 from selfplay.rundir.folder import RunDir
 from selfplay.stats.clustered import cluster_of, cluster_of_key, formula_of
@@ -50,11 +51,11 @@ def config_of(record: Mapping[str, Any], config: RunConfig) -> RunConfig:
     return parse_config(config.model_dump(mode="json"), "opening", asked) if asked else config
 
 
-def check_comparison(name: str, result: Mapping[str, Any]) -> list[Difference]:
+def check_comparison(name: str, result: Mapping[str, Any], domains: Domains) -> list[Difference]:
     """Recompute what an opening says of the newest version beside the base model."""
     if "compared" not in result:
         return []
-    due = compare_evals({"base": result["base"], "final": dict(result)})
+    due = compare_evals({"base": result["base"], "final": dict(result)}, domains)
     return named_differences(file_of(name), result["compared"], due, "compared")
 
 
@@ -168,9 +169,11 @@ def row_made(
 ) -> dict[str, Any]:
     """Return what results would have made of `row`, in the form of `row_stored`."""
     if domain_of_suite(suite) == "chess":
-        read = chess_eval.evaluation_row if chess_eval.RULE_ROWS in row else chess_eval.answer_row
-        return row_stored(read(task, texts, results))
-    return row_stored(code_eval.evaluation_row(task, texts, results))
+        made = chess_eval.evaluation_row(task, texts, results).as_json()
+        if chess_eval.RULE_ROWS not in row:  # a row of an older run
+            made.pop(chess_eval.RULE_ROWS, None)
+        return row_stored(made)
+    return row_stored(code_eval.evaluation_row(task, texts, results).as_json())
 
 
 def row_stored(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import yaml
 
 from selfplay.config.reading import differing_keys, stored_config
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domain
 from selfplay.domains.base import Domain
+from selfplay.domains.made import make_domain
+from selfplay.registry import VerifyTools
 from selfplay.rundir.folder import RunDir
 from selfplay.verify.finding import FAULTS, Difference, Findings
 
@@ -54,7 +55,7 @@ class Run:
         return make_domain(name, self.config)
 
 
-def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Path) -> Run:
+def open_run(folder: RunDir, findings: Findings, tools: VerifyTools) -> Run:
     """Read a run; what cannot be read is a finding, and is taken as empty.
 
     Raises:
@@ -73,7 +74,7 @@ def open_run(folder: RunDir, findings: Findings, engine: Path | None, cache: Pat
         findings.unchecked.append("summary.json is missing: the run has not ended")
     return Run(
         folder,
-        harmless(config, engine, cache),
+        harmless(config, tools),
         manifest,
         summary if isinstance(summary, dict) else None,
         _read(findings, "metrics.jsonl", folder.read_metrics) or [],
@@ -96,18 +97,10 @@ def is_running(folder: Path) -> bool:
     return False
 
 
-def harmless(config: RunConfig, engine: Path | None, cache: Path) -> RunConfig:
-    """Return the configuration without what a hostile folder could use.
-
-    The engine is this machine's, or the one given, never the path in the file; its scores come
-    from a new cache, so that none is believed; a weak sandbox is never accepted.
-    """
-    return config.model_copy(
-        update={
-            "engine": config.engine.model_copy(update={"path": engine, "cache": cache}),
-            "sandbox": config.sandbox.model_copy(update={"allow_weak": False}),
-        }
-    )
+def harmless(config: RunConfig, tools: VerifyTools) -> RunConfig:
+    """Return the configuration without what a hostile folder could use (Section.harmless)."""
+    sections = config.sections.items()
+    return config.model_copy(update={key: section.harmless(tools) for key, section in sections})
 
 
 def _read(findings: Findings, name: str, read: Callable[[], Any]) -> Any:

@@ -18,6 +18,7 @@ from envs.chess.position import make_task
 from envs.text_files import read_text
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import has_infra_error
+from selfplay.domains.chess.config import ChessConfig
 from selfplay.records import FORCED, Group
 from selfplay.verify.finding import Difference, named_differences
 
@@ -63,7 +64,7 @@ def check_ending(
     file: str, place: str, game: chess.pgn.Game, config: RunConfig
 ) -> list[Difference]:
     """Check a self-play game's result and termination on its last board, and on none before."""
-    board, limit = game.board(), config.chess.max_plies
+    board, limit = game.board(), config.section(ChessConfig).max_plies
     ended: tuple[str, str] | None = None
     opening = opening_plies(game)
     for ply, node in enumerate(game.mainline()):
@@ -73,7 +74,7 @@ def check_ending(
         ended = game_result(board, limit) if ply >= opening else None
     headers = game.headers
     stored = {key: headers.get(key) for key in ("Result", "Termination")}
-    if stored["Termination"] == ILLEGAL and not config.chess.random_when_illegal:
+    if stored["Termination"] == ILLEGAL and not config.section(ChessConfig).random_when_illegal:
         ended = "0-1" if board.turn == chess.WHITE else "1-0", ILLEGAL
     due = dict(zip(stored, ended or ("*", "none: the game is not over"), strict=True))
     return named_differences(file, stored, due, place)
@@ -126,7 +127,7 @@ def possible(
     moves = {f"{random_move(board, random.Random(f'{key}/pass')).uci()} (random)"}
     for legal in asked:
         rng = random.Random(f"{key}/move")
-        if not legal or rng.random() < config.chess.random_move_prob:
+        if not legal or rng.random() < config.section(ChessConfig).random_move_prob:
             moves.add(f"{random_move(board, rng).uci()} (random)")
         else:
             moves.add(rng.choice(list(legal)))

@@ -17,7 +17,9 @@ from rewards.chess.shaping import shape_value
 from selfplay.advantages import assign_advantages
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, domain_of, has_infra_error
+from selfplay.domains.chess.config import RewardConfig
 from selfplay.domains.code import proposer
+from selfplay.domains.code.config import CodeConfig
 from selfplay.loop.collect import request_seed
 from selfplay.records import FORCED, Group
 from selfplay.verify.finding import Difference, named_differences
@@ -86,7 +88,7 @@ def check_payment(
                 if engines and by not in [sha[:12] for sha in engines]:
                     expected["evidence.engine"] = engines[-1][:12]
             elif row["domain"] == "code":
-                expected = code_payment(row, config.code.shape)
+                expected = code_payment(row, config.section(CodeConfig).shape)
             else:
                 continue
             yield from _row(step, number, {key: _column(row, key) for key in expected}, expected)
@@ -94,7 +96,7 @@ def check_payment(
 
 def chess_payment(row: Row, config: RunConfig) -> dict[str, Any]:
     """Return what verdict, value and parts of a chess answer must be, given its other parts."""
-    parts, reward = row["parts"], config.reward
+    parts, reward = row["parts"], config.section(RewardConfig)
     if not parts["legal"]:
         verdict = row["verdict"] if row["verdict"] in ("illegal", "unparsable") else "illegal"
         return {"verdict": verdict, "value": 0.0}

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from envs import Task
 from envs.errors import InputError
-from selfplay.domains import domain_of_suite, make_domains
 from selfplay.domains.base import Domain, domain_of
-from selfplay.domains.chess.domain import PUZZLES
+from selfplay.domains.chess import PUZZLES
+from selfplay.domains.made import Domains, domain_of_suite
+from selfplay.registry import VerifyTools
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import answers, evaluations, rollouts, steps
 from selfplay.verify.artefacts import Artefacts
@@ -55,7 +56,7 @@ def verify_run(
     """
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="selfplay-verify-") as scratch, ExitStack() as stack:
-        run = open_run(folder, findings, engine, Path(scratch) / "scores.sqlite")
+        run = open_run(folder, findings, VerifyTools(engine, Path(scratch)))
         work = Verification(run, findings, stack, sample, seed, progress)
         work.rollouts()
         work.evaluations()
@@ -82,7 +83,7 @@ class Verification:
 
     def rollouts(self) -> None:
         """Check every step's rollouts and its row of metrics.jsonl."""
-        run, domains = self.run, make_domains(self.run.config)
+        run, domains = self.run, Domains(self.run.config)
         held_out = held_out_of(run, self.findings)
         files: dict[int, Path] = {}
         with self.findings.guard("rollouts"):
@@ -178,7 +179,9 @@ class Verification:
             for name, record in evaluations.openings_of(self.run.folder):
                 self.tests[name] = record
                 with self.findings.guard(evaluations.file_of(name)):
-                    self.findings.add(evaluations.check_comparison(name, record))
+                    self.findings.add(
+                        evaluations.check_comparison(name, record, Domains(self.run.config))
+                    )
                     self._parts(name, record, tasks)
         self._score_evaluations(tasks)
 

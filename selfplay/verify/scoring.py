@@ -10,10 +10,10 @@ from envs import Task
 from envs.code.proposer import DOMAIN as PROPOSE
 from envs.errors import InputError
 from rewards import RewardResult
-from rewards.chess.scorer import ChessScorer
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domain
 from selfplay.domains.base import Domain, Scorer
+from selfplay.domains.code.config import SandboxConfig
+from selfplay.domains.made import make_domain
 from selfplay.verify.finding import Findings, named_differences
 
 MOST_FAILURES = 3
@@ -85,9 +85,10 @@ class Rescorer:
     def same_engine(self) -> bool:
         """Whether the engine here is one that the manifest names; True where there is none."""
         scorer = self._scorers[0] if self._scorers else None
-        if not isinstance(scorer, ChessScorer):
+        identity = scorer.identity() if scorer is not None else {}
+        if "sha256" not in identity:
             return True
-        mine = (scorer.identity.sha256, dict(scorer.identity.options))
+        mine = (identity["sha256"], dict(identity["options"]))
         return any((engine["sha256"], engine.get("options")) == mine for engine in self.engines)
 
     def score(self, task: Task, texts: Sequence[str]) -> Results | None:
@@ -168,14 +169,14 @@ class Rescorer:
     def _again(self, task: Task, text: str) -> RewardResult:
         """Score one program once more with generous limits of time."""
         if len(self._scorers) == 1:
-            box = self.config.sandbox
+            box = self.config.section(SandboxConfig)
             more = {key: getattr(box, key) * GENEROUS for key in ("wall_s", "cpu_s", "task_s")}
             sandbox = box.model_copy(update=more)
-            self._scorers.append(self._start(self.config.model_copy(update={"sandbox": sandbox})))
+            self._scorers.append(self._start(self.config.with_section(sandbox)))
         return self._ask(1, task, [text])[0]
 
     def _ask(self, which: int, task: Task, texts: Sequence[str]) -> Results:
-        return self._domain.score(self._scorers[which], task, texts)
+        return self._scorers[which].score(task, texts)
 
 
 def _proves_nothing(stored: Score, once: Score, twice: Score) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from envs.chess.files import load_pgn_openings
 from envs.chess.position import position_key
 from envs.errors import InputError
-from selfplay.config.domains import MatchConfig
+from selfplay.config.match import MatchConfig
 from selfplay.league.openings import match_openings
 
 

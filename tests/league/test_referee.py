@@ -5,7 +5,7 @@ from __future__ import annotations
 import chess
 import pytest
 
-from selfplay.config.domains import MatchConfig
+from selfplay.config.match import MatchConfig
 from selfplay.league.player import Choice
 from selfplay.league.referee import Ending, MatchGame, Referee
 

@@ -9,6 +9,7 @@ import pytest
 
 from selfplay.config.run import RunConfig
 from selfplay.domains.code.evaluation import suite_numbers
+from selfplay.domains.made import Domains
 from selfplay.gate.decide import decide
 from selfplay.rundir.writes import plain
 from selfplay.verify.decisions import check_champion, check_promotions, set_aside
@@ -16,12 +17,13 @@ from selfplay.verify.evaluations import check_figures
 from tests.selfplay.made_up import evaluation, row
 
 Evals = dict[str, dict[str, Any]]
+UTILITY = Domains(RunConfig()).utility
 
 
 def judged(evals: Evals, name: str, against: str) -> dict[str, Any]:
     step = evals[name]["step"]
     head = {"time": 1.0, "step": step, "version": step, "evaluation": name, "against": against}
-    decision: dict[str, Any] = plain(decide(evals[against], evals[name]).as_dict())
+    decision: dict[str, Any] = plain(decide(evals[against], evals[name], utility=UTILITY).as_dict())
     return head | decision
 
 
@@ -38,7 +40,7 @@ def evals() -> Evals:
 
 
 def places(rows: list[dict[str, Any]], evals: Evals, *aside: str) -> list[str]:
-    return [f"{d.file}: {d.place}" for d in check_promotions(rows, evals, aside)]
+    return [f"{d.file}: {d.place}" for d in check_promotions(rows, evals, aside, utility=UTILITY)]
 
 
 def test_sound_decisions_agree_and_edited_ones_are_named(evals: Evals) -> None:
@@ -85,7 +87,7 @@ def test_the_champion_is_the_last_promoted_one(evals: Evals, tmp_path: Path) -> 
 
 def test_decisions_by_the_formula_of_before_are_made_again_by_it(evals: Evals) -> None:
     old = judged(evals, "step_000010", "base")
-    decision = decide(evals["base"], evals["step_000010"], formula=1).as_dict()
+    decision = decide(evals["base"], evals["step_000010"], formula=1, utility=UTILITY).as_dict()
     old = {k: v for k, v in old.items() if k not in ("formula", "margin")} | plain(decision)
     rows = [old, judged(evals, "final", "step_000010")]
     assert "formula" not in old and places(rows, evals) == []
@@ -113,7 +115,7 @@ def test_figures_are_recomputed_by_the_formula_that_they_state() -> None:
     ]  # fmt: skip
     config = RunConfig(domain="code")
     for formula in (1, 2):
-        numbers = plain(suite_numbers(rows, 0, [1], formula))
+        numbers = plain({**suite_numbers(rows, 0, [1], formula), "rows": rows})
         assert ("formula" in numbers) == (formula == 2)
         assert check_figures("final", "code/families", numbers, config) == []
         other = {**numbers, "formula": 3 - formula}

@@ -54,7 +54,10 @@ def chess_rescorer(path: Path, cache: Path, *engines: Any, deadline_s: float = 2
 def test_the_same_engine_confirms_and_refutes(stockfish: Path, tmp_path: Path) -> None:
     scorer = chess_rescorer(stockfish, tmp_path / "c.sqlite")
     identity: Any = scorer._scorers[0]
-    mine = {"sha256": identity.identity.sha256, "options": dict(identity.identity.options)}
+    mine = {
+        "sha256": identity.identity()["sha256"],
+        "options": dict(identity.identity()["options"]),
+    }
     scorer.engines = (OTHER, mine)
     for text in (" e4", " a3", " Ke2", "?"):
         [result] = scorer.score(START, [text]) or []

@@ -1,1 +1,48 @@
 """Chess: moves, scored by an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envs.chess.suites import TEST_SUITES, suite_names
+from selfplay.domains.chess.config import ChessConfig, EngineConfig, RewardConfig
+from selfplay.registry import DomainSpec, Measure
+
+if TYPE_CHECKING:
+    from selfplay.config.run import RunConfig
+    from selfplay.domains.base import Domain
+
+PUZZLES = "chess/puzzles"
+"""The suite of the run's own puzzle file (`eval.puzzles`)."""
+
+
+def _make(config: RunConfig) -> Domain:
+    from selfplay.domains.chess.domain import ChessDomain
+
+    return ChessDomain(config)
+
+
+SPEC = DomainSpec(
+    name="chess",
+    sections={"chess": ChessConfig, "engine": EngineConfig, "reward": RewardConfig},
+    make=_make,
+    suites=tuple(name for name in suite_names() if name not in TEST_SUITES),
+    test_suites=TEST_SUITES,
+    alone=("chess/games", "chess/heldout"),
+    extra_suites=(PUZZLES,),
+    measures=(
+        Measure("legal_rate", "legal moves", on_console=True),
+        Measure("best_move_rate", "best move", ranks=True),
+        Measure("regret", "regret (win prob.)", unit="", higher_is_better=False),
+        Measure("puzzle_accuracy", "puzzles solved", ranks=True, cluster="games"),
+    ),
+    baselines={
+        "random_mover": "random mover",
+        "first_capture": "rule: first undefended capture",
+        "best_exchange": "rule: best exchange",
+        "mate_or_material": "rule: mate, else material",
+    },
+    lists_actions=True,
+    games=True,
+    scorer="engine",
+)

@@ -14,10 +14,11 @@ from envs.chess.files import Puzzle, asked_positions, load_puzzles
 from envs.chess.parse import parse_move
 from envs.chess.position import board_of, make_task
 from envs.chess.rules import RULES
-from envs.chess.suites import load_suite
 from rewards import RewardResult
-from selfplay.domains.base import Ask, Progress, Score
-from selfplay.stats.clustered import FORMULA, cluster_of, mean, share, stated
+from selfplay.domains import rows as any_rows
+from selfplay.domains.base import Ask, Progress, Row
+from selfplay.records import EvalRow
+from selfplay.stats.clustered import FORMULA, cluster_of, mean, paired_p, share, stated
 
 CHUNK = 128
 """Positions per call of the samplers. Fixed: low-precision results depend on what is batched."""
@@ -29,23 +30,6 @@ RULE_ROWS = "rules"
 """Key of a row that holds the rules' moves."""
 
 Render = Callable[[Task], Prompt]
-
-
-def evaluate_suite(
-    suite: str, limit: int, render: Render, ask: Ask, score: Score, progress: Progress
-) -> dict[str, Any]:
-    """Return the numbers of the first `limit` positions of a suite (see suite_numbers)."""
-    tasks = load_suite(suite)[:limit]
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(tasks), CHUNK):
-        chunk = tasks[start : start + CHUNK]
-        texts = [answers[0] for answers in ask([render(task) for task in chunk], 1, 0.0)]
-        asked = [[text, *rule_answers(task)] for task, text in zip(chunk, texts, strict=True)]
-        results = score(list(zip(chunk, asked, strict=True)))
-        for task, answers, scored in zip(chunk, asked, results, strict=True):
-            rows.append(evaluation_row(task, answers, scored))
-        progress(f"{suite} {len(rows)}/{len(tasks)}")
-    return suite_numbers(rows)
 
 
 @lru_cache(maxsize=1024)
@@ -61,27 +45,16 @@ def rule_answers(task: Task) -> list[str]:
     return [f" {san}" for san in _rule_moves(task.payload["fen"]) if san is not None]
 
 
-def evaluation_row(
-    task: Task, texts: Sequence[str], results: Sequence[RewardResult]
-) -> dict[str, Any]:
-    """Return what is kept of an answer and of the rules' moves; `texts` ends in `rule_answers`."""
-    rules = _rule_rows(task, results[0].parts, results[1:])
-    return answer_row(task, texts, results) | {RULE_ROWS: rules}
+def evaluation_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> EvalRow:
+    """Return what is kept of an answer, the first of `texts`, and of the rules' moves after it.
 
-
-def answer_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> dict[str, Any]:
-    """Return what is kept of an answer, the first of `texts`; rows of older runs are no more.
-
-    Every position of a suite is drawn from a game of its own: it is a cluster of its own.
+    Without those (rows of older runs) there is nothing of rules. Every position of a suite is drawn
+    from a game of its own: it is a cluster of its own.
     """
     text, result = texts[0], results[0]
     parts = result.parts
-    return {
-        "task_id": task.id,
-        "cluster": task.id,
+    columns: dict[str, Any] = {
         "fen": task.payload["fen"],
-        "completion": text,
-        "verdict": result.verdict,
         "action": result.evidence.get("action"),
         "regret": parts.get("regret"),
         "best": parts.get("best"),
@@ -89,6 +62,9 @@ def answer_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]
         "random_best": parts.get("random_best"),
         "best_moves": result.evidence.get("best"),
     }
+    if len(results) > 1 or not rule_answers(task):
+        columns[RULE_ROWS] = _rule_rows(task, parts, results[1:])
+    return EvalRow(task.id, task.id, text, result.verdict, columns)
 
 
 def _rule_rows(
@@ -108,15 +84,15 @@ def _rule_rows(
     return rows
 
 
-def suite_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
-    """Return legal rate, best-move rate and regret with intervals, and the rows.
+def suite_numbers(rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+    """Return legal rate, best-move rate and regret with intervals.
 
     Rates are over all scored positions (an illegal answer is no best move); regret is over the
     legal answers, in win probability. The random mover's figures are its expectations, position by
     position, over all positions, and so are those of the rules (envs.chess.rules). Rows with an
     infrastructure error are left out and counted. `formula`: see selfplay/stats/clustered.py.
     """
-    sound = [row for row in rows if row["verdict"] != "infra_error"]
+    sound = any_rows.scored(rows)
     of = [cluster_of(row) for row in sound]
     legal = [row["verdict"] in LEGAL for row in sound]
     best = [may and bool(row["best"]) for may, row in zip(legal, sound, strict=True)]
@@ -133,7 +109,6 @@ def suite_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[st
         },
         "infra_errors": len(rows) - len(sound),
         **stated(formula),
-        "rows": rows,
     }
     if sound and all(RULE_ROWS in row for row in sound):
         of_rule = {name: [row[RULE_ROWS][name] for row in sound] for name in RULES}
@@ -180,30 +155,29 @@ def solve_puzzles(
                 going_on.append((puzzle, board, ply + 2))
         alive = going_on
         progress(f"puzzles: {sum(solved.values())} solved, {len(alive)} going on")
-    return puzzle_numbers(
-        [
-            {
-                "task_id": p.task.id,
-                "cluster": p.game or p.task.id,
-                "puzzle": p.id,
-                "rating": p.rating,
-                "solved": solved[p.id],
-                "positions": list(asked_positions(p)),
-            }
-            for p in puzzles
-        ]
-    )
+    rows = [
+        {
+            "task_id": p.task.id,
+            "cluster": p.game or p.task.id,
+            "puzzle": p.id,
+            "rating": p.rating,
+            "solved": solved[p.id],
+            "positions": list(asked_positions(p)),
+        }
+        for p in puzzles
+    ]
+    return {**puzzle_numbers(rows), "rows": rows}
 
 
-def puzzle_numbers(rows: list[dict[str, Any]], formula: int = FORMULA) -> dict[str, Any]:
-    """Return the share of solved puzzles with its interval, and the rows.
+def puzzle_numbers(rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+    """Return the share of solved puzzles with its interval.
 
     Puzzles of one game are a cluster. `formula`: see selfplay/stats/clustered.py.
     """
     solved = share(
         [bool(row["solved"]) for row in rows], [cluster_of(row) for row in rows], formula
     )
-    return {"policy": {"puzzle_accuracy": solved.as_dict()}, **stated(formula), "rows": rows}
+    return {"policy": {"puzzle_accuracy": solved.as_dict()}, **stated(formula)}
 
 
 def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> bool | None:
@@ -220,3 +194,62 @@ def _puzzle_move(puzzle: Puzzle, board: chess.Board, ply: int, text: str) -> boo
         return True
     board.push(chess.Move.from_uci(puzzle.solution[ply + 1]))
     return False
+
+
+def utility(row: Row) -> float | None:
+    """Return 1 for a solved puzzle; of a position 0 for an illegal answer, which loses the game,
+    else 1 - regret: what was kept of the best move's winning chances.
+    """
+    if "solved" in row:
+        return float(bool(row["solved"]))
+    if row.get("verdict") in (None, "infra_error"):
+        return None
+    regret = row.get("regret")
+    return 0.0 if regret is None else 1.0 - float(regret)
+
+
+def paired(base: Sequence[Row], final: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+    """Return the paired tests over the positions that both evaluations asked.
+
+    `legal_rate`: p of base against final. `regret_vs_random`: mean, with its 95% bootstrap
+    interval, of the final move's regret minus the random legal mover's expected regret on the same
+    position, over the positions where the final move was legal; below 0 is better than random.
+    Null without such positions. `vs_rules` (rule -> regret, best_move_rate): the same against the
+    rules of envs.chess.rules; best moves over all positions, an illegal answer being none.
+    """
+    before = {row["task_id"]: row for row in base}
+    both = [row for row in final if row["task_id"] in before]
+    if formula > 1:  # what was never scored, through our own fault, is neither legal nor illegal
+        seen = {row["task_id"] for row in any_rows.scored(base)}
+        both = [row for row in any_rows.scored(both) if row["task_id"] in seen]
+    p = paired_p(
+        [before[row["task_id"]]["verdict"] in LEGAL for row in both],
+        [row["verdict"] in LEGAL for row in both],
+        [cluster_of(row) for row in both],
+        formula,
+    )
+    legal = [row for row in final if _has(row, "regret") and _has(row, "random_regret")]
+    pairs = [(row["regret"], row["random_regret"], row) for row in legal]
+    found: dict[str, Any] = {"legal_rate": {"p": p if both else None}}
+    found["regret_vs_random"] = any_rows.gain(pairs, formula)
+    if final and all(RULE_ROWS in row for row in final):
+        rules = final[0][RULE_ROWS]
+        found["vs_rules"] = {rule: _against_rule(final, rule, formula) for rule in rules}
+    return found
+
+
+def _against_rule(rows: Sequence[Row], rule: str, formula: int) -> dict[str, Any]:
+    """Return the mean differences, policy minus rule, on the same positions."""
+    sound = [row for row in any_rows.scored(rows) if _has(row[RULE_ROWS][rule], "regret")]
+    legal = [row for row in sound if _has(row, "regret")]
+    pairs = {
+        "regret": [(row["regret"], row[RULE_ROWS][rule]["regret"], row) for row in legal],
+        "best_move_rate": [
+            (row.get("best") or 0.0, row[RULE_ROWS][rule]["best"], row) for row in sound
+        ],
+    }
+    return {metric: any_rows.gain(both, formula) for metric, both in pairs.items()}
+
+
+def _has(row: Row, key: str) -> bool:
+    return row.get(key) is not None

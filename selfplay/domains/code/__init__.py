@@ -1,1 +1,35 @@
 """Code: small functions, judged by hidden tests in a sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from selfplay.domains.code.config import CodeConfig, ProposerConfig, SandboxConfig
+from selfplay.registry import DomainSpec, Measure
+
+if TYPE_CHECKING:
+    from selfplay.config.run import RunConfig
+    from selfplay.domains.base import Domain
+
+
+def _make(config: RunConfig) -> Domain:
+    from selfplay.domains.code.domain import CodeDomain
+
+    return CodeDomain(config)
+
+
+SPEC = DomainSpec(
+    name="code",
+    sections={"code": CodeConfig, "proposer": ProposerConfig, "sandbox": SandboxConfig},
+    make=_make,
+    # Held-out families; those that are far from every training family; HumanEval; MBPP's
+    # validation split (511-600).
+    suites=("code/families", "code/far", "code/humaneval", "code/mbpp"),
+    test_suites=("code/test",),
+    measures=(
+        Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True, cluster="families"),
+        Measure("visible_rate", "visible tests passed"),
+        Measure("hack_gap", "hack gap", bounds=(-1.0, 1.0), higher_is_better=False),
+    ),
+    scorer="sandbox",
+)

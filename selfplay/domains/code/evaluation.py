@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from envs import Prompt, Task
+from envs import Task
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards import RewardResult
 from rewards.code.protocols import evalplus_row, human_eval_row
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import Ask, Progress, Score
+from selfplay.domains.base import Row
 from selfplay.domains.code.by_distance import rates
 from selfplay.domains.code.tasks import suite_tasks
+from selfplay.records import EvalRow
 from selfplay.stats.clustered import FORMULA, cluster_of, cluster_of_key, mean, share, stated
 from selfplay.stats.intervals import pass_at_k
-
-CHUNK = 32
-"""Tasks per call of the samplers. Fixed: low-precision results depend on what is batched."""
 
 
 def check_suite(suite: str, config: RunConfig) -> None:
@@ -27,36 +25,7 @@ def check_suite(suite: str, config: RunConfig) -> None:
         raise InputError(f"suite {suite}: no task remains; see `selfplay tasks check`")
 
 
-def evaluate_suite(
-    suite: str,
-    limit: int,
-    config: RunConfig,
-    render: Callable[[Task], Prompt],
-    ask: Ask,
-    score: Score,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Return the numbers of the first `limit` tasks of a suite (see suite_numbers)."""
-    tasks = suite_tasks(suite, config, limit)
-    samples = config.eval.samples
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(tasks), CHUNK):
-        chunk = tasks[start : start + CHUNK]
-        prompts = [render(task) for task in chunk]
-        texts = ask(prompts, 1, 0.0)
-        if samples:
-            more = ask(prompts, samples, config.eval.temperature, config.seed + start)
-            texts = [greedy + drawn for greedy, drawn in zip(texts, more, strict=True)]
-        results = score(list(zip(chunk, texts, strict=True)))
-        for task, answers, scored in zip(chunk, texts, results, strict=True):
-            rows.append(evaluation_row(task, answers, scored))
-        progress(f"{suite} {len(rows)}/{len(tasks)}")
-    return suite_numbers(rows, samples, config.eval.k)
-
-
-def evaluation_row(
-    task: Task, texts: Sequence[str], results: Sequence[RewardResult]
-) -> dict[str, Any]:
+def evaluation_row(task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> EvalRow:
     """Return what is kept of the answers to one task.
 
     The greedy one is there whole; `samples` are [completion, verdict] of the drawn ones, `written`
@@ -64,12 +33,8 @@ def evaluation_row(
     """
     greedy = results[0]
     view = CodeTask.of(task)
-    return {
-        "task_id": task.id,
+    columns = {
         "key": task.payload["key"],
-        "cluster": cluster_of_key(task.payload["key"]),
-        "completion": texts[0],
-        "verdict": greedy.verdict,
         "status": greedy.evidence.get("status"),
         "program": greedy.evidence.get("action"),
         "failed": greedy.evidence.get("failed"),
@@ -80,6 +45,8 @@ def evaluation_row(
             written(view, str(r.evidence.get("action") or "")) for r in results[1:] or results
         ],
     }
+    cluster = cluster_of_key(task.payload["key"])
+    return EvalRow(task.id, cluster, texts[0], greedy.verdict, columns)
 
 
 def written(task: CodeTask, program: str) -> dict[str, str]:
@@ -88,9 +55,9 @@ def written(task: CodeTask, program: str) -> dict[str, str]:
 
 
 def suite_numbers(
-    rows: list[dict[str, Any]], samples: int, ks: Sequence[int], formula: int = FORMULA
+    rows: Sequence[Row], samples: int, ks: Sequence[int], formula: int = FORMULA
 ) -> dict[str, Any]:
-    """Return greedy pass@1, the hack gap and pass@k with intervals, and the rows.
+    """Return greedy pass@1, the hack gap and pass@k with intervals.
 
     pass@1 is over all scored tasks; the hack gap is the mean share of visible tests passed minus
     that of hidden ones, over the tasks that have both; pass@k is the mean of the unbiased
@@ -115,8 +82,8 @@ def suite_numbers(
     found: dict[str, Any] = {"policy": policy, "infra_errors": len(rows) - len(sound)}
     if formula > 1 and (by_distance := rates(rows, formula)):
         found["by_distance"] = by_distance
-    return {**found, **stated(formula), "rows": rows}
+    return {**found, **stated(formula)}
 
 
-def _clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _clusters(rows: Sequence[Row]) -> list[str]:
     return [cluster_of(row) for row in rows]

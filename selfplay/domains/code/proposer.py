@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from typing_extensions import override
+
 from envs import Task
 from envs.code.proposals import reward
 from envs.code.proposer import DOMAIN, request
-from envs.code.sources import TaskSource
 from envs.code.task import CodeTask, from_payload
-from selfplay.domains.base import mean
+from rewards import RewardResult
+from selfplay.domains.base import Source, mean
+from selfplay.domains.code.tasks import CodeSource
 from selfplay.records import Group
 
 _SEEDS = 1_000_000
 """Requests of two runs with different seeds lie this far apart."""
 
 
-class ProposingSource:
+class ProposingSource(Source):
     """Deals the tasks of a TaskSource and, for a share of them, requests to propose a new one."""
 
-    def __init__(self, tasks: TaskSource, share: float, seed: int) -> None:
+    def __init__(self, tasks: CodeSource, share: float, seed: int) -> None:
         self._tasks = tasks
         self._share = share
         self._first = seed * _SEEDS
@@ -29,6 +32,7 @@ class ProposingSource:
         self._due = 0.0
         self._in_flight: set[str] = set()
 
+    @override
     def next_tasks(self, n: int) -> list[Task]:
         """Return up to `n` distinct tasks; every 1/share-th is a request, counted over steps."""
         self._due += n * self._share
@@ -39,15 +43,16 @@ class ProposingSource:
         self._in_flight |= {task.id for task in made}
         return [*made, *self._tasks.next_tasks(n - asked)]
 
-    def advance(self, task_id: str, values: Sequence[float], version: int) -> None:
-        """Take the rewards of the answers to a task in flight."""
-        if task_id in self._in_flight:
-            self._in_flight.remove(task_id)
+    @override
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Take the results of the answers to a request, or to a task."""
+        if task.id in self._in_flight:
+            self._in_flight.remove(task.id)
         else:
-            self._tasks.advance(task_id, values, version)
+            self._tasks.answered(task, results, version)
 
+    @override
     def skip(self, task_id: str) -> None:
-        """Free a task in flight unanswered."""
         if task_id in self._in_flight:
             self._in_flight.remove(task_id)
         else:
@@ -57,16 +62,16 @@ class ProposingSource:
         """Keep proposed tasks, to be asked again by their solve rate."""
         self._tasks.propose(tasks)
 
+    @override
     def metrics(self) -> dict[str, float]:
-        """Return the curriculum's figures."""
         return self._tasks.metrics()
 
+    @override
     def state(self) -> dict[str, Any]:
-        """Return everything as JSON; `restore` goes on from it, requests in flight left out."""
         return {"tasks": self._tasks.state(), "requests": self._requests, "due": self._due}
 
+    @override
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`. Raises InputError as TaskSource does."""
         self._tasks.restore(state["tasks"])
         self._requests, self._due = state["requests"], state["due"]
         self._in_flight = set()
@@ -111,7 +116,7 @@ def settle(groups: Sequence[Group], tried: Sequence[Group]) -> None:
             )
 
 
-def figures(groups: Sequence[Group]) -> dict[str, float | None]:
+def metrics(groups: Sequence[Group]) -> dict[str, float | None]:
     """Return how many proposals were sound, how often they were solved, and what they earned."""
     results = [r.result for g in groups if g.task.domain == DOMAIN for r in g.rollouts if r.result]
     rates = [r.parts["solve_rate"] for r in results if "solve_rate" in r.parts]

@@ -36,9 +36,10 @@ from rewards.code.protocols import read_answer
 from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig
 from selfplay.display.text import visible
+from selfplay.domains.code.config import CodeConfig
 from selfplay.domains.code.domain import code_scorer
 from selfplay.domains.code.secret import with_secret
-from selfplay.scorer.file import refuse_taken, with_score
+from selfplay.domains.scored import refuse_taken, with_score
 
 SHOWN = 8
 """So many tasks that do not hold are named one a line; of more only the number."""
@@ -71,7 +72,7 @@ def _scored(
                 result = _weighed(result, task, weak[name])
             scored = with_score(row, result)
             if task.kind in ("asserts", "check"):
-                scored["evidence"] |= {"secret": config.code.secret}
+                scored["evidence"] |= {"secret": config.section(CodeConfig).secret}
             yield scored
     _print(notes)
 
@@ -123,7 +124,7 @@ class _Library:
     """Finds the task of a row; data sets are read when the first row asks for them."""
 
     def __init__(self, config: RunConfig) -> None:
-        self._mbpp = config.code.mbpp or config.eval.mbpp
+        self._mbpp = config.section(CodeConfig).mbpp or config.eval.mbpp
         self._known: dict[str, CodeTask] = {}
         self._read: set[str] = set()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rewards.code.draws import derived, new_secret
 from selfplay.config.run import RunConfig
+from selfplay.domains.code.config import CodeConfig
 from selfplay.models.load import cache_dir
 
 FILE = "tests.key"
@@ -23,15 +24,15 @@ FILE = "tests.key"
 
 def tests_secret(config: RunConfig) -> bytes:
     """Return the secret of a configuration, recorded or derived."""
-    if config.code.secret is not None:
-        return bytes.fromhex(config.code.secret)
+    recorded = config.section(CodeConfig).secret
+    if recorded is not None:
+        return bytes.fromhex(recorded)
     return derived(_user_key(), "run", str(config.seed))[:16]
 
 
 def with_secret(config: RunConfig) -> RunConfig:
     """Return the configuration with its secret in it, to be kept with a run."""
-    code = config.code.model_copy(update={"secret": tests_secret(config).hex()})
-    return config.model_copy(update={"code": code})
+    return config.with_section(config.section(CodeConfig).fixed(config))
 
 
 def _user_key() -> bytes:

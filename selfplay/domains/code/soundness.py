@@ -34,6 +34,7 @@ from rewards.code.sandbox import SandboxError
 from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig
 from selfplay.display.text import visible
+from selfplay.domains.code.config import CodeConfig, SandboxConfig
 from selfplay.domains.code.tasks import code_tasks
 from selfplay.models.load import cache_dir
 from selfplay.rundir.writes import write_json
@@ -55,7 +56,7 @@ def sound_files(
     holds.
     """
     suites = [suite for suite in config.suites if suite in SUITES]
-    if config.code.preflight_s == 0 or not (files or suites):
+    if config.section(CodeConfig).preflight_s == 0 or not (files or suites):
         return {name: list(tasks) for name, tasks in files.items()}
     with ExitStack() as stack:
         check = _Check(config, stack, make)
@@ -81,8 +82,8 @@ class _Check:
 
     def __init__(self, config: RunConfig, stack: ExitStack, make: Callable[[], CodeScorer]) -> None:
         self.book = Book(_run_folder(config), cache_dir() / "preflight", judged_by(config))
-        self._until = time.monotonic() + config.code.preflight_s
-        self._limit = config.code.preflight_s
+        self._until = time.monotonic() + config.section(CodeConfig).preflight_s
+        self._limit = config.section(CodeConfig).preflight_s
         self._stack, self._make = stack, make
         self._scorer: CodeScorer | None = None
 
@@ -181,7 +182,7 @@ class Book:
 def judged_by(config: RunConfig) -> str:
     """Return what stands for the judge: its code, its limits and the interpreter."""
     mark = hashlib.sha256(platform.python_version().encode())
-    mark.update(config.sandbox.model_dump_json().encode())
+    mark.update(config.section(SandboxConfig).model_dump_json().encode())
     read = sorted(Path(rewards.code.__file__).parent.rglob("*.py"))
     read += map(Path, (envs.code.task.__file__, envs.code.values.__file__))
     for path in read:

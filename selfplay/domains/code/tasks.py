@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
 
 from envs import Task
 from envs.code import families
@@ -20,9 +23,11 @@ from envs.code.shelves import Limits
 from envs.code.sources import TaskSource
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from rewards import RewardResult
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import tell_excluded
-from selfplay.domains.suites import CODE_SUITES, TEST_SUITES
+from selfplay.domains.base import Source, report_excluded
+from selfplay.domains.code import SPEC
+from selfplay.domains.code.config import CodeConfig
 
 MOST = 1_000_000
 """Where a suite is asked for whole."""
@@ -46,10 +51,9 @@ def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
 def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
     """Return the tasks of the run's own code suites and of the test set: none may train."""
     own = [suite for suite in config.suites if suite.startswith("code/")]
-    tests = [suite for suite in CODE_SUITES if suite in TEST_SUITES]
     return [
         task
-        for suite in dict.fromkeys([*own, *tests])
+        for suite in dict.fromkeys([*own, *SPEC.test_suites])
         for task in code_tasks(suite, config, config.eval.positions)
     ]
 
@@ -75,16 +79,16 @@ def benchmark_tasks(config: RunConfig) -> list[CodeTask]:
     except InputError:
         path = None  # not installed
     tasks = [] if path is None else load_humaneval(path)
-    named = config.eval.mbpp or config.code.mbpp
+    named = config.eval.mbpp or config.section(CodeConfig).mbpp
     return tasks if named is None else tasks + load_mbpp_evaluation(named)
 
 
 def training_files(config: RunConfig) -> dict[str, list[CodeTask]]:
     """Return the tasks of each file that trains. Raises InputError for broken files."""
-    shares = config.code.sources
+    shares = config.section(CodeConfig).sources
     files: dict[str, list[CodeTask]] = {}
     if shares.get("mbpp"):
-        files["mbpp"] = load_mbpp(_path(config.code.mbpp, "code.mbpp"), "train")
+        files["mbpp"] = load_mbpp(_path(config.section(CodeConfig).mbpp, "code.mbpp"), "train")
     if shares.get("jsonl"):
         files["jsonl"] = jsonl_tasks(config)
     return files
@@ -98,7 +102,7 @@ def training_source(
     `files` are those of training_files that may train, all where it is None. Raises InputError as
     suite_tasks does, and for tasks that must not train.
     """
-    code = config.code
+    code = config.section(CodeConfig)
     shares = {str(name): share for name, share in code.sources.items()}
     files = training_files(config) if files is None else files
     source = TaskSource(
@@ -110,29 +114,29 @@ def training_source(
         benchmarks=benchmark_tasks(config) if files else (),
         limits=Limits(retire_at=code.retire_at),
     )
-    tell_excluded("code", source.excluded)
+    report_excluded("code", source.excluded)
     return source
 
 
 def jsonl_tasks(config: RunConfig) -> list[CodeTask]:
     """Return the tasks of the user's own file. Raises InputError."""
-    return load_jsonl(_path(config.code.jsonl, "code.jsonl"))
+    return load_jsonl(_path(config.section(CodeConfig).jsonl, "code.jsonl"))
 
 
 def mbpp_tasks(config: RunConfig) -> list[CodeTask]:
     """Return all tasks of MBPP's file, those that train and those that do not."""
-    return load_mbpp_whole(_path(config.eval.mbpp or config.code.mbpp, "code.mbpp"))
+    return load_mbpp_whole(_path(config.eval.mbpp or config.section(CodeConfig).mbpp, "code.mbpp"))
 
 
 def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTask]:
     """Return what suite_tasks does, as typed views."""
     if suite in FAMILY_SUITES:
         names, first, most = FAMILY_SUITES[suite]
-        return _of_families(names, config.code.levels, first, most, limit)
+        return _of_families(names, config.section(CodeConfig).levels, first, most, limit)
     if suite == "code/humaneval":
         return load_humaneval()[:limit]
     if suite == "code/mbpp":
-        path = config.eval.mbpp or config.code.mbpp
+        path = config.eval.mbpp or config.section(CodeConfig).mbpp
         return load_mbpp(_path(path, "eval.mbpp"), "validation")[:limit]
     raise InputError(f"suite {suite!r} is no code suite")
 
@@ -161,3 +165,39 @@ def _path(path: Path | None, key: str) -> Path:
             "code.jsonl, your own tasks"
         )
     return path
+
+
+class CodeSource(Source):
+    """Tasks from families and files, drawn by their running solve rate (envs.code.sources)."""
+
+    def __init__(self, tasks: TaskSource) -> None:
+        self._tasks = tasks
+
+    @override
+    def next_tasks(self, n: int) -> list[Task]:
+        return self._tasks.next_tasks(n)
+
+    @override
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Move the solve rate of the task's family."""
+        self._tasks.advance(task.id, [float(r.verdict == "pass") for r in results], version)
+
+    @override
+    def skip(self, task_id: str) -> None:
+        self._tasks.skip(task_id)
+
+    @override
+    def metrics(self) -> dict[str, float]:
+        return self._tasks.metrics()
+
+    @override
+    def state(self) -> dict[str, Any]:
+        return self._tasks.state()
+
+    @override
+    def restore(self, state: dict[str, Any]) -> None:
+        self._tasks.restore(state)
+
+    def propose(self, tasks: Sequence[CodeTask]) -> None:
+        """Keep proposed tasks, to be asked again by their solve rate."""
+        self._tasks.propose(tasks)

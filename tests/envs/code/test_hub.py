@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from envs.code.datasets import check_trainable, load_mbpp, load_mbpp_evaluation
-from envs.code.hub import absolute, is_hub_id, rows_of
+from envs.code.hub import rows_of
 from envs.errors import InputError
+from envs.places import absolute_source as absolute
+from envs.places import is_hub_id
 
 datasets = pytest.importorskip("datasets")
 

@@ -225,11 +225,11 @@ def test_a_broken_row_is_named_by_line(here: Path, row: dict[str, Any], message:
 def test_unknown_names_are_refused(here: Path) -> None:
     write_rows(here / "in.jsonl", OWN)
     asked = ("score", "--domain", "go", "--input", "in.jsonl", "--output", "o.jsonl")
-    assert "give chess or code" in fault(*asked)
+    assert "there are chess, code" in fault(*asked)
     assert "--set nothing" in fault("tasks", "check", "--set", "nothing")
     assert "give families/NAME/LEVEL/SEED" in fault("tasks", "show", "families/x")
     assert "suite 'nowhere' is unknown" in fault("eval", "x", "--suite", "nowhere")
-    unfit = ("validate", "smoke", "proposer.enabled=true")
+    unfit = ("validate", "smoke", "domain=code", "proposer.enabled=true")
     assert "give proposals a share" in fault(*unfit)
 
 

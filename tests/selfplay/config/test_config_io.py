@@ -44,7 +44,11 @@ FAULTS = [
         "{file}: learner.advantage=target needs listed actions",
     ),
     ("", ["learner.target_prior=1"], "override 'learner.target_prior=1': learner.target_prior=1"),
-    ("proposer: {enabled: true}\n", [], "{file}: proposer.enabled=true and code.sources.prop"),
+    (
+        "proposer: {enabled: true}\ndomain: code\n",
+        [],
+        "{file}: proposer.enabled=true and code.sources.prop",
+    ),
     ("micro_batch_size: 3\n", [], "{file}: micro_batch_size=3 must be a multiple of group_size=8"),
     ("", ["chess.style=x"], "override 'chess.style=x': 'chess.style' is 'x', expected 'fen_legal'"),
     ("a: !!python/object/apply:os.system [ls]\n", [], "{file}:1: not valid YAML"),

@@ -30,8 +30,8 @@ def test_nothing_plays_unless_asked() -> None:
         (["promotion.alpha=0.5"], "promotion.alpha"),
         (["promotion.max_pairs=3"], "promotion.max_pairs"),
         (["promotion.on_worse=restart"], "'keep' or 'rollback'"),
-        (["domain=code", "promotion.match=true"], "promotion.match=true needs chess games"),
-        (["domain=code", "league.opponents=latest"], "league.opponents=latest needs chess games"),
+        (["domain=code", "promotion.match=true"], "promotion.match=true needs games"),
+        (["domain=code", "league.opponents=latest"], "league.opponents=latest needs games"),
         (["league.opponents=latest", "league.versions=false"], "set versions=true"),
         (["league.opponents=uniform", "league.versions=false"], "no opponent"),
         (

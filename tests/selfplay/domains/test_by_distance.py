@@ -8,9 +8,11 @@ import pytest
 
 from envs.code.families import HELDOUT, TRAIN
 from envs.code.families.distance import BANDS, band
+from selfplay.config.run import RunConfig
 from selfplay.display.numbers import distance_lines, suite_lines
 from selfplay.domains.code.by_distance import band_of, gains, rates
 from selfplay.domains.code.evaluation import suite_numbers
+from selfplay.domains.made import Domains
 from selfplay.report.summary import compare_evals
 
 
@@ -54,7 +56,7 @@ def test_evaluation_summary_and_lines_have_it() -> None:
         name: {"suites": {"code/families": numbers(solved)}}
         for name, solved in (("base", set()), ("final", {"one token"}))
     }
-    suite = compare_evals(made)["code/families"]
+    suite = compare_evals(made, Domains(RunConfig()))["code/families"]
     assert suite["by_distance"]["one token"]["difference"]["value"] == 1.0
     lines = suite_lines(suite)
     [close] = [line for line in lines if line.startswith("one token")]
@@ -67,7 +69,7 @@ def test_evaluation_summary_and_lines_have_it() -> None:
 
 def numbers(solved: set[str]) -> dict[str, Any]:
     mine = [{**r, "samples": []} for r in rows(solved)]
-    return suite_numbers(mine, 0, [1])
+    return {**suite_numbers(mine, 0, [1]), "rows": mine}
 
 
 @pytest.mark.parametrize("formula", [1, 2])

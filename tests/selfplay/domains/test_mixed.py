@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from envs import Task
 from envs.errors import InputError
+from rewards import RewardResult
+from selfplay.domains.base import Source
 from selfplay.domains.mixed import RunSource
 
 
-class Counting:
-    """A source of numbered tasks that remembers what it was told."""
+class Counting(Source):
+    """A source of numbered tasks that remembers its answers."""
 
     def __init__(self, name: str, most: int = 10**6) -> None:
         self.name, self.most = name, most
@@ -23,8 +26,8 @@ class Counting:
         self.next += n
         return [Task.make(self.name, {"n": i}) for i in range(self.next - n, self.next)]
 
-    def advance(self, task_id: str, *answer: Any) -> None:
-        self.told.append((task_id, answer))
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        self.told.append((task.id, list(results), version))
 
     def skip(self, task_id: str) -> None:
         self.told.append((task_id, "skipped"))
@@ -57,9 +60,10 @@ def test_shares_hold_exactly_over_steps() -> None:
 def test_answers_go_to_the_owner() -> None:
     source, parts = mix({"chess": 1.0, "code": 1.0})
     first, second = source.next_tasks(2)
-    source.advance(first.id, ["e2e4"], 3)
+    results = [RewardResult(1.0, "pass")]
+    source.answered(first, results, 3)
     source.skip(second.id)
-    assert parts["chess"].told == [(first.id, (["e2e4"], 3))]
+    assert parts["chess"].told == [(first.id, results, 3)]
     assert parts["code"].told == [(second.id, "skipped")]
     with pytest.raises(KeyError):
         source.skip(second.id)

@@ -12,7 +12,8 @@ from envs.code.proposer import DOMAIN
 from envs.code.sources import TaskSource
 from rewards import RewardResult
 from selfplay.domains.base import has_infra_error
-from selfplay.domains.code.proposer import ProposingSource, figures, proposed, settle
+from selfplay.domains.code.proposer import ProposingSource, metrics, proposed, settle
+from selfplay.domains.code.tasks import CodeSource
 from selfplay.records import Group
 from tests.selfplay.batches import random_group
 
@@ -26,7 +27,7 @@ def group(task: Task, results: list[RewardResult]) -> Group:
 
 def source(share: float) -> ProposingSource:
     tasks = TaskSource({"families": 0.9, "proposals": 0.1}, seed=0, levels=[1])
-    return ProposingSource(tasks, share, seed=0)
+    return ProposingSource(CodeSource(tasks), share, seed=0)
 
 
 def test_requests_keep_their_share_over_steps() -> None:
@@ -37,14 +38,14 @@ def test_requests_keep_their_share_over_steps() -> None:
         counts.append(sum(task.domain == DOMAIN for task in tasks))
         assert len({task.id for task in tasks}) == 4
         for task in tasks:
-            made.advance(task.id, [0.0, 1.0], 1)
+            made.answered(task, [RewardResult(0.0, "fail"), RewardResult(1.0, "pass")], 1)
     assert sum(counts) == 12 and max(counts) == 2
 
 
 def test_a_restored_source_asks_the_same() -> None:
     made, again = source(0.5), source(0.5)
     for task in made.next_tasks(3):
-        made.advance(task.id, [1.0], 1)
+        made.answered(task, [RewardResult(1.0, "pass")], 1)
     again.restore(made.state())
     assert [t.id for t in made.next_tasks(4)] == [t.id for t in again.next_tasks(4)]
 
@@ -74,7 +75,7 @@ def test_a_proposer_earns_what_solvers_miss() -> None:
     settle([request], [solved, never])
     values = [r.result.value for r in request.rollouts if r.result]
     assert values == pytest.approx([0.75, 0.0, 0.75, 0.0])
-    told = figures([request])
+    told = metrics([request])
     assert told["proposer/sound"] == 0.75
     assert told["proposer/solve_rate"] == pytest.approx((0.25 + 0.0 + 0.25) / 3)
 

@@ -7,8 +7,21 @@ from typing import Any
 
 import pytest
 
-from selfplay.gate.decide import GamesChange, decide, utility
+from selfplay.domains import rows
+from selfplay.domains.chess import evaluation as chess_eval
+from selfplay.gate import decide as gate
+from selfplay.gate.decide import Decision, GamesChange
 from selfplay.stats.intervals import sign_flip_p
+
+
+def utility(row: dict[str, Any]) -> float | None:
+    """What the domains say: chess's rows are told by what they hold."""
+    of_chess = "solved" in row or "random_regret" in row
+    return chess_eval.utility(row) if of_chess else rows.passed(row)
+
+
+def decide(*args: Any, **options: Any) -> Decision:
+    return gate.decide(*args, utility=lambda _, row: utility(dict(row)), **options)
 
 
 def code_suite(passes: list[bool]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from envs import Task
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domain
+from selfplay.domains.made import make_domain
 from selfplay.domains.mixed import open_sources
 from selfplay.loop.collect import SPARE_ROUNDS, Collector
 from selfplay.models.load import load_tokenizer

@@ -13,13 +13,13 @@ from rewards import RewardResult
 from selfplay.config.reading import parse_config
 from selfplay.domains.chess.evaluation import (
     _puzzle_move,
-    answer_row,
     evaluation_row,
     rule_answers,
     suite_numbers,
 )
-from selfplay.domains.suites import TEST_SUITES, check_suites, suite_names
 from selfplay.loop.evaluate import suites_of
+from selfplay.registry import check_suites, suite_names
+from selfplay.registry import test_suites as tests_of
 
 # Two rook moves mate: the back rank is open for either.
 FEN = "6k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"
@@ -45,7 +45,7 @@ def test_figures_from_rows_by_hand() -> None:
         evaluation_row(task, ["?"], [result("unparsable")]),
         evaluation_row(task, ["d4"], [result("infra_error")]),
     ]
-    numbers = suite_numbers(rows)
+    numbers = suite_numbers([row.as_json() for row in rows])
     assert numbers["infra_errors"] == 1
     policy, mover = numbers["policy"], numbers["random_mover"]
     assert policy["legal_rate"]["value"] == 0.5 and policy["legal_rate"]["n"] == 4
@@ -63,10 +63,10 @@ def test_rules_move_beside_the_policy_and_are_scored_as_it_is() -> None:
     scored = [result("fail", legal=1, regret=r, best=b) for r, b in ((0.5, 0), (0.2, 0), (0.2, 0))]
     row = evaluation_row(
         mate, ["h3", *rule_answers(mate)], [*scored, result("pass", regret=0, best=1)]
-    )
+    ).as_json()
     assert [row["rules"][name]["regret"] for name in RULES] == [0.2, 0.2, 0]
     assert suite_numbers([row])["rules"]["mate_or_material"]["best_move_rate"]["value"] == 1
-    old = answer_row(mate, ["h3"], scored)
+    old = evaluation_row(mate, ["h3"], scored[:1]).as_json()
     assert "rules" not in old and "rules" not in suite_numbers([old])
 
 
@@ -76,7 +76,7 @@ def test_unknown_suite_is_named_with_those_that_are() -> None:
         check_suites(["chess/game"])
 
 
-@pytest.mark.parametrize("suite", TEST_SUITES)
+@pytest.mark.parametrize("suite", tests_of())
 def test_a_test_set_is_opened_by_eval_test_alone(suite: str) -> None:
     assert suite not in suite_names() and suite in suite_names(test=True)
     with pytest.raises(InputError, match="eval --test"):

@@ -21,9 +21,11 @@ from envs.chess.games import GamePool
 from envs.chess.openings import random_opening
 from envs.chess.position import board_of, make_task
 from envs.chess.sources import TaskSource
+from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
+from selfplay.domains.chess.domain import ChessSource
 from selfplay.domains.mixed import RunSource
 from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
@@ -56,7 +58,7 @@ def source_of() -> RunSource:
     )
     shares = {"selfplay": 1.0, "epd": 1.0}
     made = TaskSource(shares, files={"epd": positions()}, seed=5, pool=pool)
-    return RunSource({"chess": made}, {"chess": 1.0})
+    return RunSource({"chess": ChessSource(made)}, {"chess": 1.0})
 
 
 class Dealer:
@@ -73,7 +75,8 @@ class Dealer:
             for rollout in made.rollouts:
                 rollout.task_id = task.id
             groups.append(Group(task, made.rollouts))
-            self._source.advance(task.id, [random.Random(task.id).choice(moves)], 0)
+            move = random.Random(task.id).choice(moves)
+            self._source.answered(task, [RewardResult(1.0, "pass", {}, {"action": move})], 0)
         return Batch(step, step - 1, groups, seconds={"sample": 1.0, "score": 1.0}), groups
 
 
@@ -143,13 +146,22 @@ class _Told:
     name = "chess"
 
     @classmethod
-    def all(cls) -> dict[str, Any]:
-        return {"chess": cls()}
+    def all(cls) -> Any:
+        return cls()
 
-    def told(self, task: Task) -> str:
+    def items(self) -> Any:
+        return {"chess": self}.items()
+
+    def __len__(self) -> int:
+        return 1
+
+    def of(self, task: Task) -> Any:
+        return self
+
+    def message(self, task: Task) -> str:
         return task.id
 
-    def figures(self, groups: Any, source: Any) -> dict[str, float | None]:
+    def metrics(self, groups: Any, source: Any) -> dict[str, float | None]:
         return {}
 
 

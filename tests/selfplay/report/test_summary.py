@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from selfplay.config.run import RunConfig
-from selfplay.report.summary import build_summary, paired_tests
+from selfplay.domains.chess.evaluation import paired as paired_tests
+from selfplay.report.summary import build_summary
 from selfplay.rundir.folder import RunDir
 from selfplay.stats.intervals import mcnemar
 from tests.selfplay.made_up import evaluation, filled_run, metrics_row, row

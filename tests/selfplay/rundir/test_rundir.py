@@ -14,6 +14,7 @@ import pytest
 
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
+from selfplay.records import FinishedGame
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain, write_atomic, write_text
 from tests.selfplay.made_up import evaluation, filled_run, group, metrics_row, row
@@ -123,7 +124,7 @@ def test_a_damaged_middle_line_is_an_error_with_its_number(run: RunDir) -> None:
 
 
 def test_a_resume_sets_later_steps_aside_twice_without_loss(run: RunDir) -> None:
-    game = chess.pgn.Game()
+    game = FinishedGame(str(chess.pgn.Game()), {})
     for _ in range(2):
         for step in (1, 2, 3):
             if step not in run.rollouts.files():

@@ -20,7 +20,7 @@ from envs.chess.position import board_of, make_task
 from rewards import RewardResult
 from rewards.result import ScoreRequest
 from selfplay.config.run import RunConfig
-from selfplay.domains import make_domain
+from selfplay.domains.made import make_domain
 from selfplay.scorer.pool import ScorerPool
 
 pytestmark = pytest.mark.usefixtures("local_ray")

@@ -1,0 +1,283 @@
+"""What a domain says of itself, and where domains are found: entry points of "selfplay.domains".
+
+A package outside this repository adds a domain by one entry point, whose object is a DomainSpec:
+
+    [project.entry-points."selfplay.domains"]
+    countdown = "countdown:SPEC"
+
+chess and code are found in the same way. Nothing here imports torch, Ray, the configuration or a
+domain; a spec should be as cheap to import.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from envs.errors import InputError
+
+if TYPE_CHECKING:
+    from selfplay.config.run import RunConfig
+    from selfplay.domains.base import Domain
+
+GROUP = "selfplay.domains"
+"""The group of entry points."""
+DEFAULT = "chess"
+"""The domain of a configuration that names none."""
+ALIASES: Mapping[str, tuple[str, ...]] = {"both": ("chess", "code")}
+"""Names that stand for several domains; configurations of older runs have them."""
+
+MEASURED = "what the run was measured with at its beginning must measure its end"
+TASKS = "the saved state of the tasks fits no other"
+STATE = "the saved state fits no other"
+"""Reasons why a resumed run keeps a key."""
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    KEPT: ClassVar[Mapping[str, str]] = {}
+    """Keys that a resumed run keeps, each with the reason; all others may change in a resume."""
+    BEFORE: ClassVar[Mapping[str, Any]] = {}
+    """What runs did before there was a key for it, where its default does otherwise."""
+    NEUTRAL: ClassVar[frozenset[str]] = frozenset()
+    """Keys that no stored result depends on: paths, deadlines, caches. `selfplay verify` recomputes
+    what was made before a resume changed one of them; of other keys it does not."""
+
+    def absolute(self) -> Self:
+        """Return the same with every file named from the root: actors have folders of their own."""
+        return self
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse what does not fit the rest of the configuration.
+
+        Raises:
+            ValueError: the message names the keys as `section.key=value` and the mend.
+        """
+
+    def fixed(self, run: RunConfig) -> Self:
+        """Return the same with all that a new run settles for good when it begins."""
+        return self
+
+    def harmless(self, tools: VerifyTools) -> Self:
+        """Return the same without what a hostile run folder could use against who verifies it."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyTools:
+    """What `selfplay verify` brings itself instead of believing a run folder.
+
+    `engine` is the one given on the command line, if any; `scratch` a new, empty folder.
+    """
+
+    engine: Path | None
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of a suite. Console, report, leaderboard and gate draw from this.
+
+    Attributes:
+        key: name in the evaluation's figures and, of a domain that does not write `numbers` itself,
+            of the column in its rows that is averaged.
+        title: what people read.
+        bounds: the least and greatest value there can be; None: unbounded.
+        unit: after the number; "%" shows a fraction of 1 as a percentage.
+        higher_is_better: False for losses.
+        on_console: shown while a run lasts (the training metric of that name).
+        ranks: the leaderboard orders by it.
+        cluster: the word for what its intervals count where items are solved or failed together.
+    """
+
+    key: str
+    title: str
+    bounds: tuple[float, float] | None = (0.0, 1.0)
+    unit: str = "%"
+    higher_is_better: bool = True
+    on_console: bool = False
+    ranks: bool = False
+    cluster: str | None = None
+
+
+PASS_RATE = Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True)
+"""What every domain has that says no more of its measures: the share of answers that pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSpec:
+    """The object that an entry point names: all that is known of a domain before it is made.
+
+    Attributes:
+        name: prefix of its tasks' `domain` and of its suites.
+        sections: top-level keys of the configuration that belong to it.
+        make: makes the domain under a configuration; heavy imports happen in it.
+        suites: its held-out suites; the first is the default of `eval.suites`.
+        test_suites: suites that nothing may be chosen on, opened by `selfplay eval --test` alone.
+        alone: the default suites of a run of this domain alone; (): the first of `suites`.
+        extra_suites: suites that a configuration asks for by a key of its own.
+        measures: its figures, the most important first.
+        baselines: who stands beside the policy in its figures (key -> title).
+        lists_actions: its tasks have actions that can be listed (sampler.explore=all_legal).
+        games: its answers are moves of games; league and `promotion.match` need it.
+        scorer: the word for what scores its answers, in `selfplay doctor`.
+    """
+
+    name: str
+    sections: Mapping[str, type[Section]]
+    make: Callable[[RunConfig], Domain]
+    suites: tuple[str, ...]
+    test_suites: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    extra_suites: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = (PASS_RATE,)
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    lists_actions: bool = False
+    games: bool = False
+    scorer: str = "scorer"
+
+    def __post_init__(self) -> None:
+        """Refuse what could never work. Raises ValueError."""
+        if not self.name.isidentifier() or self.name in ALIASES:
+            raise ValueError(f"name {self.name!r} will not do: give a plain word of its own")
+        if not self.suites:
+            raise ValueError("suites is empty: a domain needs one held-out suite at least")
+        for suite in (*self.suites, *self.test_suites, *self.extra_suites):
+            if domain_of_suite(suite) != self.name or "/" not in suite:
+                raise ValueError(f"suite {suite!r} must be named {self.name}/SOMETHING")
+
+
+def domain_of_suite(suite: str) -> str:
+    """Return the name of the domain that a suite belongs to: what stands before the slash."""
+    return suite.partition("/")[0]
+
+
+@cache
+def _found() -> tuple[dict[str, DomainSpec], dict[str, str]]:
+    """Return the specs by name, and for those that cannot be had why (by the entry's name)."""
+    specs: dict[str, DomainSpec] = {}
+    broken: dict[str, str] = {}
+    for entry in sorted(set(entry_points(group=GROUP)), key=lambda e: (e.name, e.value)):
+        try:
+            spec = _loaded(entry)
+            _refuse_clash(spec, specs)
+        except Exception as error:  # a broken package must not stop those who do not use it
+            lines = str(error).strip().splitlines()
+            broken[entry.name] = f"{entry.value}: {type(error).__name__}: {(lines or [''])[0]}"
+        else:
+            specs[spec.name] = spec
+    return specs, broken
+
+
+def _loaded(entry: EntryPoint) -> DomainSpec:
+    spec = entry.load()
+    if not isinstance(spec, DomainSpec):
+        raise TypeError(f"is a {type(spec).__name__}, not a DomainSpec")
+    if spec.name != entry.name:
+        raise ValueError(f"the entry point is called {entry.name!r}, its spec {spec.name!r}")
+    return spec
+
+
+def _refuse_clash(spec: DomainSpec, others: Mapping[str, DomainSpec]) -> None:
+    if spec.name in others:
+        raise ValueError(f"another package has a domain {spec.name!r} already")
+    for other in others.values():
+        both = sorted({*spec.sections} & {*other.sections})
+        if both:
+            raise ValueError(f"the section {both[0]!r} is that of the domain {other.name!r}")
+
+
+def specs() -> Mapping[str, DomainSpec]:
+    """Return every domain that is installed and sound, by name."""
+    return _found()[0]
+
+
+def broken() -> Mapping[str, str]:
+    """Return the domains that are installed and cannot be used, by name, each with the reason."""
+    return _found()[1]
+
+
+def spec_of(name: str) -> DomainSpec:
+    """Return a domain's spec.
+
+    Raises:
+        InputError: there is none of that name; the message lists those that there are.
+    """
+    fault = fault_of(name)
+    if fault is not None:
+        raise InputError(fault)
+    return specs()[name]
+
+
+def fault_of(name: str) -> str | None:
+    """Return in one line why there is no domain of that name; None where there is one."""
+    found, faulty = _found()
+    if name in found:
+        return None
+    if name in faulty:
+        return f"the domain {name!r} is installed but cannot be used: {faulty[name]}"
+    near = difflib.get_close_matches(name, found, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"no domain is called {name!r}; {hint}there are {', '.join(found) or 'none'}"
+
+
+def owner_of(section: str) -> str | None:
+    """Return the name of the domain that a section of the configuration belongs to, if any."""
+    return next((name for name, spec in specs().items() if section in spec.sections), None)
+
+
+def section_kinds() -> dict[str, type[Section]]:
+    """Return the sections of all domains: top-level key of the configuration -> its model."""
+    return {key: kind for spec in specs().values() for key, kind in spec.sections.items()}
+
+
+def suite_names(*, test: bool = False) -> tuple[str, ...]:
+    """Return the suites that `eval.suites` and `--suite` take; with `test` the test sets too."""
+    named = (suite for spec in specs().values() for suite in spec.suites)
+    return (*named, *test_suites()) if test else tuple(named)
+
+
+def test_suites(domains: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Return the test sets of some domains, by default of all.
+
+    Nothing may be chosen on them: no configuration names one, no run trains on one or is measured
+    on one on its way; `selfplay eval --test` alone opens them.
+    """
+    wanted = specs() if domains is None else domains
+    return tuple(suite for name in wanted for suite in spec_of(name).test_suites)
+
+
+def check_suites(names: Sequence[str], *, test: bool = False) -> list[str]:
+    """Return `names` if every one is a suite that there is.
+
+    Raises:
+        InputError: one is not, the message lists those that are; or one is a test set and `test`,
+            which only `selfplay eval --test` gives, is false.
+    """
+    known, tests = suite_names(test=test), test_suites()
+    for name in names:
+        if name in tests and not test:
+            raise InputError(
+                f"suite {name!r} is a test set, opened by `selfplay eval --test` alone; measure "
+                f"settings on {', '.join(known)}"
+            )
+        if name not in known:
+            raise InputError(f"suite {name!r} is unknown; there are {', '.join(known)}")
+    return list(names)
+
+
+def measure_of(suite: str, key: str) -> Measure | None:
+    """Return the measure behind a figure of a suite; None where its domain names none."""
+    spec = specs().get(domain_of_suite(suite))
+    measures = spec.measures if spec is not None else ()
+    return next((measure for measure in measures if measure.key == key), None)
