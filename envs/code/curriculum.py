@@ -126,16 +126,16 @@ class Curriculum:
         arms = list(self._arms.values())
         tried = [arm for arm in arms if arm.tried > 0 and not arm.retired]
         rates = [arm.solved / arm.tried for arm in tried]
-        figures = {
+        metrics = {
             "arms": float(len(arms)),
             "retired": float(sum(arm.retired for arm in arms)),
             "untried": float(sum(arm.tried == 0 and not arm.retired for arm in arms)),
         }
         for name, low, high in _BUCKETS:
-            figures[name] = float(sum(low <= rate < high for rate in rates))
+            metrics[name] = float(sum(low <= rate < high for rate in rates))
         for group, rate in sorted(groups.items()):
-            figures[f"rate/{group}"] = rate
-        return figures
+            metrics[f"rate/{group}"] = rate
+        return metrics
 
     def state(self) -> dict[str, Any]:
         """Return everything as JSON; `restore` goes on from it exactly."""

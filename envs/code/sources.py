@@ -135,11 +135,11 @@ class TaskSource:
             shelf.drop(key)
 
     def metrics(self) -> dict[str, float]:
-        """Return the curriculum's figures of every source, as "source/name"."""
+        """Return the curriculum's metrics of every source, as "source/name"."""
         return {
-            f"{name}/{figure}": value
+            f"{name}/{metric}": value
             for name, shelf in self._shelves.items()
-            for figure, value in shelf.curriculum.metrics().items()
+            for metric, value in shelf.curriculum.metrics().items()
         }
 
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Curves over training samples: ratings, held-out figures and training metrics of every run."""
+"""Curves over training samples: ratings, held-out estimates and training metrics of every run."""
 
 from __future__ import annotations
 

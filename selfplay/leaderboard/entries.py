@@ -1,4 +1,4 @@
-"""The leaderboard's lines: a version of a run, an anchor or any other player, with all its figures.
+"""The leaderboard's lines: a version of a run, an anchor or any other player, with all its numbers.
 
 What is unknown is None everywhere and stays empty in every output.
 """
@@ -113,7 +113,7 @@ def run_entries(run: Run, players: Iterable[str]) -> list[Entry]:
 def measured_beside(runs: Sequence[Run]) -> list[Entry]:
     """Return who was measured on the runs' suites without training: anchors and other prompts.
 
-    Anchors do the same in every run; of several figures for a suite those over most items stand.
+    Anchors do the same in every run; of several estimates for a suite those over most items stand.
     """
     found: dict[str, Entry] = {}
     for run in runs:

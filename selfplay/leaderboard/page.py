@@ -21,7 +21,7 @@ from selfplay.report.boards import pieces_svg
 from selfplay.rundir.writes import plain
 
 SCRIPTS = (
-    *("dom.js", "figures.js", "standings.js", "details.js", "table.js", "charts.js"),
+    *("dom.js", "numbers.js", "standings.js", "details.js", "table.js", "charts.js"),
     *("matrix.js", "board.js", "curve.js", "viewer.js", "evidence.js", "main.js"),
 )
 """In the order in which they follow each other inside one function."""
@@ -54,7 +54,7 @@ def render(board: Leaderboard) -> str:
         f"<title>{title}</title><style>{style}</style></head>\n"
         f'<body><a class="skip" href="#standings">Skip to the standings</a>{pieces_svg()}'
         f'<main id="page"><h1>{title}</h1><noscript><p>This page needs its own scripts; the same '
-        "figures stand in leaderboard.md and leaderboard.csv beside it.</p></noscript></main>\n"
+        "numbers stand in leaderboard.md and leaderboard.csv beside it.</p></noscript></main>\n"
         f'<script type="application/json" id="data">{embedded(data)}</script>\n'
         f"<script>{script}</script></body></html>\n"
     )

@@ -40,7 +40,7 @@ Suites = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One evaluation's figures: suite -> metric -> interval, and the puzzle rating if there is.
+    """One evaluation's estimates: suite -> metric -> interval, and the puzzle rating if there is.
 
     `others` are those measured on the same items, by the name that they have in a league: the
     random mover, the rules, the model under other prompts (`@base,style=fen_legal`). `passes` has
@@ -216,26 +216,26 @@ def _evaluation(name: str, record: Mapping[str, Any]) -> Evaluation:
     passes: dict[str, Passes] = {}
     puzzle = None
     for suite, numbers in section(record, "suites").items():
-        suites[str(suite)] = _figures(section(numbers, "policy"))
+        suites[str(suite)] = _estimates(section(numbers, "policy"))
         puzzle = puzzle or _puzzle(section(numbers).get("rows"))
-        for other, figures in _measured_beside(numbers):
-            others.setdefault(other, {})[str(suite)] = _figures(figures)
+        for other, measured in _measured_beside(numbers):
+            others.setdefault(other, {})[str(suite)] = _estimates(measured)
         if RANKED_BY in suites[str(suite)] and numbers.get("rows"):
             passes[str(suite)] = passes_of(numbers["rows"])
     return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, passes, others)
 
 
-def _figures(metrics: Mapping[str, Any]) -> Suites:
+def _estimates(metrics: Mapping[str, Any]) -> Suites:
     found = {key: interval(value) for key, value in metrics.items()}
     return {key: value for key, value in found.items() if value is not None}
 
 
 def _measured_beside(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield name and figures of whoever else was measured on a suite's items."""
+    """Yield the name and metrics of whoever else was measured on a suite's items."""
     if "random_mover" in numbers:
         yield "random", section(numbers, "random_mover")
-    for rule, figures in section(numbers, "rules").items():
-        yield f"rule:{rule}", section(figures)
+    for rule, measured in section(numbers, "rules").items():
+        yield f"rule:{rule}", section(measured)
     for form in numbers.get("prompts", []):
         options = {key: form[key] for key in ("shots", "style") if form[key]}
         words = ",".join(f"{key}={value}" for key, value in options.items())

@@ -41,7 +41,7 @@ def passes_of(rows: Sequence[Mapping[str, Any]]) -> Passes:
 
 
 def suite_ranks(
-    figures: Sequence[Mapping[str, Any]], passes: Sequence[Passes | None]
+    estimates: Sequence[Mapping[str, Any]], passes: Sequence[Passes | None]
 ) -> list[int | None]:
     """Return the rank of each entry by its pass rate; see selfplay/ratings/ranks.py.
 
@@ -49,11 +49,11 @@ def suite_ranks(
     the interval alone is known, as independent.
 
     Args:
-        figures: the published intervals of the pass rates.
+        estimates: the published intervals of the pass rates.
         passes: what was passed, where rows are stored.
     """
-    values = np.array([float(found["value"]) for found in figures])
-    counts = [found.get("clusters") or found.get("n") or 0 for found in figures]
+    values = np.array([float(found["value"]) for found in estimates])
+    counts = [found.get("clusters") or found.get("n") or 0 for found in estimates]
     observations = np.array(
         [
             count if known is None else len(known.tasks)
@@ -65,12 +65,12 @@ def suite_ranks(
     shrunk = (values * observations + 1) / (observations + 2)
     least = shrunk * (1 - shrunk) / np.maximum(observations, 1)
     bounded = np.zeros(len(values), dtype=np.bool_)
-    spread = _spread(figures, passes)
+    spread = _spread(estimates, passes)
     return ranks(Estimates(values, spread, observations, least, bounded, bounded))
 
 
 def _spread(
-    figures: Sequence[Mapping[str, Any]], passes: Sequence[Passes | None]
+    estimates: Sequence[Mapping[str, Any]], passes: Sequence[Passes | None]
 ) -> NDArray[np.float64]:
     """Return a column per entry whose products sum to covariances; a row per cluster of a task set.
 
@@ -81,8 +81,8 @@ def _spread(
         names = [("", str(number))] if known is None else [(known.items, of) for of in known.tasks]
         for name in names:
             rows.setdefault(name, len(rows))
-    spread = np.zeros((len(rows), len(figures)))
-    for number, (found, known) in enumerate(zip(figures, passes, strict=True)):
+    spread = np.zeros((len(rows), len(estimates)))
+    for number, (found, known) in enumerate(zip(estimates, passes, strict=True)):
         if known is None:
             spread[rows["", str(number)], number] = (found["high"] - found["low"]) / (2 * Z95)
             continue

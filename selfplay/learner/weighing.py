@@ -1,7 +1,8 @@
 """What a row, a token and a micro-batch weigh in the loss.
 
-A row by the policy's own probability (`with_prior`), a token by how far the policy has moved from
-the one that drew it (`corrected`), a micro-batch by its share of the whole batch (`shares_of`).
+A row by its prior, the policy's own probability of it (`with_prior`), a token by how far the policy
+has moved from the one that drew it (`corrected`), a micro-batch by its share of the whole batch
+(`shares_of`).
 
 Sampler and learner on one version differ by rounding alone, and the advantages are multiplied by
 the truncated ratio (TIS). On an older version the ratio is the policy's own movement: it goes into
@@ -28,7 +29,8 @@ def with_prior(
 ) -> torch.Tensor:
     """Return advantages * p^exponent, scaled so that every group keeps its sum.
 
-    With the advantages of `target`, softmax(reward / temperature), and an exponent of 1 that is
+    p is the prior: the policy's own probability of the whole completion. With the advantages of
+        `target`, softmax(reward / temperature), and an exponent of 1 that is
     q ~ p exp(reward / temperature): the improvement step of MPO (1806.06920) with the policy as
     its prior, and the gradient that of the log of the policy's expected exp(reward / temperature).
     It strengthens what the policy already believes among the good actions instead of spreading it
@@ -38,7 +40,7 @@ def with_prior(
         advantages: (B,), 0 or more; whole groups of `group_size` rows follow each other.
         logps: (B,) log-probability (nats) of each row's whole completion.
         group_size: rows per group.
-        exponent: 0 is a uniform prior, 1 the policy.
+        exponent: 0 is a uniform prior, 1 the policy itself.
     """
     weighed = advantages.view(-1, group_size)
     # Rows without advantage are fillers: their log-probs say nothing.

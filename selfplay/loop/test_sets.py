@@ -1,6 +1,6 @@
 """`selfplay eval --test`: suites that nothing was chosen on, opened on purpose and on record.
 
-A figure on a test set says something new only as long as nobody chose by it. So each opening is
+A number on a test set says something new only as long as nobody chose by it. So each opening is
 written to `test_openings.jsonl` in the runs' folder before a single answer is asked for, and its
 result to `test/opening_NNNNNN.json` in the run's own folder.
 """

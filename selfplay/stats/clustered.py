@@ -1,4 +1,4 @@
-"""Intervals and tests for items that come in clusters: what all published figures are made with.
+"""Intervals and tests for items that come in clusters: what all published estimates are made with.
 
 Tasks of one built-in family differ in names and numbers and share their program, so that a policy
 solves them or fails them together; puzzles may come from one game. Such items are not independent,
@@ -34,7 +34,7 @@ from selfplay.stats.intervals import (
 )
 
 FORMULA = 2
-"""How figures are computed now: by clusters. 1, which older files do not name: item by item
+"""How estimates are computed now: by clusters. 1, which older files do not name: item by item
 (Wilson, McNemar, the percentile bootstrap, a gate without a margin)."""
 
 RARE = 10

@@ -1,6 +1,7 @@
 """Intervals and tests of independent observations. Pure: no I/O, no torch.
 
-Figures of evaluations are made by `selfplay.stats.clustered`, which knows what is not independent.
+Estimates of evaluations are made by `selfplay.stats.clustered`, which knows what is not
+independent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""evals/*.json: figures recomputed from the rows, rows from the suites and the real scorers."""
+"""evals/*.json: estimates recomputed from the rows, rows from the suites and the real scorers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from selfplay.verify.scoring import Results, legality
 FINAL = "final"
 _PROMPTS = ".prompts["
 ASKING = ("eval.samples=", "eval.k=")
-"""Changes to the configuration that decide what the figures of an opening are."""
+"""Changes to the configuration that decide what the numbers of an opening are."""
 VARYING = ("failed",)
 """Keys of a code row whose text may hold what differs from run to run (addresses, times)."""
 
@@ -87,7 +87,7 @@ def check_record(name: str, record: Mapping[str, Any], config: RunConfig) -> lis
     return named_differences(file_of(name), stored, due)
 
 
-def check_figures(
+def check_estimates(
     name: str, suite: str, numbers: Mapping[str, Any], config: RunConfig
 ) -> list[Difference]:
     """Recompute a suite's rates, means and intervals from its rows, by the formula they state."""

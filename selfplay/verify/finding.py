@@ -114,7 +114,7 @@ def named_differences(
     """Return every difference between two JSON values, each with its dotted place.
 
     Keys that one side lacks differ; numbers are equal within `close` (relative). This is how any
-    published record is compared: a summary, an evaluation's figures, a match's, a leaderboard's.
+    published record is compared: a summary, an evaluation's numbers, a match's, a leaderboard's.
 
     Args:
         file: the file of `stored`, for the message.

@@ -264,7 +264,7 @@ def check_ratings(file: str, stored: Mapping[str, Any], paths: Sequence[Path]) -
     due |= {"left_out": read.left_out}
     close = 1e-6
     if formula_of(stored) == 1:
-        # Ranks were taken from intervals, and long lists were fitted with more figures.
+        # Ranks were taken from intervals, and long lists were fitted to more digits.
         close = 1e-3 if len(due["players"]) > DENSE_PLAYERS else close
         due = {key: value for key, value in due.items() if key != "formula"}
         due, stored = _without_ranks(due), _without_ranks(stored)

@@ -126,8 +126,8 @@ class Verification:
         if metrics is not None:
             with self.findings.guard(steps.FILE):
                 whole = [g.group for g in groups]
-                figures = steps.recomputed_figures(step, whole, domains)
-                self.findings.add(steps.check_step(metrics, figures))
+                expected = steps.recomputed_metrics(step, whole, domains)
+                self.findings.add(steps.check_step(metrics, expected))
             self.findings.checked["steps"] += 1
         self.findings.checked["rollouts"] += sum(len(g.rows) for g in groups)
         for group in groups:
@@ -168,7 +168,7 @@ class Verification:
             self.findings.checked["rollouts scored again"] += 1
 
     def evaluations(self) -> None:
-        """Check every evaluation: its figures from its rows, its rows from suites and scorers."""
+        """Check every evaluation: its estimates from its rows, its rows from suites and scorers."""
         tasks: dict[tuple[str, str], list[Task]] = {}
         for name, record in self.run.evals.items():
             with self.findings.guard(evaluations.file_of(name)):
@@ -195,11 +195,11 @@ class Verification:
     def _parts(
         self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
     ) -> None:
-        """Check the figures of every suite of an evaluation, and its rows."""
+        """Check the estimates of every suite of an evaluation, and its rows."""
         file, config = evaluations.file_of(name), evaluations.config_of(record, self.run.config)
         for suite, numbers in evaluations.parts_of(record):
             with self.findings.guard(file):
-                self.findings.add(evaluations.check_figures(name, suite, numbers, config))
+                self.findings.add(evaluations.check_estimates(name, suite, numbers, config))
             if suite == PUZZLES:
                 note = f"{file}: {suite} stores no answers: they cannot be scored again"
                 self.findings.notes.append(note)

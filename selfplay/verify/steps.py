@@ -13,35 +13,35 @@ from selfplay.verify.finding import Difference, named_differences
 
 FILE = "metrics.jsonl"
 FLOAT32 = 1e-5
-"""Log-probs are stored with 24 bits: the figure made of them is this exact (relative)."""
+"""Log-probs are stored with 24 bits: the metric made of them is this exact (relative)."""
 _ROUNDED_S = 0.0005
 """Seconds in metrics.jsonl are rounded to milliseconds."""
 
 
 class _NoSource:
-    """Stands for the sources of the tasks, whose own figures cannot be recomputed."""
+    """Stands for the sources of the tasks, whose own metrics cannot be recomputed."""
 
     def of(self, name: str) -> _NoSource:
         """Return itself for every domain."""
         return self
 
     def metrics(self) -> dict[str, float]:
-        """Return no figures."""
+        """Return no metrics."""
         return {}
 
 
-def recomputed_figures(
+def recomputed_metrics(
     step: int, groups: Sequence[Group], domains: Mapping[str, Domain]
 ) -> dict[str, Any]:
-    """Return all figures of a step's row of metrics.jsonl that follow from its rollouts.
+    """Return all metrics of a step's row of metrics.jsonl that follow from its rollouts.
 
-    Not among them are the learner's figures, times, and those of the curriculum, which depend on
+    Not among them are the learner's metrics, times, and those of the curriculum, which depend on
     all earlier steps.
     """
-    figures: dict[str, Any] = dict(rollout_metrics(groups, domains, cast(RunSource, _NoSource())))
+    metrics: dict[str, Any] = dict(rollout_metrics(groups, domains, cast(RunSource, _NoSource())))
     drawn = [r for g in groups for r in g.rollouts if r.finish != FORCED]
     versions = {r.policy_version for g in groups for r in g.rollouts}
-    return figures | {
+    return metrics | {
         "step": step,
         "version": step,
         "staleness": step - 1 - min(versions) if versions else None,
@@ -50,11 +50,11 @@ def recomputed_figures(
     }
 
 
-def check_step(row: Mapping[str, Any], figures: Mapping[str, Any]) -> list[Difference]:
-    """Return where a row of metrics.jsonl is not what `recomputed_figures` says."""
-    place = f"step {figures['step']}"
+def check_step(row: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[Difference]:
+    """Return where a row of metrics.jsonl is not what `recomputed_metrics` says."""
+    place = f"step {metrics['step']}"
     found = []
-    for key, value in figures.items():
+    for key, value in metrics.items():
         close = FLOAT32 if key.endswith("sampler_entropy") else 1e-9
         where = f"{place}, {key}"
         found += named_differences(FILE, row.get(key), value, where, close=close)

@@ -13,7 +13,7 @@ from selfplay.domains.made import Domains
 from selfplay.gate.decide import decide
 from selfplay.rundir.writes import plain
 from selfplay.verify.decisions import check_champion, check_promotions, set_aside
-from selfplay.verify.evaluations import check_figures
+from selfplay.verify.evaluations import check_estimates
 from tests.selfplay.made_up import evaluation, row
 
 Evals = dict[str, dict[str, Any]]
@@ -117,6 +117,6 @@ def test_figures_are_recomputed_by_the_formula_that_they_state() -> None:
     for formula in (1, 2):
         numbers = plain({**suite_numbers(rows, 0, [1], formula), "rows": rows})
         assert ("formula" in numbers) == (formula == 2)
-        assert check_figures("final", "code/families", numbers, config) == []
+        assert check_estimates("final", "code/families", numbers, config) == []
         other = {**numbers, "formula": 3 - formula}
-        assert check_figures("final", "code/families", other, config)
+        assert check_estimates("final", "code/families", other, config)

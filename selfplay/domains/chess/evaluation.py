@@ -88,7 +88,7 @@ def suite_numbers(rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]
     """Return legal rate, best-move rate and regret with intervals.
 
     Rates are over all scored positions (an illegal answer is no best move); regret is over the
-    legal answers, in win probability. The random mover's figures are its expectations, position by
+    legal answers, in win probability. The random mover's numbers are its expectations, position by
     position, over all positions, and so are those of the rules (envs.chess.rules). Rows with an
     infrastructure error are left out and counted. `formula`: see selfplay/stats/clustered.py.
     """

@@ -1,4 +1,4 @@
-// Curves over training samples, one small chart per figure; the same run has the same colour in all.
+// Curves over training samples, one small chart per metric; the same run has the same colour in all.
 
 const CHART = { width: 360, height: 220, left: 46, right: 12, top: 12, bottom: 30 };
 const COLOURS = 8;

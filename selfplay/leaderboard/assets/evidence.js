@@ -10,7 +10,7 @@ function promotionsSection(data) {
   const table = el(
     'table',
     { class: 'promotions' },
-    el('caption', {}, 'Every decision, oldest first in each run; a run’s figures stand side by side.'),
+    el('caption', {}, 'Every decision, oldest first in each run; a run’s numbers stand side by side.'),
     el('thead', {}, el('tr', {}, head)),
     data.promotions.map((row) => el('tbody', {}, promotionRows(row))),
   );
