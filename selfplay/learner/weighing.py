@@ -30,7 +30,7 @@ def with_prior(
     """Return advantages * p^exponent, scaled so that every group keeps its sum.
 
     p is the prior: the policy's own probability of the whole completion. With the advantages of
-        `target`, softmax(reward / temperature), and an exponent of 1 that is
+    `target`, softmax(reward / temperature), and an exponent of 1 that is
     q ~ p exp(reward / temperature): the improvement step of MPO (1806.06920) with the policy as
     its prior, and the gradient that of the log of the policy's expected exp(reward / temperature).
     It strengthens what the policy already believes among the good actions instead of spreading it
