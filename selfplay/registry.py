@@ -53,6 +53,9 @@ class Section(BaseModel):
     """Keys that no stored result depends on: paths, deadlines, caches. `selfplay verify` recomputes
     what was made before a resume changed one of them; of other keys it does not."""
 
+    SETTLED: ClassVar[frozenset[str]] = frozenset()
+    """Keys that `fixed` fills in: a file that leaves them open does not differ from its run."""
+
     def absolute(self) -> Self:
         """Return the same with every file named from the root: actors have folders of their own."""
         return self

@@ -38,8 +38,10 @@ def resumed_config(
                 f"override '{key}={new}': a resumed run keeps its {key} ({old}): {reason}; start "
                 "another run with --name OTHER"
             )
+    own = {"name", "runs_dir"}
+    own |= {f"{part}.{key}" for part, kind in sections().items() for key in kind.SETTLED}
     for key, (kept, asked) in differing_keys(config, given).items():
-        if key not in ("name", "runs_dir", "code.secret"):
+        if key not in own:
             mend = f"pass {key}={asked}" if _why_kept(key, config) is None else "start another run"
             console.warn(f"the run keeps {key}={kept}; to change it, {mend}")
     return config

@@ -61,6 +61,8 @@ class CodeConfig(Section):
     (selfplay/domains/code/secret.py); a run's config.yaml has it. Give a recorded one to judge
     again what was judged with it."""
 
+    SETTLED: ClassVar[frozenset[str]] = frozenset(("secret",))
+
     @override
     def absolute(self) -> Self:
         jsonl = self.jsonl and self.jsonl.absolute()
