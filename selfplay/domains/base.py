@@ -22,8 +22,8 @@ from rewards import RewardResult
 from rewards.closing import Closes
 from selfplay.advantages import Advantage
 from selfplay.config.run import PromptForm, RunConfig
-from selfplay.domains import rows
 from selfplay.domains import scored as files
+from selfplay.domains.rows import Row, numbers_of, paired_of, passed
 from selfplay.records import FORCED, EvalRow, FinishedGame, Group
 from selfplay.registry import spec_of
 from selfplay.stats.clustered import FORMULA
@@ -35,8 +35,6 @@ Answers = Sequence[tuple[Task, Sequence[str]]]
 Score = Callable[[Answers], list[list[RewardResult]]]
 """Tasks with their answers in, the results of each task's answers out: the scorer pool's call."""
 Progress = Callable[[str], None]
-Row = Mapping[str, Any]
-"""An evaluation's row as it lies on disk: EvalRow.as_json."""
 
 
 class Ask(Protocol):
@@ -367,23 +365,23 @@ class Domain(ABC):
         """
         return task.id
 
-    def numbers(self, suite: str, rows_: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+    def numbers(self, suite: str, rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
         """Return a suite's figures: {"policy": {measure: interval}, "infra_errors": n, ...}.
 
         By default the share that passed and, for every other measure of the spec, the mean of the
         rows' column of that name. `formula`: see stats/clustered.py.
         """
-        return rows.numbers(rows_, spec_of(self.name).measures, formula)
+        return numbers_of(rows, spec_of(self.name).measures, formula)
 
     def compared(
         self, suite: str, base: Sequence[Row], final: Sequence[Row], formula: int = FORMULA
     ) -> dict[str, Any]:
         """Return what a summary says of two evaluations of a suite: {"paired": {...}, ...}."""
-        return {"paired": rows.paired(base, final, self.utility, formula)}
+        return {"paired": paired_of(base, final, self.utility, formula)}
 
     def utility(self, row: Row) -> float | None:
         """Return what an answer was worth in [0, 1], for the gate; None: it was never scored."""
-        return rows.passed(row)
+        return passed(row)
 
     def variants(self) -> list[tuple[PromptForm, Domain]]:
         """Return the domain under each of `eval.base_prompts`, where it has several prompts."""
@@ -422,11 +420,11 @@ class Domain(ABC):
 
         Raises InputError naming file:line for the first broken row, before any is scored.
         """
-        rows_ = files.read_rows(source, self.score_task)
+        rows = files.read_rows(source, self.score_task)
 
         def results() -> Iterator[dict[str, Any]]:
             with self.make_scorer(evaluating=False) as scorer:
-                for row, task in rows_:
+                for row, task in rows:
                     [result] = scorer.score(task, [files.answer_of(row)])
                     yield files.with_score(row, result)
 

@@ -38,6 +38,9 @@ class Domains(Mapping[str, Domain]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._config.domains)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._config.domains
+
     def __len__(self) -> int:
         return len(self._config.domains)
 

@@ -18,6 +18,7 @@ from selfplay.stats.clustered import (
 )
 
 Row = Mapping[str, Any]
+"""An evaluation's row as it lies on disk: EvalRow.as_json."""
 Utility = Callable[[Row], float | None]
 
 
@@ -32,7 +33,7 @@ def passed(row: Row) -> float | None:
     return None if verdict is None or verdict == "infra_error" else float(verdict == "pass")
 
 
-def numbers(
+def numbers_of(
     rows: Sequence[Row], measures: Sequence[Measure], formula: int = FORMULA
 ) -> dict[str, Any]:
     """Return the figures of a suite, with 95% intervals over clusters.
@@ -53,7 +54,7 @@ def numbers(
     return {"policy": policy, "infra_errors": len(rows) - len(sound), **stated(formula)}
 
 
-def paired(
+def paired_of(
     base: Sequence[Row], final: Sequence[Row], utility: Utility, formula: int = FORMULA
 ) -> dict[str, Any]:
     """Return the paired test of what two policies earned on the tasks that both were asked.

@@ -294,10 +294,10 @@ class ChessDomain(GamesDomain):
         return evaluation.evaluation_row(task, texts, results)
 
     @override
-    def numbers(self, suite: str, rows_: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+    def numbers(self, suite: str, rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
         if suite == PUZZLES:
-            return evaluation.puzzle_numbers(rows_, formula)
-        return evaluation.suite_numbers(rows_, formula)
+            return evaluation.puzzle_numbers(rows, formula)
+        return evaluation.suite_numbers(rows, formula)
 
     @override
     def compared(

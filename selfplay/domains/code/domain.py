@@ -243,8 +243,8 @@ class CodeDomain(Domain):
         return cluster_of_key(task.payload["key"])
 
     @override
-    def numbers(self, suite: str, rows_: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
-        return suite_numbers(rows_, self.config.eval.samples, self.config.eval.k, formula)
+    def numbers(self, suite: str, rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
+        return suite_numbers(rows, self.config.eval.samples, self.config.eval.k, formula)
 
     @override
     def compared(

@@ -143,13 +143,13 @@ def row(key: str, passed: bool) -> dict[str, object]:
 def test_the_summary_counts_families_and_the_first_formula_is_kept() -> None:
     keys = [f"families/f{i // 3}/1/{i}" for i in range(12)]
     base, final = [row(key, False) for key in keys], [row(key, "f0" in key) for key in keys]
-    found = rows.paired(base, final, rows.passed)["pass_rate"]
+    found = rows.paired_of(base, final, rows.passed)["pass_rate"]
     assert found["difference"]["value"] == 0.25 and found["difference"]["clusters"] == 4
     assert found["difference"]["low"] == 0.0 and found["difference"]["high"] >= 0.75
     assert found["p"] == 1.0  # a single family changed
-    old = rows.paired(base, final, rows.passed, 1)["pass_rate"]
+    old = rows.paired_of(base, final, rows.passed, 1)["pass_rate"]
     assert old["p"] == 0.25 and "clusters" not in old["difference"]
     assert (old["by_family"]["n"], old["by_family"]["high"]) == (4, 0.75)
     other = [row(f"HumanEval/{i}", True) for i in range(3)]
-    assert "clusters" not in rows.paired(other, other, rows.passed)["pass_rate"]["difference"]
-    assert "by_family" not in rows.paired(other, other, rows.passed, 1)["pass_rate"]
+    assert "clusters" not in rows.paired_of(other, other, rows.passed)["pass_rate"]["difference"]
+    assert "by_family" not in rows.paired_of(other, other, rows.passed, 1)["pass_rate"]
