@@ -474,3 +474,23 @@ def report_excluded(section: str, excluded: Mapping[str, int]) -> None:
         if count:
             note = f"{section}.{name}: {count} left out: they are evaluated, and so never train"
             print(note, file=sys.stderr, flush=True)
+
+
+__all__ = [
+    "Answers",
+    "Ask",
+    "Domain",
+    "GamesDomain",
+    "Gold",
+    "Progress",
+    "Row",
+    "Score",
+    "Scorer",
+    "Source",
+    "TaskList",
+    "domain_of",
+    "drawn_results",
+    "has_infra_error",
+    "mean",
+    "report_excluded",
+]
