@@ -121,7 +121,7 @@ class TaskList(Source):
     def next_tasks(self, n: int) -> list[Task]:
         """Return up to `n` tasks that are not in flight, fewer where all others are."""
         dealt: list[Task] = []
-        while len(dealt) < min(n, len(self._tasks) - len(self._in_flight)):
+        while len(dealt) < n and len(self._in_flight) < len(self._tasks):
             name = next((name for name in self._queue if name not in self._in_flight), None)
             if name is None:
                 self._queue += self._shuffled()
@@ -129,7 +129,6 @@ class TaskList(Source):
             self._queue.remove(name)
             self._in_flight[name] = None
             dealt.append(self._tasks[name])
-            n -= 1
         return dealt
 
     def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
