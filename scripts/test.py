@@ -15,7 +15,7 @@ import tempfile
 import time
 from typing import IO
 
-LIMIT_S = 3600.0
+LIMIT_S = 7200.0
 """For both together. Every test has a deadline of its own; this is for what hangs between tests."""
 STOP_S = 30.0
 """How long a half may take to stop what it started."""

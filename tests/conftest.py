@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.patience import TEST_S, patient
+
 # How long an example takes says more about the machine's other work than about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
@@ -22,7 +24,12 @@ RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_run", "test_run_both"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what starts Ray: `make test` runs it beside the rest (scripts/test.py)."""
+    """Mark what starts Ray: `make test` runs it beside the rest (scripts/test.py).
+
+    Each test has a deadline; whoever needs another one has a mark of its own.
+    """
+    if item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(patient(TEST_S)))
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.path.stem in RUNS or not fixtures.isdisjoint({"local_ray", "miniature_runs"}):
         item.add_marker("ray")
@@ -61,6 +68,21 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from selfplay.models.tiny import build_tiny_model
 
     return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny", seed=0)
+
+
+@pytest.fixture(scope="session")
+def taught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of which about a fifth of the answers in PGN style are legal."""
+    import torch
+
+    from tests.league.teaching import teach_tiny_model
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return teach_tiny_model(tmp_path_factory.mktemp("models") / "taught")
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

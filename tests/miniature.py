@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import RUN_S, patient
+
 STEPS = 4
 OVERRIDES = (
     f"steps={STEPS}",
@@ -14,6 +16,7 @@ OVERRIDES = (
     "learner.lr=1e-3",
     "group_size=16",
     "checkpoint.every=2",
+    f"checkpoint.stop_s={patient(20)}",
     "eval.positions=12",
     "eval.base_prompts=[{style: fen}, {style: fen, shots: 2}]",
     "eval.base_positions=3",
@@ -34,4 +37,6 @@ def command(repository: Path, name: str, *more: str) -> list[str]:
 
 def selfplay(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run as a user does: below `folder`, where the run folders go by a relative path."""
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        arguments, cwd=folder, capture_output=True, text=True, timeout=patient(RUN_S)
+    )

@@ -1,7 +1,8 @@
 """A local cluster of several nodes (Ray's cluster_utils) that obeys lines on its standard input.
 
 Each line is JSON: {"add": {...}} with the arguments of Cluster.add_node, {"kill": NODE_ID}, or
-{"alive": null}. The answer is one line of JSON. The cluster ends with the input.
+{"alive": null}. The answer is one line of JSON. The cluster ends with the input. Its one argument
+is how many seconds a node may take to come.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import sys
 from typing import Any
 
 from ray.cluster_utils import Cluster
-
-SECONDS = 180
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
         answer: dict[str, Any] = {}
         if "add" in order:
             node = cluster.add_node(wait=False, **order["add"])
-            cluster._wait_for_node(node, timeout=SECONDS)
+            cluster._wait_for_node(node, timeout=float(sys.argv[1]))
             nodes[node.node_id] = node
             answer["node"] = node.node_id
         elif "kill" in order:

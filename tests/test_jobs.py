@@ -17,18 +17,19 @@ import pytest
 
 from selfplay.rundir.manifest import git_state
 from tests.clusters import Head, Lines, ray_head, start
+from tests.patience import RUN_S, patient
 
-SECONDS = 900.0
+SECONDS = patient(200)
 SETTINGS = (
     "checkpoint.every=1000",
-    "checkpoint.stop_s=120",
+    f"checkpoint.stop_s={patient(30)}",
     "eval.positions=2",
     "eval.suites=[chess/games]",
     "sampler.threads=1",
     "learner.threads=1",
 )
 
-pytestmark = [pytest.mark.timeout(2400), pytest.mark.usefixtures("stockfish")]
+pytestmark = [pytest.mark.timeout(patient(2 * RUN_S)), pytest.mark.usefixtures("stockfish")]
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Stopped:
 
 @pytest.fixture(scope="module")
 def stopped(client: Client) -> Stopped:
-    shown = client.submit("torn", "steps=1000")
-    shown.until("step 1/1000  reward", SECONDS)
+    shown = client.submit("torn", "steps=100000")
+    shown.until("step 1/100000  reward", SECONDS)
     os.kill(shown.process.pid, signal.SIGINT)
     left = (shown.end(SECONDS), shown.text)
     status = client.run("jobs", "status", "torn")

@@ -1,6 +1,6 @@
 """A run on a cluster of two nodes: roles where they belong, and a node lost on the way.
 
-The miniature of the real run (tiny model, real engine, TRL's trainer) joins the cluster as a user
+A run of code alone (tiny model, real sandbox, TRL's trainer; no engine) joins the cluster as a user
 lets it: RAY_ADDRESS is set, nothing else. Samplers stand on one node, scorers and learner on the
 other; the samplers' node is killed in the middle, and another one, with room for a single sampler,
 comes later.
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.clusters import Nodes, ray_nodes, start
+from tests.patience import RUN_S, patient
 
 STEPS = 4
 GROUPS, GROUP_SIZE = 4, 4
@@ -27,7 +28,9 @@ SETTINGS = (
     f"group_size={GROUP_SIZE}",
     "checkpoint.every=100",
     "eval.positions=2",
-    "eval.suites=[chess/games]",
+    "domain=code",
+    "code.levels=[1]",
+    "code.max_tokens=24",
     "sampler.count=2",
     "sampler.cpus=0.5",
     "sampler.threads=1",
@@ -37,9 +40,9 @@ SETTINGS = (
     "learner.threads=1",
     "learner.resources.learn=0.5",
 )
-SECONDS = 900.0
+SECONDS = patient(200)
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("stockfish")]
+pytestmark = pytest.mark.timeout(patient(RUN_S))
 
 
 def command(repository: Path, name: str, *more: str) -> list[str]:
@@ -148,6 +151,7 @@ def test_every_rollout_is_whole_and_from_the_right_version(lost: Lost) -> None:
         assert {row["policy_version"] for row in rows} == {step - 1}
         assert len({(row["task_id"], row["index"]) for row in rows}) == len(rows)
         for row in rows:
+            assert row["domain"] == "code"
             assert row["verdict"] is not None and row["verdict"] != "infra_error"
             assert len(row["logprobs"]) == len(row["completion_ids"]) > 0
     metrics = (lost.folder / "metrics.jsonl").read_text().splitlines()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
+
 
 @pytest.fixture(scope="module")
 def names(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
@@ -19,7 +21,7 @@ def names(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str
         cwd=repository,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=patient(30),
     )
     (wheel,) = folder.glob("*.whl")
     return set(zipfile.ZipFile(wheel).namelist())

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from selfplay.ratings.pgn import read_games
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import verify_run
-from tests.league.teaching import teach_tiny_model
+from tests.patience import RUN_S, patient
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("stockfish")]
+pytestmark = [pytest.mark.timeout(patient(2 * RUN_S)), pytest.mark.usefixtures("stockfish")]
 OVERRIDES = (
     "chess.style=pgn",
     "eval.every=2",
@@ -31,6 +31,8 @@ OVERRIDES = (
     "eval.every_positions=48",
     "eval.suites=[chess/heldout]",
     "learner.lr=1e-9",
+    "learner.advantage=grpo",
+    "max_staleness=1",
     "learner.dtype=float32",
     "sampler.dtype=float32",
     "match.tries=6",
@@ -64,7 +66,7 @@ class Sabotaged:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=800,
+            timeout=patient(RUN_S),
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -92,20 +94,14 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    folder = teach_tiny_model(tmp_path_factory.mktemp("models") / "taught")
-    return load_file(folder / "model.safetensors")
-
-
-@pytest.fixture(scope="module")
 def run(
-    repository: Path, tmp_path_factory: pytest.TempPathFactory, taught: dict[str, torch.Tensor]
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, taught_model: Path
 ) -> Sabotaged:
     """Base model, two steps, teaching, promotion, two steps, noise, rollback, one step more."""
     made = Sabotaged(repository, tmp_path_factory.mktemp("work"))
     made.go_on("steps=2", *OVERRIDES)
     assert made.champion() == "v000000"
-    made.replace(2, taught)
+    made.replace(2, load_file(taught_model / "model.safetensors"))
     made.go_on("steps=4")
     assert made.champion() == "v000002"
     torch.manual_seed(0)
@@ -149,6 +145,10 @@ def test_the_run_is_whole(run: Sabotaged) -> None:
     assert [row["step"] for row in metrics] == [row["version"] for row in metrics] == [*range(1, 7)]
     assert [row.get("rolled_back_to") for row in metrics] == [None] * 4 + [2, None]
     assert [row["champion"] for row in metrics] == [0, 0, 2, 2, 2, 2]
+    # Every start has a first batch of the version that trains; the second was sampled beside it.
+    assert [row.get("staleness") for row in metrics] == [0, 1, 0, 1, None, 0]
+    # float32 on both sides: in the same version sampler and learner agree on the probabilities.
+    assert max(row["mismatch_max"] for row in metrics if row.get("staleness") == 0) < 1e-3
     steps = sorted(path.stem for path in (run.path / "rollouts").glob("step_*.parquet"))
     assert steps == [f"step_{step:06d}" for step in (1, 2, 3, 4, 6)]
     summary = json.loads((run.path / "summary.json").read_text())

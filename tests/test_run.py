@@ -1,7 +1,8 @@
 """The miniature of the real run, as a user starts it: real engine, real Ray, TRL's real trainer.
 
-One run goes through; a second one with the same seed is interrupted by Ctrl-C and resumed. Both
-must have sampled the very same rollouts, so the seed repeats and resuming loses nothing.
+One run goes through; a second one with the same seed is interrupted by Ctrl-C, resumed, killed and
+resumed again. Both must have sampled the very same rollouts, so the seed repeats and resuming loses
+nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import random
 import re
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,16 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from envs.chess.openings import random_opening
 from envs.chess.rules import RULES
+from selfplay.cluster.guard import GRACE_S
+from selfplay.rundir.folder import RunDir
+from selfplay.verify import verify_run
 from tests.miniature import STEPS, command, selfplay
+from tests.patience import RUN_S, patient
 
 SAME = ("task_id", "seed", "index", "prompt_ids", "completion_ids", "text", "verdict", "value")
-CTRL_C_SECONDS = 20.0
-KILLED_SECONDS = 100.0
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
+pytestmark = [pytest.mark.timeout(patient(RUN_S)), pytest.mark.usefixtures("stockfish")]
 
 
 def rollouts(run: Path) -> list[dict[str, Any]]:
@@ -44,41 +47,62 @@ def runs(miniature_runs: Path) -> Path:
     return miniature_runs
 
 
-@pytest.fixture(scope="module")
-def resumed(repository: Path, runs: Path) -> Path:
-    """The run `torn`: Ctrl-C in the middle, then resumed to its end."""
-    process = subprocess.Popen(
-        command(repository, "torn"),
-        cwd=runs.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if line.startswith(f"step 3/{STEPS}"):
-            break
-    assert process.poll() is None, "".join(seen)
+@contextmanager
+def started(arguments: list[str], folder: Path, until: str) -> Iterator[subprocess.Popen[str]]:
+    """Run as a user does, in a session of its own, and go on at the line that begins so."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(
+        arguments, cwd=folder, start_new_session=True, env=environment, **pipes
+    ) as process:
+        try:
+            assert process.stdout is not None
+            seen = list(itertools.takewhile(lambda x: not x.startswith(until), process.stdout))
+            assert process.poll() is None, "".join(seen)
+            yield process
+        finally:
+            process.kill()
+
+
+def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     family = psutil.Process(process.pid).children(recursive=True)
     assert any("stockfish" in child.name() for child in family)
-    start = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    took = time.monotonic() - start
-    assert process.returncode == 130, "".join(seen) + out
-    assert took < CTRL_C_SECONDS
-    _, alive = psutil.wait_procs(family, timeout=3)
-    left = [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
-    assert not left, f"left behind: {[p.name() for p in left]}"
+    return family
+
+
+def assert_gone(family: list[psutil.Process], seconds: float) -> None:
+    _, alive = psutil.wait_procs(family, timeout=patient(seconds))
+    left = [p.name() for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not left, f"still there: {left}"
+
+
+@dataclass(frozen=True)
+class Torn:
+    """The run `torn`, and the processes of the part that was killed."""
+
+    path: Path
+    orphans: list[psutil.Process]
+
+
+@pytest.fixture(scope="module")
+def torn(repository: Path, runs: Path) -> Torn:
+    """Ctrl-C in the second step, resumed, killed in the last step, and resumed to its end."""
+    folder, given = runs.parent, command(repository, "torn")
+    with started(given, folder, f"step 2/{STEPS}") as process:
+        family = family_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=patient(20))
+    assert process.returncode == 130, out
+    assert_gone(family, seconds=3)
     assert json.loads((runs / "torn" / "summary.json").read_text())["status"] == "stopped"
-    done = selfplay(runs.parent, command(repository, "torn", "--resume"))
+    with started([*given, "--resume"], folder, f"step {STEPS}/{STEPS}") as process:
+        orphans = family_of(process)
+        process.kill()
+    done = selfplay(folder, [*given, "--resume"])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "resumed from version" in done.stdout
-    return runs / "torn"
+    # For the league every version is frozen, so nothing but the step that was killed is repeated.
+    assert f"resumed from version {STEPS - 1}" in done.stdout
+    return Torn(runs / "torn", orphans)
 
 
 def test_run_folder_is_whole(runs: Path) -> None:
@@ -120,41 +144,6 @@ def test_some_games_have_an_opponent_and_the_policy_one_colour(runs: Path) -> No
     assert all(row["opponent_games"] >= 0 and row["champion"] == 0 for row in metrics)
 
 
-def test_grpo_on_samples_with_staleness_killed_and_resumed(repository: Path, runs: Path) -> None:
-    """Drawn answers, sampled while the learner works; what was ahead at a kill is asked again."""
-    rng = random.Random(3)
-    boards = [random_opening(rng, (10, 14)) for _ in range(2 * STEPS)]
-    (runs.parent / "eight.epd").write_text("".join(f"{board.epd()}\n" for board in boards))
-    plain = ("sampler.explore=none", "learner.advantage=grpo", "group_size=4", "max_staleness=1")
-    file = ("league.opponents=none", "chess.sources={epd: 1}", "chess.epd=eight.epd")
-    given = command(repository, "grpo", *plain, *file, "checkpoint.every=1")
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        given, cwd=runs.parent, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        seen = list(
-            itertools.takewhile(lambda line: f"step 2/{STEPS} " not in line, process.stdout)
-        )
-        assert process.poll() is None, "".join(seen)
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-    _, alive = psutil.wait_procs(family, timeout=KILLED_SECONDS)
-    left = [p.name() for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-    assert not left, f"left behind: {left}"
-    done = selfplay(runs.parent, [*given, "--resume"])
-    assert done.returncode == 0, done.stdout + done.stderr
-    metrics = [
-        json.loads(line) for line in (runs / "grpo" / "metrics.jsonl").read_text().splitlines()
-    ]
-    assert [row["step"] for row in metrics] == list(range(1, STEPS + 1))
-    assert [row["staleness"] for row in metrics].count(1) >= 2 and metrics[0]["staleness"] == 0
-    # float32 on both sides: in the same version sampler and learner agree on the probabilities.
-    assert metrics[0]["mismatch_max"] < 1e-3
-    asked = {(row["step"], row["task_id"]) for row in rollouts(runs / "grpo")}
-    assert len(asked) == len({task for _, task in asked}) == 2 * STEPS
-
-
 def test_summary_has_the_stable_format(runs: Path) -> None:
     summary = json.loads((runs / "whole" / "summary.json").read_text())
     assert summary["status"] == "finished"
@@ -184,31 +173,24 @@ def test_training_changes_the_weights(runs: Path) -> None:
     assert any((before[name] != after[name]).any() for name in before)
 
 
-def test_interrupted_and_resumed_run_equals_the_whole_one(runs: Path, resumed: Path) -> None:
-    whole, torn = rollouts(runs / "whole"), rollouts(resumed)
-    assert [{k: row[k] for k in SAME} for row in torn] == [
+def test_interrupted_killed_and_resumed_run_equals_the_whole_one(runs: Path, torn: Torn) -> None:
+    whole, again = rollouts(runs / "whole"), rollouts(torn.path)
+    assert [{k: row[k] for k in SAME} for row in again] == [
         {k: row[k] for k in SAME} for row in whole
     ]
     final = [
         json.loads((run / "evals" / "final.json").read_text())["suites"]
-        for run in (runs / "whole", resumed)
+        for run in (runs / "whole", torn.path)
     ]
     assert final[0] == final[1]
 
 
-def test_eval_prints_the_numbers_of_the_summary(runs: Path, resumed: Path, tmp_path: Path) -> None:
-    summary = json.loads((resumed / "summary.json").read_text())
-    out = tmp_path / "eval.json"
-    arguments = [sys.executable, "-m", "selfplay", "eval", "torn", "--json", str(out)]
-    done = selfplay(runs.parent, arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    measured = json.loads(out.read_text())["suites"]
-    for suite, numbers in summary["suites"].items():
-        assert measured[suite]["policy"] == numbers["final"]
+def test_a_killed_run_leaves_no_process(torn: Torn) -> None:
+    assert_gone(torn.orphans, seconds=GRACE_S)
 
 
 def test_test_sets_are_opened_on_record_with_the_base_model_beside(
-    runs: Path, resumed: Path, tmp_path: Path
+    runs: Path, torn: Torn, tmp_path: Path
 ) -> None:
     """Paired with the base model on the same positions, in the report, and verify still agrees."""
     out = tmp_path / "test.json"
@@ -219,20 +201,18 @@ def test_test_sets_are_opened_on_record_with_the_base_model_beside(
     assert "opened 0 times before" in done.stdout
     [row] = [json.loads(line) for line in (runs / "test_openings.jsonl").read_text().splitlines()]
     assert (row["target"], row["version"], row["suites"]) == ("torn", STEPS, ["chess/endings"])
-    kept = json.loads((resumed / "test" / "opening_000001.json").read_text())
+    kept = json.loads((torn.path / "test" / "opening_000001.json").read_text())
     assert kept == json.loads(out.read_text())
     numbers = kept["compared"]["chess/endings"]
     assert set(numbers) == {"base", "prompts", "final", "random_mover", "rules", "paired"}
     assert kept["base"]["version"] == 0 and kept["version"] == STEPS
-    assert "Test sets" in (resumed / "report.html").read_text()
-    verify = [sys.executable, "-m", "selfplay", "verify", "torn"]
-    verified = selfplay(runs.parent, verify)
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-    path = resumed / "test" / "opening_000001.json"
+    assert "Test sets" in (torn.path / "report.html").read_text()
+    assert verify_run(RunDir.open(torn.path), sample=20).verdict == "agrees"
+    path = torn.path / "test" / "opening_000001.json"
     kept["compared"]["chess/endings"]["final"]["regret"]["value"] = 0.001
     path.write_text(json.dumps(kept))
-    verified = selfplay(runs.parent, verify)
-    assert verified.returncode == 1 and f"test/{path.name}: compared" in verified.stdout
+    differences = verify_run(RunDir.open(torn.path), sample=0).differences
+    assert [one for one in differences if one.line().startswith(f"test/{path.name}: compared")]
 
 
 def test_held_out_positions_never_train(runs: Path) -> None:
@@ -246,10 +226,3 @@ def test_held_out_positions_never_train(runs: Path) -> None:
     for row in rows:
         task = Task(row["task_id"], row["domain"], json.loads(row["payload"]))
         assert task_key(task) not in held_out
-
-
-def test_taken_name_is_refused_in_one_line(repository: Path, runs: Path) -> None:
-    done = selfplay(runs.parent, command(repository, "whole"))
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "whole" in done.stderr

@@ -2,9 +2,8 @@
 
 Ray's agents wait a minute and more for a head that has ended. This program reads its standard
 input, whose other end the run holds; at its end, however the run ended, every process that carries
-the run's mark in its environment and has not ended on its own within GRACE_S is killed. Standard
-library
-alone: it is started by its path.
+the run's mark in its environment and has not ended on its own in time is killed. Standard library
+alone: it is started by its path, with the mark and the seconds that what remains may take.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def main(mark: str) -> None:
+def main(mark: str, grace_s: float) -> None:
     """Wait for the end of standard input, then for the marked processes; kill those that stay."""
     while os.read(0, 1):
         continue
-    until = time.monotonic() + GRACE_S
+    until = time.monotonic() + grace_s
     while marked(mark) and time.monotonic() < until:
         time.sleep(_TURN_S)
     # Again while there are some: one that was starting had no mark to read yet.
@@ -59,4 +58,4 @@ def main(mark: str) -> None:
 if __name__ == "__main__":
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
-    main(sys.argv[1])
+    main(sys.argv[1], float(sys.argv[2]))

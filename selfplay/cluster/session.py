@@ -119,15 +119,17 @@ def _start_own(config: RunConfig) -> None:
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guarded(grace_s: float = guard.GRACE_S) -> Iterator[None]:
     """Let a process of its own see to it that what the block starts ends with it (guard.py).
+
+    What has not ended by itself `grace_s` seconds later is killed.
 
     Processes are known by a mark in their environment, which they inherit. Ray's agents and workers
     write their titles over their environments, as far as a title's room goes, and the mark was lost
     with it at random; SPT_NOENV keeps titles to the command line's room.
     """
     mark = secrets.token_hex(16)
-    command = [sys.executable, "-I", "-S", guard.__file__, mark]
+    command = [sys.executable, "-I", "-S", guard.__file__, mark, str(grace_s)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
         os.environ[guard.MARK] = mark
         os.environ.setdefault("SPT_NOENV", "1")

@@ -49,11 +49,11 @@ def check_promotions(
     last = {_judged(row, "evaluation"): number for number, row in enumerate(rows)}
     for number, row in enumerate(rows):
         place, judged = f"line {number + 1}", _judged(row, "evaluation")
-        name, against = kept.get(judged), _champion_then(rows, number, evals)
-        if name is not None and last[judged] == number and against in evals:
-            due = {"against": against}
+        name, meets = kept.get(judged), _champion_then(rows, number, evals)
+        if name is not None and last[judged] == number and meets in evals:
+            due = {"against": meets}
             decision = decide(
-                evals[against],
+                evals[meets],
                 evals[name],
                 _games(row, matches),
                 utility=utility,

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Literal
 
 from rewards.code.sandbox.launch import standard_library
+from tests.patience import patient
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SECONDS = 840
+SECONDS = patient(140)
 """After this the fence is torn down, with everything in it."""
 _CLONE_NEWUSER = 0x10000000
 _FIRST_UID, _UIDS = 100_000, 65_536

@@ -17,6 +17,7 @@ from rewards.code.sandbox import Limits, Sandbox
 from rewards.code.scorer import CodeScorer
 from rewards.result import ScoreRequest
 from tests.code.judged import RIGHT, SQUARE, SQUARE_ASSERTS, SQUARE_CHECK, calls, codes
+from tests.patience import patient
 
 
 @pytest.mark.parametrize("task", [SQUARE, SQUARE_ASSERTS, SQUARE_CHECK])
@@ -24,8 +25,8 @@ def test_loops_end_at_the_limit(hasty: Judge, task: CodeTask) -> None:
     begun = time.monotonic()
     grade = hasty.grade(task, "def f(x):\n    while True: pass")
     assert (grade.verdict, grade.status) == ("timeout", "timeout")
-    assert time.monotonic() - begun < 10
-    assert hasty.grade(task, "import time\ntime.sleep(99)").verdict == "timeout"
+    assert time.monotonic() - begun < patient(5)
+    assert hasty.grade(task, "import time\ntime.sleep(9999)").verdict == "timeout"
     assert hasty.grade(task, RIGHT).verdict == "pass"
 
 
@@ -43,7 +44,7 @@ def test_all_tests_together_have_a_limit(sandbox: Sandbox) -> None:
         begun = time.monotonic()
         grade = judge.grade(task, "import time\ndef f(x):\n    time.sleep(0.1)\n    return x")
     assert grade.verdict == "timeout" and 0 < grade.hidden.passed < grade.hidden.run < 50
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < patient(5)
 
 
 def test_limits_grow_where_the_reference_is_slow(sandbox: Sandbox) -> None:
@@ -52,8 +53,8 @@ def test_limits_grow_where_the_reference_is_slow(sandbox: Sandbox) -> None:
     with Judge(sandbox, Limits(wall_s=0.3), task_s=0.3) as judge:
         without = judge.grade(replace(task, reference=None), sleeps.format(0.6))
         scaled = judge.grade(replace(task, reference=sleeps.format(0.4)), sleeps.format(0.6))
-        beyond = judge.grade(replace(task, reference=sleeps.format(0.4)), sleeps.format(9))
-        quick = judge.grade(replace(task, key="other", reference=RIGHT), sleeps.format(9))
+        beyond = judge.grade(replace(task, reference=sleeps.format(0.4)), sleeps.format(999))
+        quick = judge.grade(replace(task, key="other", reference=RIGHT), sleeps.format(999))
     assert [g.verdict for g in (without, scaled, beyond, quick)] == [
         "timeout", "pass", "timeout", "timeout",
     ]  # fmt: skip
@@ -63,20 +64,20 @@ def test_a_program_that_lost_its_time_to_the_machine_is_run_once_more(sandbox: S
     task = replace(SQUARE, reference=None, hidden=SQUARE.hidden[:1], visible=())
     begun = time.monotonic()
     with Judge(sandbox, Limits(wall_s=0.5), task_s=0.5) as judge:
-        sleeps = judge.grade(task, "import time\ndef f(x): time.sleep(9)")
+        sleeps = judge.grade(task, "import time\ndef f(x): time.sleep(999)")
         slept = time.monotonic() - begun
         loops = judge.grade(task, "def f(x):\n    while True: pass")
     assert [sleeps.verdict, loops.verdict] == ["timeout", "timeout"]
-    assert 1.0 <= slept < 9
+    assert 1.0 <= slept < patient(5)
 
 
 SLOW = {
-    "sleeps": "import time\ndef f(x): time.sleep(9)\n",
-    "sleeps at import": "import time\ntime.sleep(9)\ndef f(x): return x * x\n",
+    "sleeps": "import time\ndef f(x): time.sleep(999)\n",
+    "sleeps at import": "import time\ntime.sleep(999)\ndef f(x): return x * x\n",
     "spins": "def f(x):\n    while True: pass\n",
     "spins at import": "def f(x): return x * x\nwhile True: pass\n",
     "sleeps in each test": "import time\ndef f(x):\n    time.sleep(0.25)\n    return x * x\n",
-    "sleeps in the visible tests": "import time\ndef f(x):\n    time.sleep(9 * (x in (2, 3)))\n",
+    "sleeps in the visible tests": "import time\ndef f(x):\n    time.sleep(999 * (x in (2, 3)))\n",
     "sleeps and floods": "import time\ndef f(x):\n    time.sleep(0.1)\n    return 'x' * 10 ** 9\n",
     "dies late": "import os, time\ndef f(x):\n    time.sleep(0.1)\n    os._exit(1)\n",
 }
@@ -85,7 +86,7 @@ SLOW = {
 def test_slow_programs_together_are_judged_within_their_group_s_time() -> None:
     """Each spends all it may, loading included; second runs take what is left over."""
     asked = [f"```python\n{program}```" for program in (*SLOW.values(), RIGHT)]
-    task_s, group_s = 0.4, 5.0
+    task_s, group_s = 0.4, 12.0
     with CodeScorer(limits=Limits(wall_s=0.3), task_s=task_s, group_s=group_s) as scorer:
         scorer.score_completion(SQUARE, asked[-1])
         begun = time.monotonic()
@@ -98,21 +99,21 @@ def test_slow_programs_together_are_judged_within_their_group_s_time() -> None:
 
 
 def test_what_the_group_s_time_does_not_suffice_for_never_trains() -> None:
-    programs = [SLOW["sleeps"] + f"# {i}\n" for i in range(6)]
+    programs = [SLOW["sleeps"] + f"# {i}\n" for i in range(10)]
     asked = [ScoreRequest(SQUARE.task(), f"```python\n{text}```") for text in programs]
-    slow = "import time\ndef f(x):\n    time.sleep(1.5)\n    return x * x\n"
-    patient = replace(SQUARE, key="test/patient", reference=slow)
-    with CodeScorer(limits=Limits(wall_s=0.4), task_s=0.4, group_s=1.5) as scorer:
+    slow = "import time\ndef f(x):\n    time.sleep(999)\n    return x * x\n"
+    unhurried = replace(SQUARE, key="test/patient", reference=slow)
+    with CodeScorer(limits=Limits(wall_s=0.4), task_s=0.4, group_s=3.0) as scorer:
         begun = time.monotonic()
         results = scorer.score(asked)
-        unknown = scorer.score_completion(patient, asked[0].completion)
+        unknown = scorer.score_completion(unhurried, asked[0].completion)
         took = time.monotonic() - begun
         right = scorer.score_completion(SQUARE, f"```python\n{RIGHT}```")
         late = Allotment(0.0)
         with pytest.raises(TimeSpentError, match=r"the reference of task test/late.*deadline_s"):
-            scorer._judge._measured(replace(patient, key="test/late"), slow, late)
+            scorer._judge._measured(replace(unhurried, key="test/late"), slow, late)
     verdicts = [result.verdict for result in results]
-    assert verdicts[0] == "timeout" and verdicts[-1] == "infra_error" and took < 5
+    assert verdicts[0] == "timeout" and verdicts[-1] == "infra_error" and took < patient(5)
     told = [str(result.evidence["detail"]) for result in (results[-1], unknown)]
     assert all("raise scorer.deadline_s" in text for text in told)
     assert unknown.verdict == "infra_error" and "the reference of task test/patient" in told[1]

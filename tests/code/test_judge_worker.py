@@ -18,6 +18,7 @@ from rewards.code.judge import Judge
 from rewards.code.sandbox import Sandbox, SandboxError
 from tests.code.boxes import children_of, descriptors, opened
 from tests.code.judged import codes
+from tests.patience import patient
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "plain"])
@@ -238,7 +239,7 @@ def test_test_code_that_never_ends_is_killed_at_the_deadline(process: AssertProc
     begun = time.monotonic()
     with pytest.raises(AssertTimeoutError):
         run(process, "while True:\n    pass", seconds=0.5)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < patient(5)
     assert run(process, "assert f(1) == 2")["result"] == "pass"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from envs.code.task import from_payload
 from rewards.code.scorer import CodeScorer
+from tests.patience import patient
 
 SOUND = """ double_all(xs):
     return [x * 2 for x in xs]
@@ -165,7 +166,7 @@ def test_a_group_of_slow_proposals_is_judged_in_its_time() -> None:
         begun = time.monotonic()
         results = scorer.score_proposals(slow, seed=0, aim="reimplement")
         took = time.monotonic() - begun
-    assert [r.verdict for r in results] == ["fail"] * 4 and took < 15
+    assert [r.verdict for r in results] == ["fail"] * 4 and took < patient(10)
     with CodeScorer(group_s=1.0) as scorer:
         [hurried] = scorer.score_proposals([SOUND], seed=0, aim="reimplement")
     assert hurried.verdict == "infra_error" and "scorer.deadline_s" in hurried.evidence["detail"]

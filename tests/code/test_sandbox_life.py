@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from envs.errors import InputError
 from rewards.code.sandbox import Limits, Sandbox, SandboxError, launch
 from tests.code.boxes import children_of, descriptors
+from tests.patience import patient, wait_until
 
 LIMITS = Limits(cpu_s=5, wall_s=20, memory_mb=64, output_bytes=20_000)
 PROGRAM = "def double(x):\n    return 2 * x\ndef spin():\n    while True: pass\n"
@@ -67,14 +67,6 @@ def test_an_unclosed_candidate_is_killed_with_the_sandbox(sandbox: Sandbox) -> N
     with pytest.raises(SandboxError, match="closed"):
         sandbox.open(PROGRAM)
     sandbox.close()
-
-
-def wait_until(holds: object) -> None:
-    assert callable(holds)
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        os.sched_yield()
 
 
 def test_a_zygote_killed_between_calls_is_replaced(sandbox: Sandbox) -> None:
@@ -138,7 +130,7 @@ def test_everything_dies_with_the_parent() -> None:
         zygote = int(parent.stdout.readline())
         (fork,) = children_of(zygote)
         parent.stdin.close()
-        assert parent.wait(30) == -signal.SIGKILL
+        assert parent.wait(patient(10)) == -signal.SIGKILL
     wait_until(lambda: not Path(f"/proc/{zygote}").exists())
     wait_until(lambda: not Path(f"/proc/{fork}").exists())
 

@@ -19,6 +19,7 @@ from envs.task import Task
 from rewards.code.sandbox import Limits, Tier
 from rewards.code.scorer import CodeScorer
 from rewards.result import ScoreRequest
+from tests.patience import patient
 
 TASK = CodeTask(
     dataset="jsonl",
@@ -155,6 +156,10 @@ def test_nothing_heavy_is_imported(repository: Path) -> None:
         "{'torch', 'ray', 'numpy', 'transformers', 'trl', 'selfplay'}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=patient(20),
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import patient
+
 PRESS = "document.querySelectorAll(arguments[0])[arguments[1]].click()"
 COMMAND = "sudo apt-get update && sudo apt-get install -y chromium chromium-driver"
 
@@ -32,7 +34,7 @@ def chromium() -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     found = webdriver.Chrome(options=options, service=Service(driver))
     try:
-        found.set_page_load_timeout(100)
+        found.set_page_load_timeout(patient(30))
         yield found
     finally:
         found.quit()

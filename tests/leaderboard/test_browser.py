@@ -12,8 +12,9 @@ import pytest
 from selfplay.leaderboard import Options, gather, write_folder
 from tests.leaderboard.conftest import Page
 from tests.leaderboard.made_board import LONG, made_board, pgn
+from tests.patience import patient
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(patient(100))
 
 # The codes of the keys in the WebDriver standard, as selenium has them in Keys.
 ENTER, END, HOME, LEFT, RIGHT = "\ue007", "\ue010", "\ue011", "\ue012", "\ue014"

@@ -11,8 +11,9 @@ from selfplay.display.text import visible
 from selfplay.leaderboard import Options, gather, write_folder
 from tests.leaderboard.conftest import Page
 from tests.leaderboard.made_board import LONG, code_suite, made_run, pgn, read_json
+from tests.patience import patient
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(patient(100))
 
 XSS = [
     "<script>window.hit=1</script>",
@@ -138,7 +139,7 @@ INJECT = """const done = arguments[0], seen = [];
 
 def test_markup_from_text_is_refused(page: Page, hostile: Path) -> None:
     page.open(hostile)
-    page.driver.set_script_timeout(60)
+    page.driver.set_script_timeout(patient(20))
     seen = page.driver.execute_async_script(INJECT.replace("arguments_wanted", "1"))
     assert set(seen) == {"require-trusted-types-for"}
     assert page.texts("body > div:last-child") == ["TypeError"] and page.all("b") == []
@@ -153,7 +154,7 @@ def test_scripts_and_pictures_are_refused_even_without_that(page: Page, hostile:
     weaker.write_text(text.replace(rest, ""), encoding="utf-8")
     page.open(weaker)
     assert page.complaints() == []
-    page.driver.set_script_timeout(60)
+    page.driver.set_script_timeout(patient(20))
     seen = page.driver.execute_async_script(INJECT.replace("arguments_wanted", "3"))
     assert set(seen) == {"script-src-elem", "script-src-attr", "img-src"}
     assert page.texts("b") == ["x"] and page.run("return window.hit") is None

@@ -14,6 +14,7 @@ import typer
 from envs.errors import InputError
 from selfplay.cli.commands import app
 from tests.leaderboard.made_board import made_run, pgn, read_json, write_match
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> P
 
 def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 def fault(*arguments: str) -> str:
@@ -84,6 +85,10 @@ def test_the_command_imports_nothing_heavy(here: Path) -> None:
         "print([m for m in ('torch', 'ray', 'transformers') if m in sys.modules])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=patient(30),
+        check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"

@@ -29,18 +29,3 @@ def settings(tmp_path: Path, stockfish: Path) -> MakeConfig:
         return parse_config({}, "test", [*usual, *overrides])
 
     return make
-
-
-@pytest.fixture(scope="session")
-def taught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model of which about a fifth of the answers in PGN style are legal."""
-    import torch
-
-    from tests.league.teaching import teach_tiny_model
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return teach_tiny_model(tmp_path_factory.mktemp("models") / "taught")
-    finally:
-        torch.set_num_threads(threads)

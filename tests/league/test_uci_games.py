@@ -15,6 +15,8 @@ import chess.engine
 import chess.pgn
 import pytest
 
+from tests.patience import patient
+
 GAMES = 20
 LIMITS = (
     chess.engine.Limit(time=0.05),
@@ -42,7 +44,7 @@ def client(environment: None, taught_model: Path) -> Iterator[chess.engine.Simpl
         *(sys.executable, "-m", "selfplay", "uci", "--model", str(taught_model)),
         *("--style", "pgn", "--temperature", "0.7", "--tries", "6", "sampler.threads=1"),
     ]
-    engine = chess.engine.SimpleEngine.popen_uci(command, timeout=100)
+    engine = chess.engine.SimpleEngine.popen_uci(command, timeout=patient(30))
     try:
         yield engine
     finally:
@@ -53,7 +55,7 @@ def protocol_errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(patient(200))
 def test_twenty_complete_games_without_a_protocol_error(
     client: chess.engine.SimpleEngine, stockfish: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,7 +106,7 @@ def test_stop_may_come_early_and_positions_be_long(
 def selfplay(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "selfplay", *arguments]
     return subprocess.run(
-        command, input=typed, capture_output=True, text=True, timeout=100, check=False
+        command, input=typed, capture_output=True, text=True, timeout=patient(30), check=False
     )
 
 

@@ -16,8 +16,9 @@ from selfplay.league.policy import Manner, PolicyPlayer
 from selfplay.league.roster import EngineRoom
 from selfplay.league.uci_server import UciServer
 from tests.league.conftest import MakeConfig
+from tests.patience import patient
 
-DEADLINE_S = 60.0
+DEADLINE_S = patient(20)
 
 
 class _Output(io.StringIO):

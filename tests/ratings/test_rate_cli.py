@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from selfplay.ratings import elo_of_score
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def write_games(path: Path, rows: list[tuple[str, str, str]]) -> None:
 
 def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 def fault(*arguments: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.stats.intervals import holm, student_t95
+from tests.patience import patient
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)
 
@@ -67,6 +68,6 @@ def test_the_package_imports_nothing_heavy(repository: Path) -> None:
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, check=True, cwd=repository
+        command, capture_output=True, text=True, timeout=patient(30), check=True, cwd=repository
     )
     assert done.stdout == "[]\n"

@@ -12,6 +12,7 @@ from envs import Task
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.records import Group, Rollout
+from tests.patience import patient
 
 VOCABULARY = 512
 SIZE, PAD = 4, 2
@@ -71,7 +72,7 @@ def learner_config(model: Path | str, *, workers: int = 1, **learner: Any) -> Ru
         "dtype": "float32",
         "entropy_coef_delta": 0.01,
         "entropy_target": 10.0,
-        "deadline_s": 120,
+        "deadline_s": patient(60),
     }
     return RunConfig.model_validate(
         {

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-import ray
+
+from selfplay.config.run import RunConfig
+from tests.patience import patient
 
 
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    """Ray with 4 logical CPUs, whatever the machine has; environment as in cluster/session.py."""
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=200 * 2**20,
-        log_to_driver=False,
-        address="local",
-    )
-    yield
-    ray.shutdown()
+    """Ray as a run starts it, with 4 logical CPUs whatever the machine has."""
+    from selfplay.cluster.session import ray_session
+
+    own = {"num_cpus": 4, "object_store_mb": 200, "start_s": patient(60)}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("RAY_ADDRESS", raising=False)
+        with ray_session(RunConfig.model_validate({"ray": own})):
+            yield
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from selfplay.report.page import render
 from selfplay.rundir.checksums import CHECKSUMS
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import Findings, verify_run
+from tests.patience import RUN_S, patient
 from tests.verify.tampering import CASES, STEP1, Case, in_rows, put
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(patient(RUN_S))
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_it_depends_on_nothing_but_what_is_in_the_folder(
     environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-m", "selfplay", "verify", "link", "--sample", "3"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=os.environ | environment
+        command, capture_output=True, text=True, timeout=patient(60), env=os.environ | environment
     )
     for path in [moved, *moved.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)  # so that pytest can remove it

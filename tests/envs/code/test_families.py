@@ -23,6 +23,7 @@ from envs.code.families.steps import AFTER, BEFORE
 from envs.code.task import CallTest, CodeTask, Test
 from envs.code.values import same
 from envs.errors import InputError
+from tests.patience import patient
 
 SEEDS = (0, 1, 77)
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -153,7 +154,7 @@ def test_a_task_follows_from_family_level_and_seed_in_every_process() -> None:
             capture_output=True,
             check=True,
             text=True,
-            timeout=60,
+            timeout=patient(20),
         ).stdout
         for seed in ("0", "1")
     }

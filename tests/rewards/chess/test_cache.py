@@ -16,6 +16,7 @@ from rewards.chess import cache as cache_module
 from rewards.chess.cache import ScoreCache, default_cache_path, setting_key
 from rewards.chess.engine import EngineIdentity
 from rewards.chess.scores import MoveScore, PositionScores
+from tests.patience import patient
 
 SCORES = PositionScores({"e2e4": MoveScore.of(30, None), "f2f3": MoveScore.of(None, -3)}, 7, 900)
 IDENTITY = EngineIdentity("Stockfish 15.1", "ab" * 32, {"Threads": "1"})
@@ -100,7 +101,7 @@ def test_many_processes_create_and_fill_one_file(tmp_path: Path, repository: Pat
         assert worker.stdin is not None
         worker.stdin.write(b"go\n")
         worker.stdin.close()
-    assert [worker.wait(60) for worker in workers] == [0, 0, 0, 0]
+    assert [worker.wait(patient(20)) for worker in workers] == [0, 0, 0, 0]
     found = ScoreCache(path).get_many(
         [f"{worker} {n}" for worker in range(4) for n in range(150)], "setting"
     )

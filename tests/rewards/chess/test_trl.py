@@ -14,6 +14,7 @@ import pytest
 
 from envs.errors import InputError
 from rewards.chess.trl import chess_reward
+from tests.patience import patient
 
 MATE_IN_ONE = "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
 
@@ -86,7 +87,11 @@ def test_rewards_need_neither_torch_nor_ray(repository: Path) -> None:
         "print(sorted({'torch', 'ray', 'trl', 'numpy', 'selfplay'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=patient(20),
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]")
 

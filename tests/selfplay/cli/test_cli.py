@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
 from tests.selfplay.made_up import filled_run
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
@@ -28,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 def fault(*arguments: str) -> str:
@@ -54,7 +55,7 @@ def test_help_teaches_every_command(here: Path) -> None:
 def test_starting_imports_nothing_heavy(here: Path) -> None:
     program = "import sys, selfplay.cli; print([m for m in ('torch', 'ray') if m in sys.modules])"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=True)
     assert done.stdout == "[]\n"
 
 

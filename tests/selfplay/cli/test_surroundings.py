@@ -16,6 +16,7 @@ from selfplay.cli.launch import _full_disk
 from selfplay.cluster import guard
 from selfplay.cluster.session import guarded, ray_session
 from selfplay.config.run import RunConfig
+from tests.patience import patient
 
 GAMES = """[White "Müller"]
 [Black "B"]
@@ -39,7 +40,9 @@ def selfplay(
     kept = {key: value for key, value in os.environ.items() if key != without}
     environment = kept | {"PYTHONPATH": root} | more
     command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, timeout=100, cwd=folder, env=environment)
+    return subprocess.run(
+        command, capture_output=True, timeout=patient(30), cwd=folder, env=environment
+    )
 
 
 @pytest.mark.parametrize("encoding", ["", "ascii"])
@@ -82,7 +85,7 @@ def test_nobody_who_reads_is_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,
-        timeout=60,
+        timeout=patient(30),
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": root},
     )
@@ -117,11 +120,11 @@ def test_what_a_killed_process_started_ends_with_it() -> None:
     program = (
         "import os, subprocess, sys, time\n"
         "from selfplay.cluster.session import guarded\n"
-        "with guarded():\n"
+        "with guarded(grace_s=1.0):\n"
         "    child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE,\n"
         "                             start_new_session=True)\n"
         "    os.set_inheritable(child.stdin.fileno(), True)\n"
-        "    keeper = subprocess.Popen(['sleep', '60'], close_fds=False, start_new_session=True)\n"
+        "    keeper = subprocess.Popen(['sleep', '999'], close_fds=False, start_new_session=True)\n"
         "    print(child.pid, keeper.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
@@ -133,8 +136,8 @@ def test_what_a_killed_process_started_ends_with_it() -> None:
     ) as run:
         assert run.stdout is not None
         started = [psutil.Process(int(word)) for word in run.stdout.readline().split()]
-        assert run.wait(60) == -9 and len(started) == 2
-    gone, alive = psutil.wait_procs(started, timeout=20)
+        assert run.wait(patient(30)) == -9 and len(started) == 2
+    gone, alive = psutil.wait_procs(started, timeout=patient(10))
     assert len(gone) == 2 and not alive
 
 

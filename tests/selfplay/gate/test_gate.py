@@ -5,39 +5,34 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 from selfplay.config.reading import parse_config
+from selfplay.config.run import RunConfig
 from selfplay.gate.decide import items_of
 from selfplay.gate.gate import Gate
 from selfplay.loop.evaluate import Evaluator
-from selfplay.models.load import load_tokenizer, model_context
+from selfplay.models.load import auto_dtype, load_model, load_tokenizer, model_context
+from selfplay.models.transfer import pack_weights
 from selfplay.ratings.pgn import read_games
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.engines import SampleRequest
 from selfplay.sampler.pool import SamplerPool
-from tests.league.teaching import teach_tiny_model
 
-pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(300)]
 VERSION = 5
 EMPTY: dict[str, Any] = {"name": "x", "version": VERSION, "positions": 1, "suites": {}}
 
 
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of which some answers are legal; the tiny random one has next to none."""
-    return teach_tiny_model(tmp_path_factory.mktemp("models") / "taught")
-
-
-@pytest.fixture
-def run(tmp_path: Path, tiny_model: Path, stockfish: Path) -> Iterator[RunDir]:
+def configured(folder: Path, model: Path, stockfish: Path) -> RunConfig:
     overrides = [
         "name=gated",
-        f"runs_dir={tmp_path}",
-        f"model={tiny_model}",
+        f"runs_dir={folder}",
+        f"model={model}",
         "chess.style=pgn",
         "match.tries=6",
         "match.max_plies=30",
@@ -49,21 +44,54 @@ def run(tmp_path: Path, tiny_model: Path, stockfish: Path) -> Iterator[RunDir]:
         "promotion.max_pairs=40",
         "sampler.threads=1",
         "sampler.cpus=0.5",
+        "scorer.count=1",
         f"engine.path={stockfish}",
     ]
-    run = RunDir.create(parse_config({}, "test", overrides))
+    return parse_config({}, "test", overrides)
+
+
+@pytest.fixture(scope="module")
+def samplers(
+    tmp_path_factory: pytest.TempPathFactory,
+    taught_model: Path,
+    tiny_model: Path,
+    stockfish: Path,
+    local_ray: None,
+) -> Iterator[SamplerPool]:
+    """Samplers of version 5: some answers are legal; the tiny random model has next to none."""
+    config = configured(tmp_path_factory.mktemp("runs"), tiny_model, stockfish)
+    pool = SamplerPool(config, str(taught_model), VERSION, 0)
+    pool.wait_started()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_model: Path, taught_model: Path, stockfish: Path) -> Iterator[RunDir]:
+    """A run whose base model is the tiny random one, and whose version 5 was taught."""
+    run = RunDir.create(configured(tmp_path, tiny_model, stockfish))
     run.set_champion(0)
+    shutil.copytree(taught_model, run.checkpoint_dir(VERSION))
+    run.complete_checkpoint(VERSION, {})
     yield run
     run.close()
 
 
-@pytest.fixture
-def samplers(run: RunDir, taught: Path) -> Iterator[SamplerPool]:
-    shutil.copytree(taught, run.checkpoint_dir(VERSION))
-    run.complete_checkpoint(VERSION, {})
-    pool = SamplerPool(run.config(), str(taught), VERSION, 0)
-    yield pool
-    pool.close()
+@contextmanager
+def held(samplers: SamplerPool, model: Path, version: int) -> Iterator[None]:
+    """Let the samplers hold another model as `version`, for a while."""
+
+    def give(folder: Path, number: int) -> None:
+        loaded = load_model(str(folder), dtype=auto_dtype("auto", "cpu"))
+        weights = pack_weights(loaded.named_parameters(), loaded.dtype)
+        samplers.update_weights(number, ray.put(weights))
+
+    source, own = samplers._source[0], samplers.version
+    give(model, version)
+    try:
+        yield
+    finally:
+        give(Path(source), own)
 
 
 def gate_of(run: RunDir, samplers: SamplerPool, base: Path) -> Gate:
@@ -78,12 +106,12 @@ def gate_of(run: RunDir, samplers: SamplerPool, base: Path) -> Gate:
 
 
 def test_guests_answer_with_their_own_weights(
-    run: RunDir, samplers: SamplerPool, taught: Path, tiny_model: Path
+    run: RunDir, samplers: SamplerPool, taught_model: Path, tiny_model: Path
 ) -> None:
     ids = tuple(load_tokenizer(str(tiny_model))("1. e4 e5 2.", add_special_tokens=False).input_ids)
     requests = [SampleRequest(ids, 2, 6, "word", 1.0, seed) for seed in range(3)]
     own = samplers.sample(requests)
-    assert samplers.sample_guest(str(taught), requests) == own
+    assert samplers.sample_guest(str(taught_model), requests) == own
     guest = samplers.sample_guest(str(tiny_model), requests)  # `guests: 1`: taught has to go
     assert guest != own and samplers.sample_guest(str(tiny_model), requests) == guest
     samplers.dismiss_guests()
@@ -130,11 +158,8 @@ def test_a_worse_player_is_reported_and_a_champion_does_not_play_itself(
     shutil.copytree(tiny_model, run.checkpoint_dir(7))
     run.complete_checkpoint(7, {})
     assert gate_of(run, samplers, tiny_model).judge(EMPTY, print).games is None
-    weak = SamplerPool(run.config(), str(tiny_model), 7, 0)
-    try:
-        decision = gate_of(run, weak, tiny_model).judge(EMPTY | {"version": 7}, print)
-    finally:
-        weak.close()
+    with held(samplers, tiny_model, 7):
+        decision = gate_of(run, samplers, tiny_model).judge(EMPTY | {"version": 7}, print)
     assert decision.worse and not decision.promoted and decision.reason == "worse in games"
 
 

@@ -26,6 +26,7 @@ from selfplay.jobs.submit import (
     ray_line,
     submit,
 )
+from tests.patience import patient
 
 
 def job(job_id: str, status: str = "RUNNING", **given: Any) -> Job:
@@ -127,7 +128,7 @@ def test_a_question_has_a_deadline_and_errors_pass_through() -> None:
     start = time.monotonic()
     with pytest.raises(InputError, match=r"http://x: listing: no answer within 0\.2 s"):
         within(0.2, "http://x: listing", never.wait)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < patient(5)
     never.set()
     assert within(30, "x", lambda: 42) == 42
     with pytest.raises(KeyError, match="inside"):

@@ -9,12 +9,13 @@ import pytest
 import ray
 
 from selfplay.learner.exchange import Command, Exchange, Report
+from tests.patience import patient
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
 
 def get(ref: Any) -> Any:
-    return ray.get(ref, timeout=60)
+    return ray.get(ref, timeout=patient(20))
 
 
 @pytest.fixture
@@ -52,20 +53,18 @@ def test_what_all_have_taken_is_forgotten(exchange: Any) -> None:
 
 
 def test_a_waiting_worker_is_woken(exchange: Any) -> None:
-    waiting = exchange.take.remote(0, 0, 60.0)
+    waiting = exchange.take.remote(0, 0, patient(60))
     assert get(exchange.next_report.remote(0.0)) is None
     assert ray.wait([waiting], timeout=0.3)[0] == []
-    start = time.monotonic()
     get(exchange.post.remote(Command("stop")))
-    assert get(waiting) == Command("stop")
-    assert time.monotonic() - start < 10
+    assert get(waiting) == Command("stop"), "long before its own wait ends"
 
 
 def test_waits_end_in_time_and_lose_nothing(exchange: Any) -> None:
     start = time.monotonic()
     assert get(exchange.take.remote(0, 0, 0.2)) is None
     assert get(exchange.next_report.remote(0.2)) is None
-    assert 0.4 <= time.monotonic() - start < 10
+    assert 0.4 <= time.monotonic() - start < patient(5)
     get(exchange.post.remote(Command("stop")))
     assert get(exchange.take.remote(0, 0, 5.0)) == Command("stop")
 

@@ -2,106 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
+import ray.train
 import torch
-from transformers import TrainerCallback
 
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
 from selfplay.fidelity.family import check_family
 from selfplay.learner.batches import micro_batches
 from selfplay.learner.build import build_trainer
-from selfplay.learner.checkpoint import publishable_weights, restore_checkpoint, save_checkpoint
-from selfplay.learner.trainer import MicroBatch, PackedGRPOTrainer
+from selfplay.learner.checkpoint import publishable_weights
+from selfplay.learner.exchange import Command, Report
+from selfplay.learner.worker import train_worker
 from selfplay.models.load import load_config, load_model, load_tokenizer
-from selfplay.models.transfer import unpack_weights
-from tests.selfplay.batches import (
-    PAD,
-    SIZE,
-    Weights,
-    distance,
-    learner_config,
-    step_groups,
-    tensors,
-)
+from tests.selfplay.batches import PAD, SIZE, Weights, distance, learner_config, step_groups
+from tests.selfplay.in_process import Watch, batches_of, train, watched
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-Metrics = dict[str, float | None]
-
-
-class Watch(TrainerCallback):
-    """Collects weights and metrics after every update; saves or goes back after one; stops."""
-
-    def __init__(
-        self,
-        config: RunConfig,
-        stop: int,
-        save: tuple[int, Path] | None,
-        back: tuple[int, Path, Path | None] | None = None,
-    ) -> None:
-        self._config, self._stop, self._save, self._back = config, stop, save, back
-        self.trainer: PackedGRPOTrainer
-        self.weights: list[Weights] = []
-        self.metrics: list[Metrics] = []
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.metrics.append(self.trainer.take_metrics())
-        self._publish()
-        if self._save is not None and state.global_step == self._save[0]:
-            save_checkpoint(self.trainer, self._save[1])
-        if self._back is not None and state.global_step == self._back[0]:
-            restore_checkpoint(self.trainer, str(self._back[1]), _text(self._back[2]))
-            self._publish()
-        control.should_training_stop = state.global_step == self._stop
-
-    def _publish(self) -> None:
-        published = unpack_weights(publishable_weights(self.trainer, self._config))
-        self.weights.append({name: tensor.clone() for name, tensor in published.items()})
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def batches(config: RunConfig, steps: int, step: int) -> list[MicroBatch]:
-    [share] = micro_batches(
-        step_groups(step, config.groups_per_step),
-        workers=1,
-        steps=steps,
-        group_size=SIZE,
-        pad_id=PAD,
-    )
-    return [tensors(arrays) for arrays in share]
-
-
-def train(
-    config: RunConfig,
-    folder: Path,
-    *,
-    stop: int,
-    save: tuple[int, Path] | None = None,
-    resume: Path | None = None,
-    back: tuple[int, Path, Path | None] | None = None,
-    shift: int = 0,
-) -> Watch:
-    """Train to version `stop`; each update's batch depends on its number (+ `shift`) alone."""
-    steps = config.groups_per_step * SIZE // (config.micro_batch_size or 10**6) or 1
-    source = functools.partial(_shifted, shift, config, steps)
-    trainer = build_trainer(config, str(resume or config.model), str(folder), source)
-    watch = Watch(config, stop, save, back)
-    watch.trainer = trainer
-    trainer.add_callback(watch)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    return watch
-
-
-def _shifted(shift: int, config: RunConfig, steps: int, step: int) -> list[MicroBatch]:
-    return batches(config, steps, step + shift)
 
 
 def base_weights(folder: Path) -> Weights:
@@ -216,7 +139,7 @@ def test_going_back_continues_from_the_frozen_version(
     assert len(watch.weights) == 7
     assert distance(watch.weights[1], watch.weights[3]) > 0.0
     assert distance(watch.weights[1], watch.weights[4]) == 0.0
-    straight = train(config, tmp_path, stop=4, resume=saved, shift=3)
+    straight = train(config, tmp_path, stop=4, resume=saved, source=batches_of(config, shift=3))
     for ours, theirs in zip(watch.weights[5:], straight.weights, strict=True):
         assert distance(ours, theirs) == 0.0
 
@@ -283,11 +206,8 @@ def test_a_lora_checkpoint_is_a_plain_model_and_goes_on_identically(
     assert distance(base_weights(saved), straight.weights[1]) < 1e-6
     assert load_tokenizer(str(saved)).pad_token_id == PAD
     check_family(str(saved), load_config(str(saved)))
-    resumed = Watch(config, 4, None)
-    source = functools.partial(_shifted, 0, config, 1)
-    resumed.trainer = build_trainer(config, str(tiny_model), str(tmp_path), source)
-    resumed.trainer.add_callback(resumed)
-    resumed.trainer.train(resume_from_checkpoint=str(saved))
+    laid_over = build_trainer(config, str(tiny_model), str(tmp_path), batches_of(config))
+    resumed = watched(laid_over, Watch(config, 4, None), resume=saved)
     for one, other in zip(straight.weights[2:], resumed.weights, strict=True):
         assert distance(one, other) == 0.0
 
@@ -319,3 +239,70 @@ def test_a_source_of_the_wrong_length_is_named(tiny_model: Path, tmp_path: Path)
     trainer = build_trainer(config, config.model, str(tmp_path), lambda _: [])
     with pytest.raises(ValueError, match="0 micro-batches for 1 accumulation steps"):
         trainer.train()
+
+
+class Ordered:
+    """The exchange as a worker sees it: hands out commands in order, keeps the reports."""
+
+    def __init__(self, *commands: Command) -> None:
+        self._commands = commands
+        self.reports: list[Report] = []
+        self.arrive, self.take, self.report = (
+            SimpleNamespace(remote=call) for call in (self._arrive, self._take, self._report)
+        )
+
+    def _arrive(self, rank: int, where: dict[str, Any]) -> None:
+        assert rank == 0 and where
+
+    def _take(self, rank: int, index: int, timeout_s: float) -> Command:
+        return self._commands[index]
+
+    def _report(self, report: Report) -> None:
+        self.reports.append(report)
+
+
+def obey(
+    exchange: Ordered, config: RunConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[Report]:
+    """Run a worker on the commands, with Ray's calls answered at once."""
+    context = SimpleNamespace(get_world_rank=lambda: 0)
+    monkeypatch.setattr(ray, "get", lambda value, timeout: value)
+    monkeypatch.setattr(ray, "put", lambda value: value)
+    monkeypatch.setattr(ray.train, "get_context", lambda: context)
+    monkeypatch.setattr("selfplay.learner.worker.whereabouts", lambda: {"node": "here"})
+    settings = {"config": config.model_dump(mode="json"), "model": config.model, "resume": None}
+    settings |= {"base": config.model, "exchange": exchange, "work_dir": str(folder)}
+    train_worker(settings)
+    return exchange.reports
+
+
+def test_a_worker_may_be_stopped_before_its_first_update(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = learner_config(tiny_model)
+    reports = obey(Ordered(Command("stop")), config, tmp_path, monkeypatch)
+    assert reports == [Report("ready", {"version": 0})]
+
+
+def test_a_worker_obeys_in_order_between_its_updates(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = learner_config(tiny_model)
+    [share] = micro_batches(step_groups(0, 4), workers=1, steps=1, group_size=SIZE, pad_id=PAD)
+    saved = tmp_path / "v000001"
+    orders = (
+        Command("update", share),
+        Command("save", str(saved)),
+        Command("restore", (str(tiny_model), None)),
+        Command("update", share),
+        Command("stop"),
+    )
+    reports = obey(Ordered(*orders), config, tmp_path, monkeypatch)
+    assert [report.kind for report in reports] == [
+        "ready",
+        *["updated", "saved", "updated"],
+        "updated",
+    ]
+    assert [r.payload["version"] for r in reports if r.kind == "updated"] == [1, 2, 3]
+    assert reports[2].payload == {"folder": str(saved)}
+    assert (saved / "trainer_state.json").exists()

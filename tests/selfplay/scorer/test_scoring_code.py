@@ -14,17 +14,19 @@ import pytest
 from envs import Task
 from envs.code import families
 from envs.code.task import CodeTask
+from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.scorer.pool import ScorerPool
+from tests.patience import patient
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("local_ray")]
+pytestmark = pytest.mark.usefixtures("local_ray")
 TASKS = 6
 
 
-def batch() -> list[tuple[Task, Sequence[str]]]:
+def batch(count: int = TASKS) -> list[tuple[Task, Sequence[str]]]:
     """Tasks answered by their reference, by nothing useful, and by a program that never ends."""
     asked = []
-    for family in families.TRAIN[:TASKS]:
+    for family in families.TRAIN[:count]:
         task = families.make(family, 1, 0)
         asked.append((task.task(), [f"```python\n{task.reference}```", idle(task), spin(task)]))
     return asked
@@ -38,7 +40,7 @@ def spin(task: CodeTask) -> str:
     return f"```python\ndef {task.entry_point}(*args):\n    while True:\n        pass\n```"
 
 
-def pool(deadline_s: float = 60.0) -> ScorerPool:
+def pool(deadline_s: float = patient(20)) -> ScorerPool:
     sandbox = {"wall_s": 0.5, "cpu_s": 1.0, "task_s": 1.0}
     scorer = {"count": 2, "deadline_s": deadline_s, "cpus": 0}
     config = RunConfig.model_validate({"domain": "code", "sandbox": sandbox, "scorer": scorer})
@@ -68,10 +70,10 @@ def busy_scorers() -> list[psutil.Process]:
 
 
 def meanwhile(strike: Callable[[psutil.Process], None], struck: list[int]) -> threading.Thread:
-    """Strike the first scorer that is seen at work, from another thread, within 30 s."""
+    """Strike the first scorer that is seen at work, from another thread, in time."""
 
     def watch() -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + patient(20)
         while time.monotonic() < until:
             for process in busy_scorers():
                 strike(process)
@@ -83,9 +85,9 @@ def meanwhile(strike: Callable[[psutil.Process], None], struck: list[int]) -> th
     return thread
 
 
-def check(results: list[list[object]]) -> None:
-    verdicts = [[row.verdict for row in rows] for rows in results]  # type: ignore[attr-defined]
-    assert verdicts == [["pass", "fail", "timeout"]] * TASKS
+def check(results: Sequence[Sequence[RewardResult]], count: int = TASKS) -> None:
+    verdicts = [[row.verdict for row in rows] for rows in results]
+    assert verdicts == [["pass", "fail", "timeout"]] * count
 
 
 def test_a_killed_scorer_costs_a_retry_and_leaves_no_sandbox(scorers: ScorerPool) -> None:
@@ -97,10 +99,10 @@ def test_a_killed_scorer_costs_a_retry_and_leaves_no_sandbox(scorers: ScorerPool
         os.kill(process.pid, signal.SIGKILL)
 
     thread = meanwhile(kill, struck)
-    check(scorers.score(batch()))  # type: ignore[arg-type]
+    check(scorers.score(batch()))
     thread.join()
     assert struck and scorers.replaced == 1
-    _, left = psutil.wait_procs(families_of, timeout=10)
+    _, left = psutil.wait_procs(families_of, timeout=patient(10))
     assert families_of and not left, "a killed scorer left its sandbox behind"
 
 
@@ -112,7 +114,7 @@ def test_a_killed_sandbox_is_replaced_by_its_scorer(scorers: ScorerPool) -> None
             child.kill()
 
     thread = meanwhile(kill_children, struck)
-    check(scorers.score(batch()))  # type: ignore[arg-type]
+    check(scorers.score(batch()))
     thread.join()
     assert struck and scorers.replaced == 0, "the actor lives on: only its sandbox was replaced"
 
@@ -128,11 +130,11 @@ def test_a_scorer_that_hangs_is_killed_at_its_deadline() -> None:
 
     try:
         thread = meanwhile(stop, struck)
-        check(made.score(batch()))  # type: ignore[arg-type]
+        check(made.score(batch(2)), 2)
         thread.join()
         assert struck and made.replaced == 1
         # Ray ends it without its help; a pid that nobody has is gone already.
-        _, left = psutil.wait_procs([p for p in hung if p.is_running()], timeout=30)
+        _, left = psutil.wait_procs([p for p in hung if p.is_running()], timeout=patient(10))
         assert not left, "what hung is still there"
     finally:
         made.close()
