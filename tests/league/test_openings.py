@@ -48,7 +48,7 @@ def test_what_the_engine_calls_uneven_is_left_out() -> None:
         assert chance(board) == 0.5
 
 
-def test_too_few_distinct_openings_are_told() -> None:
+def test_too_few_distinct_openings_are_reported() -> None:
     assert len(set(keys(20, opening_plies=(1, 1)))) == 20
     with pytest.raises(InputError, match="fewer than 21 distinct openings; allow more plies"):
         keys(21, opening_plies=(1, 1))
@@ -66,7 +66,7 @@ def test_a_book_is_dealt_in_an_order_of_the_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("1. f3 e5 2. g4 Qh4# *", "game 1: the game is over there; take fewer plies"),
         ("1. e4 e5 *\n\n1. e4 Ke5 *", "game 2: "),
@@ -76,12 +76,12 @@ def test_a_book_is_dealt_in_an_order_of_the_seed(tmp_path: Path) -> None:
         ("", "no games"),
     ],
 )
-def test_a_broken_book_is_told_by_its_game(tmp_path: Path, text: str, told: str) -> None:
+def test_a_broken_book_is_reported_by_its_game(tmp_path: Path, text: str, message: str) -> None:
     book = tmp_path / "book.pgn"
     book.write_text(text)
     with pytest.raises(InputError, match=r"book\.pgn") as caught:
         load_pgn_openings(book)
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_plies_are_cut_from_whole_games(tmp_path: Path) -> None:

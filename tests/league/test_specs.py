@@ -49,7 +49,7 @@ def test_a_name_is_read(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no name; give RUN"),
         ("softmx:0.1", "did you mean softmax:0.1?"),
@@ -70,10 +70,10 @@ def test_a_name_is_read(
         ("uci:/opt/e,nodes=3,depth=2", "give one of nodes, movetime (ms) and depth"),
     ],
 )
-def test_a_fault_is_one_line_with_its_mend(text: str, told: str) -> None:
+def test_a_fault_is_one_line_with_its_mend(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_spec(text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

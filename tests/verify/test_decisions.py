@@ -58,7 +58,7 @@ def test_sound_decisions_agree_and_edited_ones_are_named(evals: Evals) -> None:
     assert places(rows, {k: e for k, e in evals.items() if k != "final"}) == ["evals/final.json: "]
 
 
-def test_an_evaluation_made_again_behind_a_resume(evals: Evals) -> None:
+def test_an_evaluation_made_again_after_a_resume(evals: Evals) -> None:
     first = {**judged(evals, "step_000010", "base"), "evaluation": "final"}
     between = judged(evals, "step_000010", "base")
     again = judged(evals, "final", "step_000010")

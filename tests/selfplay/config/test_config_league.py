@@ -24,7 +24,7 @@ def test_nothing_plays_unless_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["promotion.elo0=50", "promotion.elo1=50"], "elo0=50 must be below elo1=50"),
         (["promotion.alpha=0.5"], "promotion.alpha"),
@@ -40,10 +40,10 @@ def test_nothing_plays_unless_asked() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(overrides: list[str], told: str) -> None:
+def test_what_cannot_be_is_refused_in_one_line(overrides: list[str], message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_config({}, "run.yaml", overrides)
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("anchor", ["uci-elo:1320", "uci:/usr/bin/engine", "smollm2-135m-instruct"])

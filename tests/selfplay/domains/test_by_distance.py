@@ -47,8 +47,8 @@ def test_rates_and_gains_by_band() -> None:
     assert [found[name]["difference"]["value"] for name in BANDS] == [0.0, 0.0, 1.0]
     assert found["more"]["p"] < 0.001 < found["two tokens"]["p"] == 1.0
     assert found["one token"]["final"]["n"] == 2 * 28 - 1
-    told = rates(final)
-    assert told["more"]["pass_rate"]["value"] == 1.0 and told["more"]["families"] == 21
+    message = rates(final)
+    assert message["more"]["pass_rate"]["value"] == 1.0 and message["more"]["families"] == 21
 
 
 def test_evaluation_summary_and_lines_have_it() -> None:

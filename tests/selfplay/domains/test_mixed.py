@@ -19,7 +19,7 @@ class Counting(Source):
 
     def __init__(self, name: str, most: int = 10**6) -> None:
         self.name, self.most = name, most
-        self.next, self.told = 0, []
+        self.next, self.calls = 0, []
 
     def next_tasks(self, n: int) -> list[Task]:
         n = min(n, self.most - self.next)
@@ -27,10 +27,10 @@ class Counting(Source):
         return [Task.make(self.name, {"n": i}) for i in range(self.next - n, self.next)]
 
     def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
-        self.told.append((task.id, list(results), version))
+        self.calls.append((task.id, list(results), version))
 
     def skip(self, task_id: str) -> None:
-        self.told.append((task_id, "skipped"))
+        self.calls.append((task_id, "skipped"))
 
     def state(self) -> dict[str, Any]:
         return {"next": self.next}
@@ -63,8 +63,8 @@ def test_answers_go_to_the_owner() -> None:
     results = [RewardResult(1.0, "pass")]
     source.answered(first, results, 3)
     source.skip(second.id)
-    assert parts["chess"].told == [(first.id, results, 3)]
-    assert parts["code"].told == [(second.id, "skipped")]
+    assert parts["chess"].calls == [(first.id, results, 3)]
+    assert parts["code"].calls == [(second.id, "skipped")]
     with pytest.raises(KeyError):
         source.skip(second.id)
 

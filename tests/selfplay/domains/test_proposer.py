@@ -75,16 +75,16 @@ def test_a_proposer_earns_what_solvers_miss() -> None:
     settle([request], [solved, never])
     values = [r.result.value for r in request.rollouts if r.result]
     assert values == pytest.approx([0.75, 0.0, 0.75, 0.0])
-    told = metrics([request])
-    assert told["proposer/sound"] == 0.75
-    assert told["proposer/solve_rate"] == pytest.approx((0.25 + 0.0 + 0.25) / 3)
+    message = metrics([request])
+    assert message["proposer/sound"] == 0.75
+    assert message["proposer/solve_rate"] == pytest.approx((0.25 + 0.0 + 0.25) / 3)
 
 
 def test_what_nobody_could_try_never_trains() -> None:
     request, (one, two) = proposals()
     settle([request], [verdicts(one, "infra_error", "infra_error"), verdicts(two, "pass", "fail")])
-    told = [r.result.verdict for r in request.rollouts if r.result]
-    assert told == ["infra_error", "pass", "infra_error", "fail"]
+    message = [r.result.verdict for r in request.rollouts if r.result]
+    assert message == ["infra_error", "pass", "infra_error", "fail"]
     assert has_infra_error(request)
 
 

@@ -187,10 +187,10 @@ def test_worse_in_none_needs_that_a_loss_is_excluded() -> None:
     doubted = decide(before, after)
     assert not doubted.promoted and not doubted.worse
     assert doubted.reason == "better in chess/x, but a loss of 0.1 is not excluded in code/x"
-    told = doubted.as_dict()
-    assert told["margin"] == 0.1 and told["suites"]["code/x"]["not_worse"] is False
-    assert told["suites"]["chess/x"]["not_worse"] is True
-    assert told["suites"]["code/x"]["worst"] < -0.1
+    message = doubted.as_dict()
+    assert message["margin"] == 0.1 and message["suites"]["code/x"]["not_worse"] is False
+    assert message["suites"]["chess/x"]["not_worse"] is True
+    assert message["suites"]["code/x"]["worst"] < -0.1
     assert decide(before, after, margin=0.9).promoted
     old = decide(before, after, formula=1)
     assert old.promoted and not {"margin", "formula"} & set(old.as_dict())

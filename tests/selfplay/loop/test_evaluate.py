@@ -100,7 +100,7 @@ def test_any_mate_solves_a_puzzle_and_a_wrong_move_ends_it() -> None:
     assert _puzzle_move(made, chess.Board(FEN), 0, " castle!") is None
 
 
-def test_a_longer_line_goes_on_behind_the_reply() -> None:
+def test_a_longer_line_goes_on_after_the_reply() -> None:
     start = chess.Board()
     made = puzzle(start.fen(), ("e2e4", "e7e5", "g1f3"))
     assert _puzzle_move(made, start, 0, " e4") is False
