@@ -49,7 +49,7 @@ def made(folder: Path) -> Path:
 def is_hub_id(source: Path | str) -> bool:
     """Return whether `source` is no file but a name such as `google-research-datasets/mbpp`.
 
-    A configuration of the data set may follow behind a colon: `NAME:sanitized`.
+    A configuration of the data set may follow after a colon: `NAME:sanitized`.
     """
     text = str(source)
     return bool(_ID.fullmatch(text)) and not text.endswith(_FILES) and not Path(text).exists()

@@ -137,7 +137,7 @@ class EvalRow:
         cluster: tasks of one cluster are solved or failed together; intervals are over clusters.
         completion: the greedy answer.
         verdict: of the answer; `infra_error` is left out of all figures.
-        columns: what else the domain keeps, as JSON; they stand beside the others on disk.
+        columns: what else the domain keeps, as JSON; columns of their own on disk.
     """
 
     task_id: str

@@ -89,10 +89,10 @@ class VerifyTools:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure of a suite. Console, report, leaderboard and gate draw from this.
+    """A metric of a suite. Console, report, leaderboard and gate draw from this.
 
     Attributes:
-        key: name in the evaluation's figures and, of a domain that does not write `numbers` itself,
+        key: name in the evaluation's numbers and, of a domain that does not write `numbers` itself,
             of the column in its rows that is averaged.
         title: what people read.
         bounds: the least and greatest value there can be; None: unbounded.
@@ -129,8 +129,8 @@ class DomainSpec:
         test_suites: suites that nothing may be chosen on, opened by `selfplay eval --test` alone.
         alone: the default suites of a run of this domain alone; (): the first of `suites`.
         extra_suites: suites that a configuration asks for by a key of its own.
-        measures: its figures, the most important first.
-        baselines: who stands beside the policy in its figures (key -> title).
+        measures: its metrics, the most important first.
+        baselines: who is shown beside the policy (key -> title).
         lists_actions: its tasks have actions that can be listed (sampler.explore=all_legal).
         games: its answers are moves of games; league and `promotion.match` need it.
         scorer: the word for what scores its answers, in `selfplay doctor`.
@@ -280,7 +280,7 @@ def check_suites(names: Sequence[str], *, test: bool = False) -> list[str]:
 
 
 def measure_of(suite: str, key: str) -> Measure | None:
-    """Return the measure behind a figure of a suite; None where its domain names none."""
+    """Return the measure of a metric of a suite; None where its domain names none."""
     spec = specs().get(domain_of_suite(suite))
     measures = spec.measures if spec is not None else ()
     return next((measure for measure in measures if measure.key == key), None)

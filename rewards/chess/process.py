@@ -162,7 +162,7 @@ class LineProcess:
         return f"died of signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def interrupt(self) -> None:
-        """Kill the process group; safe from any thread, the reader then meets the end of file."""
+        """Kill the process group; safe from any thread, the reader then finds the end of file."""
         if self._popen.returncode is None:
             try:
                 os.killpg(self.pid, signal.SIGKILL)

@@ -67,7 +67,7 @@ def check_scorer(domain: str, config: RunConfig) -> tuple[Outcome, str]:
 
 
 def run_check(name: str, check: CheckFunction, config: RunConfig) -> Check:
-    """Run one check; whatever it meets is a failed check, so that all others are made."""
+    """Run one check; whatever it raises is a failed check, so that all others are made."""
     since = time.monotonic()
     try:
         outcome, detail = check(config)

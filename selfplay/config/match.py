@@ -19,7 +19,7 @@ class MatchConfig(Section):
     temperature: float = Field(0.0, ge=0)
     """Of a policy's first answer; 0 is greedy."""
     retry_temperature: float = Field(1.0, gt=0)
-    """Of the answers behind it: a greedy one would only repeat itself."""
+    """Of the answers after it: a greedy one would only repeat itself."""
     openings: Path | None = None
     """An EPD or PGN book; None: random openings that the engine finds balanced."""
     book_plies: int | None = Field(None, ge=0)
@@ -38,7 +38,7 @@ class MatchConfig(Section):
     plays on. Lichess's formula at 1,000 centipawns and for a mate is 0.975."""
     resign_plies: int = Field(6, ge=1)
     draw_gap: float | None = Field(None, ge=0, lt=0.5)
-    """Drawn when |win probability - 0.5| was at most this for `draw_plies` plies behind ply
+    """Drawn when |win probability - 0.5| was at most this for `draw_plies` plies after ply
     `draw_from`; None plays on."""
     draw_plies: int = Field(16, ge=1)
     draw_from: int = Field(80, ge=0)

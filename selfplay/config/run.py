@@ -288,9 +288,11 @@ class RunSettings(Section):
 
     @model_validator(mode="after")
     def _league_can_play(self) -> Self:
-        met = self.league.opponents
-        if (self.promotion.match or met != "none") and not self._games():
-            key = "promotion.match=true" if self.promotion.match else f"league.opponents={met}"
+        opponents = self.league.opponents
+        if (self.promotion.match or opponents != "none") and not self._games():
+            key = (
+                "promotion.match=true" if self.promotion.match else f"league.opponents={opponents}"
+            )
             can = " or ".join(f"domain={name}" for name, spec in specs().items() if spec.games)
             raise ValueError(f"{key} needs games; set {can}, alone or with others")
         return self

@@ -1,4 +1,4 @@
-"""Figures of evaluation rows that any domain can have: shares, means and paired tests."""
+"""Metrics of evaluation rows that any domain can have: shares, means and paired tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Utility = Callable[[Row], float | None]
 
 
 def scored(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that met no infrastructure error."""
+    """Return the rows without an infrastructure error."""
     return [row for row in rows if row["verdict"] != "infra_error"]
 
 
@@ -36,7 +36,7 @@ def passed(row: Row) -> float | None:
 def numbers_of(
     rows: Sequence[Row], measures: Sequence[Measure], formula: int = FORMULA
 ) -> dict[str, Any]:
-    """Return the figures of a suite, with 95% intervals over clusters.
+    """Return the metrics of a suite, with 95% intervals over clusters.
 
     `pass_rate` is the share of verdicts that pass; any other measure the mean of the rows' column
     of that name, over the rows that have it. Rows with an infrastructure error are left out and

@@ -1,6 +1,6 @@
 """The gate: a version becomes champion when it is better in one thing and worse in none.
 
-Every item of a suite has a utility for each policy, and the two policies meet item by item:
+Every item of a suite has a utility for each policy, and the two policies are compared item by item:
 what its domain says that the answer was worth, in [0, 1] (Domain.utility). By default that is 1 for
 a pass and 0 for anything else; a chess move is worth what it kept of the best move's chances.
 

@@ -135,7 +135,7 @@ class TrainingLeague(Opponents, Closes):
         )
 
 
-def opponent_figures(games: Sequence[FinishedGame]) -> dict[str, float | None]:
+def opponent_metrics(games: Sequence[FinishedGame]) -> dict[str, float | None]:
     """Return how many of the games that ended had an opponent, and the policy's score in them.
 
     Unfinished games count as such, but not for the score.

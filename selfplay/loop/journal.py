@@ -12,7 +12,7 @@ from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
 from selfplay.domains.made import Domains
 from selfplay.domains.mixed import RunSource
-from selfplay.league.training import opponent_figures
+from selfplay.league.training import opponent_metrics
 from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
 from selfplay.loop.collect import Collector, rollout_metrics
@@ -123,7 +123,7 @@ class Journal:
         games = self._games.pop(batch.step)
         del self._before[batch.step]
         if self._config.league.opponents != "none":
-            row |= opponent_figures(games)
+            row |= opponent_metrics(games)
         self.step = batch.step
         self.run_dir.append_metrics(row)
         self.run_dir.append_games(games, batch.step)

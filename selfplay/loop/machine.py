@@ -27,7 +27,7 @@ _BYTES_PER_TRAINED = 16
 """float32 weight, gradient and AdamW's two moments."""
 _BYTES_PER_SAMPLED = 4
 _LEAST_DISK = 64 * 2**20
-"""What a run writes besides its checkpoints before anybody would look."""
+"""Room for what a run writes besides checkpoints before anybody would look."""
 _PROCESS_BYTES = 700 * 2**20
 """What a process takes once torch and transformers are imported (measured: 0.5-0.7 GiB)."""
 
@@ -63,7 +63,7 @@ def check_memory(config: RunConfig) -> tuple[Outcome, str]:
     guests = sampled * config.sampler.guests if config.has_guests else 0
     need = count * (_BYTES_PER_TRAINED * trained + _BYTES_PER_SAMPLED * (sampled + guests + 1))
     need += _PROCESS_BYTES * (trained + sampled + 1) + config.ray.object_store_mb * 2**20
-    detail = f"{size(free)} free, about {size(need)} needed besides activations"
+    detail = f"{size(free)} free, about {size(need)} needed, activations not counted"
     if free < need:
         return ("warn" if gpus() else "fail"), detail
     return "ok", detail

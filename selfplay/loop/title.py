@@ -18,7 +18,7 @@ BASE = "base"
 
 
 class Title:
-    """Measures the samplers' policy when it is due and lets it meet the champion."""
+    """Measures the samplers' policy when it is due and has it compared with the champion."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Title:
         return None if name in judged else name
 
     def evaluate(self, name: str, positions: int, *, training: bool = False) -> bool:
-        """Evaluate the samplers' policy, keep the record and let it meet the champion.
+        """Evaluate the samplers' policy, keep the record and compare it with the champion.
 
         Args:
             name: of the record.
@@ -80,7 +80,7 @@ class Title:
         return name != BASE and self._promote(name, result, training=training)
 
     def _promote(self, name: str, result: dict[str, Any], *, training: bool) -> bool:
-        """Let the evaluated version meet the champion; a better one takes its place.
+        """Compare the evaluated version with the champion; a better one takes its place.
 
         The row's step is that after the decision: a resumed run that has not rolled back yet
         finds no row, and decides again.

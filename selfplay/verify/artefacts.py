@@ -79,10 +79,10 @@ class Artefacts:
         rows = [row for row in run.promotions if isinstance(row, dict)]
         with self.findings.guard(decisions.PROMOTIONS):
             aside = decisions.set_aside(folder.path)
-            told = None if run.older_steps else self._title_matches(rows)
+            games = None if run.older_steps else self._title_matches(rows)
             self.findings.add(
                 decisions.check_promotions(
-                    rows, run.evals, aside, told, utility=Domains(run.config).utility
+                    rows, run.evals, aside, games, utility=Domains(run.config).utility
                 )
             )
         with self.findings.guard("champion"):

@@ -49,11 +49,11 @@ def check_promotions(
     last = {_judged(row, "evaluation"): number for number, row in enumerate(rows)}
     for number, row in enumerate(rows):
         place, judged = f"line {number + 1}", _judged(row, "evaluation")
-        name, meets = kept.get(judged), _champion_then(rows, number, evals)
-        if name is not None and last[judged] == number and meets in evals:
-            due = {"against": meets}
+        name, against = kept.get(judged), _champion_then(rows, number, evals)
+        if name is not None and last[judged] == number and against in evals:
+            due = {"against": against}
             decision = decide(
-                evals[meets],
+                evals[against],
                 evals[name],
                 _games(row, matches),
                 utility=utility,

@@ -299,7 +299,7 @@ class Verification:
         return self._scorers[key]
 
     def _add(self, file: str, found: Iterable[Difference]) -> None:
-        """Add what a check yields up to where it meets content that it cannot read."""
+        """Add what a check yields up to content that it cannot read."""
         with self.findings.guard(file):
             self.findings.add(found)
 

@@ -57,11 +57,11 @@ class ChessConfig(Section):
 
     @override
     def check(self, run: RunConfig) -> None:
-        met = run.league.opponents
-        if met != "none" and not self.sources.get("selfplay"):
+        opponents = run.league.opponents
+        if opponents != "none" and not self.sources.get("selfplay"):
             raise ValueError(
-                f"league.opponents={met} needs games of the policy; give chess.sources.selfplay "
-                "a share"
+                f"league.opponents={opponents} needs games of the policy; give "
+                "chess.sources.selfplay a share"
             )
         for form in run.eval.base_prompts:
             if form.style not in get_args(Style):
@@ -126,5 +126,5 @@ class RewardConfig(Section):
     slope: float = Field(3.0, gt=0)
     """`regret`: k in floor + (1 - floor) * max(0, 1 - k * regret)."""
     beyond: Literal["ordered", "tied"] = "ordered"
-    """`ordered`: the winning chance behind reward and regret tells mates and scores beyond
+    """`ordered`: the winning chance behind reward and regret distinguishes mates and scores beyond
     1,000 centipawns apart (rewards/chess/scores.py); `tied`: all are worth as much as 1,000."""

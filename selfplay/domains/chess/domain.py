@@ -218,8 +218,8 @@ class ChessDomain(GamesDomain):
         if self.config.sampler.explore != "all_legal":
             return None
         chess = self._chess
-        # In a PGN the next move may follow: to train a line break behind moves would teach it
-        # behind White's move in the prompt too, where Black is to answer.
+        # In a PGN the next move may follow: to train a line break after moves would teach it
+        # after White's move in the prompt too, where Black is to answer.
         end = "" if chess.style == "pgn" else "\n"
         moves = legal_moves(board_of(task), chess.notation)
         chosen = moves

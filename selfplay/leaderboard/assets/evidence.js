@@ -17,7 +17,7 @@ function promotionsSection(data) {
   const note = el(
     'p',
     { class: 'dim' },
-    'A version meets the champion item by item; it is promoted when it is better in one suite and ' +
+    'A version is compared with the champion item by item and promoted when it is better in one suite and ' +
       'worse in none, at 5% after Holm’s correction. Difference: mean utility gained, with its ' +
       '95% bootstrap interval; of a match the candidate’s Elo, with the log-likelihood ratio of ' +
       'its sequential test in the place of p.',
