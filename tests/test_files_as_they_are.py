@@ -18,10 +18,11 @@ from envs.chess.files import PUZZLE_COLUMNS, load_book, load_epd, load_pgn, load
 from envs.chess.pgn_file import games_of_file, games_of_text, parse_game
 from envs.errors import InputError
 from envs.text_files import text_lines
+from selfplay.domains.chess.score_file import scored_task
+from selfplay.domains.scored import read_rows
 from selfplay.leaderboard.games import read_all, text_of
 from selfplay.leaderboard.shown import game_json
 from selfplay.ratings.pgn import read_games
-from selfplay.scorer.file import read_rows
 from selfplay.verify.games import read_pgn
 
 
@@ -264,7 +265,7 @@ def test_rows_to_score_are_read_with_a_mark_and_unpacked(tmp_path: Path) -> None
         gzip.compress(row.encode()),
     ):
         path.write_bytes(content)
-        assert [found["completion"] for found, _ in read_rows(path)] == [" e4 ü"]
+        assert [found["completion"] for found, _ in read_rows(path, scored_task)] == [" e4 ü"]
     path.write_bytes(row.encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8 text"):
-        list(read_rows(path))
+        list(read_rows(path, scored_task))
