@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from envs.code.rows import read_rows
 from envs.errors import InputError
 from envs.places import is_hub_id
+from envs.rows import read_rows
 
 
 def rows_of(source: Path | str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from envs.code.evalplus import evalplus_task, is_evalplus
-from envs.code.rows import number_of, read_rows
 from envs.code.task import CodeTask, Kind, from_payload
 from envs.code.values import Unsupported, encode
 from envs.errors import InputError
+from envs.rows import number_of, read_rows
 from envs.task import Task
 
 

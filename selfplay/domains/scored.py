@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from envs.code import rows
+from envs import rows
 from envs.errors import InputError
 from envs.task import Task
 from envs.text import clean_text

@@ -26,9 +26,9 @@ from envs.code.datasets import humaneval_task, load_humaneval, load_mbpp_whole, 
 from envs.code.evalplus import evalplus_task, is_evalplus
 from envs.code.extract import is_marked, joined
 from envs.code.jsonl import ROW_FIELDS, jsonl_task
-from envs.code.rows import read_rows
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from envs.rows import read_rows
 from rewards import RewardResult
 from rewards.code.faults import idle
 from rewards.code.idle import is_idle

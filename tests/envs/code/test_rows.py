@@ -15,8 +15,8 @@ import pytest
 
 from envs.code.datasets import load_humaneval, load_mbpp
 from envs.code.jsonl import load_jsonl
-from envs.code.rows import read_rows
 from envs.errors import InputError
+from envs.rows import read_rows
 from selfplay.config.run import RunConfig
 from selfplay.domains.code.score_file import scored_code
 
