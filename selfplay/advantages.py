@@ -1,4 +1,4 @@
-"""Advantages of a group: how much better each answer was than expected. Pure, no torch."""
+"""Advantages of a group: how much better each answer was than expected. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed records that flow through the loop and land on disk. No torch, no Ray."""
+"""The typed records that flow through the loop and land on disk."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ import chess
 import chess.pgn
 
 from envs.chess.openings import random_move
-from envs.chess.opponents import Opponents
 from envs.chess.pgn import Game, game_from_pgn, game_result
 from envs.chess.position import make_task, position_key, quoted
 from envs.errors import InputError
+from envs.opponents import Opponents
 from envs.task import Task
 
 _PASSES = 1000

@@ -109,7 +109,7 @@ def check(
     """
     from rewards.code.faults import faults
     from selfplay.config.reading import parse_config
-    from selfplay.domains.code.domain import code_scorer
+    from selfplay.domains.code.scoring import code_scorer
 
     config = parse_config({}, "defaults", overrides or [])
     tasks = list(tasks_of(which, overrides or [], seeds))

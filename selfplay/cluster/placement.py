@@ -1,4 +1,4 @@
-"""Who needs what of a cluster: the arithmetic of roles and resources. No Ray."""
+"""Who needs what of a cluster: the arithmetic of roles and resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of the gate and of the league in training. No torch, no Ray."""
+"""The configuration of the gate and of the league in training."""
 
 from __future__ import annotations
 

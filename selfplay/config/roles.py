@@ -1,4 +1,4 @@
-"""The configuration of the actors: samplers, scorers, learner. No torch, no Ray."""
+"""The configuration of the actors: samplers, scorers, learner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run configuration: pydantic models, YAML, `a.b=c` overrides. No torch, no Ray."""
+"""The run configuration: pydantic models, YAML, `a.b=c` overrides."""
 
 from __future__ import annotations
 

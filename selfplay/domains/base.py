@@ -29,7 +29,7 @@ from selfplay.registry import spec_of
 from selfplay.stats.clustered import FORMULA
 
 if TYPE_CHECKING:
-    from envs.chess.opponents import Opponents
+    from envs.opponents import Opponents
 
 Answers = Sequence[tuple[Task, Sequence[str]]]
 Score = Callable[[Answers], list[list[RewardResult]]]

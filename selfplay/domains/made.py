@@ -11,7 +11,7 @@ from selfplay.domains.base import Domain, GamesDomain, Row, domain_of
 from selfplay.registry import domain_of_suite, spec_of
 
 if TYPE_CHECKING:
-    from envs.chess.opponents import Opponents
+    from envs.opponents import Opponents
 
 
 class Domains(Mapping[str, Domain]):

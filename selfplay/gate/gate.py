@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Progress
-from selfplay.domains.chess.config import ChessConfig
 from selfplay.domains.made import Domains
 from selfplay.gate.decide import Decision, GamesChange, decide, items_of
 from selfplay.gate.title_match import play_title_match
@@ -134,7 +133,7 @@ class Gate:
         return SampledPolicy(
             f"{self._run_dir.name}@{named(version)}",
             f"{named(version)} {weights_mark(self._run_dir.model_of(version, self._base))}",
-            Manner.of(self._config.section(ChessConfig), self._config.match),
+            Manner.of(self._config, self._config.match),
             sample,
             self._tokenizer,
             self._context,

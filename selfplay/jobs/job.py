@@ -1,4 +1,4 @@
-"""Jobs as the server describes them: ids, states, exit codes, addresses. No Ray."""
+"""Jobs as the server describes them: ids, states, exit codes, addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plays: one interface for policies, anchors and UCI engines. No torch, no Ray."""
+"""What plays: one interface for policies, anchors and UCI engines."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from envs.chess.position import make_task
 from envs.chess.prompts import Notation, Style, render
 from envs.text import clean_text
 from selfplay.config.match import MatchConfig
+from selfplay.config.run import RunConfig
 from selfplay.domains.chess.config import ChessConfig
 from selfplay.league.player import Choice, Fault, Player, Turn
 from selfplay.sampler.engines.base import Sample, SampleRequest
@@ -36,8 +37,9 @@ class Manner:
     shots: int = 0
 
     @classmethod
-    def of(cls, chess: ChessConfig, match: MatchConfig) -> Manner:
+    def of(cls, config: RunConfig, match: MatchConfig) -> Manner:
         """Return the manner in which a run asks its policy, with the tries of a match."""
+        chess = config.section(ChessConfig)
         return cls(
             chess.style,
             chess.notation,

@@ -13,7 +13,7 @@ from rewards.chess.engine import find_engine
 from rewards.chess.scorer import ChessScorer
 from rewards.closing import Closes
 from selfplay.config.run import RunConfig
-from selfplay.domains.chess.config import ChessConfig, EngineConfig
+from selfplay.domains.chess.config import EngineConfig
 from selfplay.league.anchors import EpsilonEngine, RandomMover, RulePlayer, SoftmaxEngine
 from selfplay.league.player import Player
 from selfplay.league.policy import Manner, PolicyPlayer
@@ -80,7 +80,7 @@ def open_policy(text: str, config: RunConfig, **changes: Any) -> PolicyPlayer:
     if spec.kind != "policy":
         raise InputError(f"{text}: is no model; give a run, RUN@v000012, a model folder or id")
     name, version, model, own = _located(spec, config)
-    fields: dict[str, Any] = asdict(Manner.of(own.section(ChessConfig), config.match))
+    fields: dict[str, Any] = asdict(Manner.of(own, config.match))
     fields |= {key: value for key, value in changes.items() if value is not None}
     given = {key: type(fields[key])(value) for key, value in spec.options.items()}
     words = [f"{key}={spec.options[key]}" for key in sorted(spec.options)]

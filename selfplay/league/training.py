@@ -12,11 +12,10 @@ import chess
 import chess.pgn
 from typing_extensions import override
 
-from envs.chess.opponents import Opponents
 from envs.errors import InputError
+from envs.opponents import Opponents
 from rewards.closing import Closes
 from selfplay.config.run import RunConfig
-from selfplay.domains.chess.config import ChessConfig
 from selfplay.league.pairing import chances, drawn
 from selfplay.league.player import Player, Turn
 from selfplay.league.policy import Manner
@@ -35,7 +34,7 @@ ANCHORS = ("random", "rule", "engine-eps", "softmax", "nodes")
 
 
 class TrainingLeague(Opponents, Closes):
-    """Draws opponents and moves for them (envs.chess.opponents.Opponents).
+    """Draws opponents and moves for them (envs.opponents.Opponents).
 
     A frozen version is a checkpoint of the run, or the model that it began with; a sampler loads it
     as its guest when it is first asked. What may be drawn changes in `refresh` alone, and only by
@@ -122,9 +121,9 @@ class TrainingLeague(Opponents, Closes):
             raise InputError(
                 f"{model}: is missing, and a game against {name} is under way; put it back"
             )
-        chess_, match = self._config.section(ChessConfig), self._config.match
+        match = self._config.match
         heat = self._config.sampler.temperature
-        manner = Manner.of(chess_, match.model_copy(update={"temperature": heat}))
+        manner = Manner.of(self._config, match.model_copy(update={"temperature": heat}))
         return SampledPolicy(
             name,
             f"v{number:06d}",

@@ -1,4 +1,4 @@
-"""The learning rate of an update: warm-up, then constant, linear or cosine. No torch.
+"""The learning rate of an update: warm-up, then constant, linear or cosine.
 
 How much of a run is over is the share of its steps or, where `max_minutes` is set, the share of its
 time if that is larger: a schedule comes down also in a run that the clock ends. A run with `steps`

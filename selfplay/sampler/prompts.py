@@ -1,4 +1,4 @@
-"""From a rendered prompt to token ids, and from a completion's ids to its text. No torch, no Ray.
+"""From a rendered prompt to token ids, and from a completion's ids to its text.
 
 A completion follows its prompt, which tokenizers do not know: those of SentencePiece's kind
 put a space before a text and take one away before the first token, so that a completion's own

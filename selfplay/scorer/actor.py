@@ -1,4 +1,4 @@
-"""The scorer actor: one domain's engine or sandbox in a process of its own. No torch."""
+"""The scorer actor: one domain's engine or sandbox in a process of its own."""
 
 from __future__ import annotations
 

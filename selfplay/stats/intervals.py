@@ -1,4 +1,4 @@
-"""Intervals and tests of independent observations. Pure: no I/O, no torch.
+"""Intervals and tests of independent observations. Pure: no I/O.
 
 Estimates of evaluations are made by `selfplay.stats.clustered`, which knows what is not
 independent.

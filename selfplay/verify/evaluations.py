@@ -11,8 +11,8 @@ from envs.chess.position import board_of
 from envs.chess.suites import load_suite
 from selfplay.config.reading import parse_config
 from selfplay.config.run import PromptForm, RunConfig
-from selfplay.domains.chess import PUZZLES
 from selfplay.domains.chess import evaluation as chess_eval
+from selfplay.domains.chess.config import PUZZLES
 from selfplay.domains.code import evaluation as code_eval
 from selfplay.domains.code.tasks import suite_tasks
 from selfplay.domains.made import Domains

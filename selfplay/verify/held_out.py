@@ -15,7 +15,7 @@ from envs.code.families import split_of
 from envs.code.task import CodeTask
 from envs.errors import InputError
 from selfplay.domains.base import domain_of
-from selfplay.domains.chess import PUZZLES
+from selfplay.domains.chess.config import PUZZLES
 from selfplay.domains.code.tasks import benchmark_tasks, evaluation_tasks
 from selfplay.verify.finding import Difference, Findings
 from selfplay.verify.folder import Run

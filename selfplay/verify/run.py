@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from envs import Task
 from envs.errors import InputError
 from selfplay.domains.base import Domain, domain_of
-from selfplay.domains.chess import PUZZLES
+from selfplay.domains.chess.config import PUZZLES
 from selfplay.domains.made import Domains, domain_of_suite
 from selfplay.registry import VerifyTools
 from selfplay.rundir.folder import RunDir

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envs.chess.suites import TEST_SUITES, suite_names
-from selfplay.domains.chess.config import ChessConfig, EngineConfig, RewardConfig
+from selfplay.domains.chess.config import PUZZLES, ChessConfig, EngineConfig, RewardConfig
 from selfplay.registry import DomainSpec, Measure
 
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
     from selfplay.domains.base import Domain
-
-PUZZLES = "chess/puzzles"
-"""The suite of the run's own puzzle file (`eval.puzzles`)."""
 
 
 def _make(config: RunConfig) -> Domain:

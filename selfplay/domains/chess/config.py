@@ -16,6 +16,8 @@ from selfplay.registry import MEASURED, TASKS, Section, VerifyTools
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
 
+PUZZLES = "chess/puzzles"
+"""The suite of the run's own puzzle file (`eval.puzzles`)."""
 Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move", "rank"]
 
 

@@ -38,8 +38,8 @@ from selfplay.domains.base import (
     mean,
     report_excluded,
 )
-from selfplay.domains.chess import PUZZLES, evaluation
-from selfplay.domains.chess.config import ChessConfig, EngineConfig, RewardConfig
+from selfplay.domains.chess import evaluation
+from selfplay.domains.chess.config import PUZZLES, ChessConfig, EngineConfig, RewardConfig
 from selfplay.domains.chess.score_file import scored_task
 from selfplay.records import EvalRow, FinishedGame, Group
 from selfplay.stats.clustered import FORMULA

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from selfplay.domains.code.config import CodeConfig, ProposerConfig, SandboxConfig
+from selfplay.domains.code.config import (
+    SUITES,
+    TEST_SUITES,
+    CodeConfig,
+    ProposerConfig,
+    SandboxConfig,
+)
 from selfplay.registry import DomainSpec, Measure
 
 if TYPE_CHECKING:
@@ -22,10 +28,8 @@ SPEC = DomainSpec(
     name="code",
     sections={"code": CodeConfig, "proposer": ProposerConfig, "sandbox": SandboxConfig},
     make=_make,
-    # Held-out families; those that are far from every training family; HumanEval; MBPP's
-    # validation split (511-600).
-    suites=("code/families", "code/far", "code/humaneval", "code/mbpp"),
-    test_suites=("code/test",),
+    suites=SUITES,
+    test_suites=TEST_SUITES,
     measures=(
         Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True, cluster="families"),
         Measure("visible_rate", "visible tests passed"),

@@ -15,6 +15,10 @@ from selfplay.registry import MEASURED, TASKS, Section, VerifyTools
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
 
+SUITES = ("code/families", "code/far", "code/humaneval", "code/mbpp")
+"""Held-out families; those that are far from every training family; HumanEval; MBPP's validation
+split (511-600)."""
+TEST_SUITES = ("code/test",)
 CodeSourceName = Literal["families", "mbpp", "jsonl", "proposals"]
 
 
@@ -81,7 +85,7 @@ class CodeConfig(Section):
         """With the secret that the tests of the run draw from."""
         from selfplay.domains.code.secret import tests_secret
 
-        return self.model_copy(update={"secret": tests_secret(run).hex()})
+        return self.model_copy(update={"secret": tests_secret(self.secret, run.seed).hex()})
 
 
 class ProposerConfig(Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,17 +19,22 @@ from envs.errors import InputError
 from rewards import RewardResult
 from rewards.code.faults import faults
 from rewards.code.heldout import HeldOut
-from rewards.code.sandbox import Limits
 from rewards.code.scorer import CodeScorer
 from rewards.result import ScoreRequest
 from selfplay.advantages import Advantage
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Ask, Domain, Row, Scorer, Source, drawn_results, mean
-from selfplay.domains.code import SPEC, proposer
+from selfplay.domains.code import proposer
 from selfplay.domains.code.by_distance import gains
-from selfplay.domains.code.config import CodeConfig, ProposerConfig, SandboxConfig
+from selfplay.domains.code.config import (
+    SUITES,
+    TEST_SUITES,
+    CodeConfig,
+    ProposerConfig,
+    SandboxConfig,
+)
 from selfplay.domains.code.evaluation import check_suite, evaluation_row, suite_numbers
-from selfplay.domains.code.secret import tests_secret
+from selfplay.domains.code.scoring import code_scorer
 from selfplay.domains.code.soundness import sound_files
 from selfplay.domains.code.tasks import (
     CodeSource,
@@ -46,32 +50,6 @@ from selfplay.stats.clustered import FORMULA, cluster_of_key
 GROUP = 0.75
 """Share of `scorer.deadline_s` that the answers to one task have; the rest is for what is not
 timed: starting processes on a busy machine, and the last program that began in time."""
-
-
-def code_scorer(config: RunConfig, *, group_s: float = math.inf) -> CodeScorer:
-    """Return the scorer that `config` describes, its sandbox started; close it.
-
-    `group_s` seconds are for all answers to one task (`CodeScorer`).
-
-    Raises InputError where the sandbox that this machine allows is too weak.
-    """
-    box = config.section(SandboxConfig)
-    limits = Limits(
-        cpu_s=box.cpu_s,
-        wall_s=box.wall_s,
-        memory_mb=box.memory_mb,
-        output_bytes=box.output_bytes,
-        numpy=box.numpy,
-    )
-    return CodeScorer(
-        shape=config.section(CodeConfig).shape,
-        limits=limits,
-        task_s=box.task_s,
-        group_s=group_s,
-        bubblewrap=box.bubblewrap,
-        allow_weak=box.allow_weak,
-        secret=tests_secret(config),
-    )
 
 
 class SandboxScorer(Scorer):
@@ -134,7 +112,7 @@ class CodeDomain(Domain):
     def identity(self) -> dict[str, Any]:
         """Return the sandbox's settings, the tier reached here, and the suites never trained on."""
         box = self.config.section(SandboxConfig).model_dump(mode="json")
-        held_out = [*SPEC.suites, *SPEC.test_suites]
+        held_out = [*SUITES, *TEST_SUITES]
         return {"sandbox": box, "tier": self._tier, "held_out_code": held_out}
 
     @override

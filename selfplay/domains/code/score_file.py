@@ -37,8 +37,7 @@ from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig
 from selfplay.display.text import visible
 from selfplay.domains.code.config import CodeConfig
-from selfplay.domains.code.domain import code_scorer
-from selfplay.domains.code.secret import with_secret
+from selfplay.domains.code.scoring import code_scorer, with_secret
 from selfplay.domains.scored import refuse_taken, with_score
 
 SHOWN = 8

@@ -14,31 +14,24 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from envs.errors import InputError
+from envs.places import user_cache
 from rewards.code.draws import derived, new_secret
-from selfplay.config.run import RunConfig
-from selfplay.domains.code.config import CodeConfig
-from selfplay.models.load import cache_dir
 
 FILE = "tests.key"
 
 
-def tests_secret(config: RunConfig) -> bytes:
-    """Return the secret of a configuration, recorded or derived."""
-    recorded = config.section(CodeConfig).secret
+def tests_secret(recorded: str | None, seed: int) -> bytes:
+    """Return the secret that is recorded (in hexadecimal), or the one of the run's seed."""
     if recorded is not None:
         return bytes.fromhex(recorded)
-    return derived(_user_key(), "run", str(config.seed))[:16]
-
-
-def with_secret(config: RunConfig) -> RunConfig:
-    """Return the configuration with its secret in it, to be kept with a run."""
-    return config.with_section(config.section(CodeConfig).fixed(config))
+    return derived(_user_key(), "run", str(seed))[:16]
 
 
 def _user_key() -> bytes:
     try:
-        folder = cache_dir()
-    except RuntimeError:  # no home: then the key lasts as long as this process
+        folder = user_cache()
+    except InputError:  # no home: then the key lasts as long as this process
         return _passing_key()
     return _key_of(folder)
 

@@ -29,6 +29,7 @@ import envs.code.values
 import rewards.code
 from envs.code.task import CodeTask
 from envs.errors import InputError
+from envs.places import user_cache
 from rewards.code.faults import faults
 from rewards.code.sandbox import SandboxError
 from rewards.code.scorer import CodeScorer
@@ -36,7 +37,6 @@ from selfplay.config.run import RunConfig
 from selfplay.display.text import visible
 from selfplay.domains.code.config import CodeConfig, SandboxConfig
 from selfplay.domains.code.tasks import code_tasks
-from selfplay.models.load import cache_dir
 from selfplay.rundir.writes import write_json
 
 FILE = "preflight.json"
@@ -81,7 +81,7 @@ class _Check:
     """Judges the tasks whose verdict is not in the book, until the time is up."""
 
     def __init__(self, config: RunConfig, stack: ExitStack, make: Callable[[], CodeScorer]) -> None:
-        self.book = Book(_run_folder(config), cache_dir() / "preflight", judged_by(config))
+        self.book = Book(_run_folder(config), user_cache() / "preflight", judged_by(config))
         self._until = time.monotonic() + config.section(CodeConfig).preflight_s
         self._limit = config.section(CodeConfig).preflight_s
         self._stack, self._make = stack, make

@@ -26,8 +26,7 @@ from envs.errors import InputError
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Source, report_excluded
-from selfplay.domains.code import SPEC
-from selfplay.domains.code.config import CodeConfig
+from selfplay.domains.code.config import TEST_SUITES, CodeConfig
 
 MOST = 1_000_000
 """Where a suite is asked for whole."""
@@ -53,7 +52,7 @@ def evaluation_tasks(config: RunConfig) -> list[CodeTask]:
     own = [suite for suite in config.suites if suite.startswith("code/")]
     return [
         task
-        for suite in dict.fromkeys([*own, *SPEC.test_suites])
+        for suite in dict.fromkeys([*own, *TEST_SUITES])
         for task in code_tasks(suite, config, config.eval.positions)
     ]
 

@@ -1,4 +1,4 @@
-"""What every sampler engine takes and returns. No torch, no Ray."""
+"""What every sampler engine takes and returns."""
 
 from __future__ import annotations
 

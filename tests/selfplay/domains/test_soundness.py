@@ -15,7 +15,8 @@ from envs.code.task import CodeTask
 from envs.errors import InputError
 from rewards.code.scorer import CodeScorer
 from selfplay.config.run import RunConfig
-from selfplay.domains.code.domain import CodeDomain, code_scorer
+from selfplay.domains.code.domain import CodeDomain
+from selfplay.domains.code.scoring import code_scorer
 from selfplay.domains.code.soundness import FILE, judged_by, sound_files
 
 GOOD: dict[str, Any] = {

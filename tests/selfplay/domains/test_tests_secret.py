@@ -12,7 +12,8 @@ from envs.errors import InputError
 from selfplay.config.reading import parse_config
 from selfplay.config.run import RunConfig
 from selfplay.domains.code import secret as tests_secret
-from selfplay.domains.code.secret import FILE, with_secret
+from selfplay.domains.code.scoring import with_secret
+from selfplay.domains.code.secret import FILE
 from selfplay.scorer.file import score_file
 
 
@@ -40,6 +41,12 @@ def test_one_for_each_seed_and_user(cache: Path, monkeypatch: pytest.MonkeyPatch
     assert secret(0) != mine
     # Where no file can be kept it lasts as long as the process.
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
+    assert secret(0) == secret(0) != secret(1)
+
+    def homeless() -> Path:
+        raise InputError("no home folder")
+
+    monkeypatch.setattr(tests_secret, "user_cache", homeless)
     assert secret(0) == secret(0) != secret(1)
 
 
