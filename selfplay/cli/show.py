@@ -51,7 +51,7 @@ def show_evaluation(
         refuse_existing(json_file, force=force)
     if samples_file is not None:
         refuse_existing(samples_file, force=force)
-    from selfplay.loop.evaluate import evaluate_model, suites_of
+    from selfplay.loop.measure import evaluate_model, suites_of
 
     if test:
         from selfplay.loop.test_sets import open_tests

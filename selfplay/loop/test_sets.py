@@ -15,7 +15,8 @@ from typing import Any
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
 from selfplay.domains.made import Domains
-from selfplay.loop.evaluate import Measured, check_evaluation, evaluator_of, find_measured
+from selfplay.loop.evaluate import check_evaluation
+from selfplay.loop.measure import Measured, evaluator_of, find_measured
 from selfplay.registry import test_suites
 from selfplay.report import build_report
 from selfplay.report.summary import compare_evals

@@ -17,7 +17,7 @@ from selfplay.domains.chess.evaluation import (
     rule_answers,
     suite_numbers,
 )
-from selfplay.loop.evaluate import suites_of
+from selfplay.loop.measure import suites_of
 from selfplay.registry import check_suites, suite_names
 from selfplay.registry import test_suites as tests_of
 
