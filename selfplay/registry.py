@@ -175,11 +175,19 @@ def _found() -> tuple[dict[str, DomainSpec], dict[str, str]]:
             spec = _loaded(entry)
             _refuse_clash(spec, specs)
         except Exception as error:  # a broken package must not stop those who do not use it
-            lines = str(error).strip().splitlines()
-            broken[entry.name] = f"{entry.value}: {type(error).__name__}: {(lines or [''])[0]}"
+            broken[entry.name] = f"{entry.value}: {_reason(error)}"
         else:
             specs[spec.name] = spec
     return specs, broken
+
+
+def _reason(error: Exception) -> str:
+    if "partially initialized module 'selfplay.config.run'" in str(error):
+        return (
+            "imports selfplay.config.run, which is made of all specs; import it in functions, or "
+            "for types alone (if TYPE_CHECKING:)"
+        )
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def _loaded(entry: EntryPoint) -> DomainSpec:

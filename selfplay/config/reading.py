@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from envs.errors import InputError
 from selfplay.config.files import find_config, parse_yaml, read_yaml
 from selfplay.config.run import RunConfig
-from selfplay.registry import Section, broken, section_kinds, test_suites
+from selfplay.registry import Section, broken, owner_of, section_kinds, test_suites
 
 Key = tuple[str, ...]
 
@@ -65,6 +65,8 @@ def stored_config(data: Any, where: str) -> RunConfig:
     """
     if isinstance(data, dict):
         for section, kind in sections().items():
+            if section not in data and owner_of(section) is not None:
+                continue  # left out by as_json: the run does not use that domain
             for key, value in kind.BEFORE.items():
                 part = data.setdefault(section, {})
                 if isinstance(part, dict):
@@ -160,10 +162,11 @@ def _hint(dotted: str, value: Any, known: set[str]) -> str:
     """Return what may mend an unknown key."""
     if dotted in broken():
         return f"the domain of that name is installed but cannot be used: {broken()[dotted]}"
-    near = _nearest(dotted, known)
+    section = isinstance(value, dict) and "." not in dotted
+    near = _nearest(dotted, {key for key in known if "." not in key} if section else known)
     if near:
         return f"did you mean '{near}'?"
-    if isinstance(value, dict) and "." not in dotted:
+    if section:
         return "the section of a domain is known where its package is installed"
     return "`selfplay validate quickstart` prints every key"
 

@@ -20,7 +20,6 @@ from envs.errors import InputError
 from rewards import RewardResult
 from rewards.closing import Closes
 from selfplay.advantages import Advantage
-from selfplay.config.run import PromptForm, RunConfig
 from selfplay.domains import scored as files
 from selfplay.domains.rows import Row, numbers_of, paired_of, passed
 from selfplay.domains.source import Source, TaskList
@@ -28,8 +27,9 @@ from selfplay.records import FORCED, EvalRow, Group
 from selfplay.registry import spec_of
 from selfplay.stats.clustered import FORMULA
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time a domain's module may hold its spec, which RunConfig is made of
     from envs.opponents import Opponents
+    from selfplay.config.run import PromptForm, RunConfig
 
 Answers = Sequence[tuple[Task, Sequence[str]]]
 Score = Callable[[Answers], list[list[RewardResult]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ class TaskList(Source):
     def state(self) -> dict[str, Any]:
         """Return round and order; tasks in flight come first."""
         return {
-            "tasks": len(self._tasks),
+            "tasks": self._digest(),
             "seed": self._seed,
             "round": self._round,
             "queue": [*self._in_flight, *self._queue],
@@ -94,14 +95,17 @@ class TaskList(Source):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`. Raises InputError for one of other tasks or another seed."""
-        queue = [str(name) for name in state["queue"]]
-        same = (state["tasks"], state["seed"]) == (len(self._tasks), self._seed)
-        if not same or not self._tasks.keys() >= set(queue):
+        if (state["tasks"], state["seed"]) != (self._digest(), self._seed):
             raise InputError(
                 "the tasks are others than those of the saved run, or their seed is; put them back "
                 "as they were or start a new run"
             )
-        self._round, self._queue, self._in_flight = int(state["round"]), queue, {}
+        self._round = int(state["round"])
+        self._queue = [str(name) for name in state["queue"]]
+        self._in_flight = {}
+
+    def _digest(self) -> str:
+        return hashlib.sha256("\n".join(self._tasks).encode()).hexdigest()[:20]
 
     def _shuffled(self) -> list[str]:
         names = list(self._tasks)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
     from selfplay.domains.base import Domain
 
+DEFAULT_SUITES = ("chess/games", "chess/heldout")
+OTHER_SUITES = tuple(n for n in suite_names() if n not in (*DEFAULT_SUITES, *TEST_SUITES))
+
 
 def _make(config: RunConfig) -> Domain:
     from selfplay.domains.chess.domain import ChessDomain
@@ -23,9 +26,9 @@ SPEC = DomainSpec(
     name="chess",
     sections={"chess": ChessConfig, "engine": EngineConfig, "reward": RewardConfig},
     make=_make,
-    suites=tuple(name for name in suite_names() if name not in TEST_SUITES),
+    suites=(*DEFAULT_SUITES, *OTHER_SUITES),
     test_suites=TEST_SUITES,
-    alone=("chess/games", "chess/heldout"),
+    alone=DEFAULT_SUITES,
     extra_suites=(PUZZLES,),
     measures=(
         Measure("legal_rate", "legal moves", on_console=True),
