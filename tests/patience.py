@@ -24,6 +24,11 @@ def patient(seconds: float) -> float:
     return FACTOR * seconds
 
 
+def computing(seconds: float) -> float:
+    """Return the bound for CPU time, which other work hardly lengthens: half of the factor."""
+    return FACTOR / 2 * seconds
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 20.0, *, turn_s: float = 0.02) -> None:
     """Return once `holds()` is true; fail where it is not within `patient(seconds)`."""
     deadline = time.monotonic() + patient(seconds)

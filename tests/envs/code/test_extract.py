@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from envs.code.extract import MAX_CHARS, extract, is_marked, joined
 from envs.code.prompts import continuation
 from envs.code.task import CallTest, CodeTask, CodeTest, ProgramTest
+from tests.patience import computing
 
 SIGNATURE = "def total(xs: list[int]) -> int:"
 
@@ -370,4 +371,4 @@ def test_hostile_answers_cost_little(piece: str) -> None:
     start = time.process_time()
     for task in ALL:
         extract(piece * MAX_CHARS, task)
-    assert time.process_time() - start < 2.0
+    assert time.process_time() - start < computing(1.5)

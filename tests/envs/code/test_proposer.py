@@ -27,6 +27,7 @@ from envs.code.proposer import (
 )
 from envs.code.task import CallTest, CodeTask
 from envs.errors import InputError
+from tests.patience import computing
 
 FUNCTION = '''def weave(xs, k):
     """Return every second number, times k."""
@@ -162,7 +163,7 @@ def test_no_answer_breaks_the_reader(text: str) -> None:
 def test_hostile_answers_cost_little(piece: str) -> None:
     start = time.process_time()
     parse("def f(x):\n    return x\n" + piece * MAX_CHARS)
-    assert time.process_time() - start < 3.0
+    assert time.process_time() - start < computing(2.0)
 
 
 def test_a_good_proposal_becomes_a_task_to_reimplement() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from envs.errors import InputError
 from rewards.chess.engine import Engine, EngineError, binary_sha256, find_engine
+from tests.patience import patient
 
 MATE_IN_ONE = "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
 HANGING_QUEEN = "rnb1kbnr/pppp1ppp/8/4p1q1/3PP3/8/PPP2PPP/RNBQKBNR w KQkq - 1 3"
@@ -165,7 +166,7 @@ def test_an_engine_outlives_the_thread_that_made_it(stockfish: Path) -> None:
     made: list[Engine] = []
     thread = threading.Thread(target=lambda: made.append(Engine(stockfish, nodes=500)))
     thread.start()
-    thread.join(20)
+    thread.join(patient(5))
     with made[0] as engine:
         pid = engine.pid
         assert len(engine.score_moves(chess.Board()).moves) == 20

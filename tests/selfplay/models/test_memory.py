@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from selfplay.models.memory import PeakMemory, held_bytes
+from tests.patience import patient
 
 MEGABYTES = 200
 SIZE = MEGABYTES * 1024 * 1024
@@ -38,7 +39,7 @@ def test_pages_that_two_processes_share_count_once() -> None:
         assert resident > SIZE  # the resident set counts the shared pages a second time
         assert before - held_bytes(psutil.Process()) > 0.4 * SIZE
         ours.send("done")
-        child.join(30)
+        child.join(patient(10))
         assert child.exitcode == 0
     finally:
         shared.close()
