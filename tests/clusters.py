@@ -229,7 +229,7 @@ def _await_dashboard(process: subprocess.Popen[Any], dashboard: str, log: Path) 
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            urllib.request.urlopen(f"{dashboard}/api/version", timeout=10).close()
+            urllib.request.urlopen(f"{dashboard}/api/version", timeout=patient(2)).close()
             return
         except urllib.error.HTTPError:
             return  # it answers: that we bring no token

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import RUN_S, patient
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -29,5 +31,5 @@ def selfplay(
         env=environment(*places),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patient(RUN_S),
     )

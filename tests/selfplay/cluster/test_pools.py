@@ -70,7 +70,7 @@ class Worker:
         if fault == "hang":
             threading.Event().wait()
         if fault == "hang_a_second":
-            threading.Event().wait(1.5)
+            time.sleep(1.5)
             return
         if fault == "exit":
             os._exit(3)
