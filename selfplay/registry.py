@@ -26,6 +26,7 @@ from envs.errors import InputError
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
     from selfplay.domains.base import Domain
+    from selfplay.domains.checks import Checks
 
 GROUP = "selfplay.domains"
 """The group of entry points."""
@@ -134,6 +135,8 @@ class DomainSpec:
         lists_actions: its tasks have actions that can be listed (sampler.explore=all_legal).
         games: its answers are moves of games; league and `promotion.match` need it.
         scorer: the word for what scores its answers, in `selfplay doctor`.
+        checks: makes what `selfplay verify` asks, of a domain that knows more of its results than
+            that they must be the same when they are scored again; None: domains.checks.Checks.
     """
 
     name: str
@@ -148,6 +151,7 @@ class DomainSpec:
     lists_actions: bool = False
     games: bool = False
     scorer: str = "scorer"
+    checks: Callable[[Domain], Checks] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could never work. Raises ValueError."""

@@ -18,12 +18,12 @@ from envs.chess.files import PUZZLE_COLUMNS, load_book, load_epd, load_pgn, load
 from envs.chess.pgn_file import games_of_file, games_of_text, parse_game
 from envs.errors import InputError
 from envs.text_files import text_lines
+from selfplay.domains.chess.replay import read_pgn
 from selfplay.domains.chess.score_file import scored_task
 from selfplay.domains.scored import read_rows
 from selfplay.leaderboard.games import read_all, text_of
 from selfplay.leaderboard.shown import game_json
 from selfplay.ratings.pgn import read_games
-from selfplay.verify.games import read_pgn
 from tests.patience import computing
 
 

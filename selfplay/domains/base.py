@@ -93,6 +93,10 @@ class Domain(ABC):
     """Tasks per call of the samplers in an evaluation. Fixed: low-precision results depend on what
     is batched together."""
 
+    unsteady_parts: ClassVar[frozenset[str]] = frozenset()
+    """Parts of a reward that are measured and not decided, as seconds are: `selfplay verify` does
+    not expect them to be the same when an answer is scored again."""
+
     def __init__(self, config: RunConfig) -> None:
         self.config = config
 
@@ -198,7 +202,10 @@ class Domain(ABC):
         return []
 
     def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
-        """Finish the results of `groups` that depend on what became of the follow-ups."""
+        """Finish the results of `groups` that depend on what became of the follow-ups.
+
+        When `selfplay verify` asks, `followed` holds all other groups of the step.
+        """
         return
 
     def metrics(self, groups: Sequence[Group], source: Source | None) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from envs import Task
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, GamesDomain, Row, domain_of
-from selfplay.registry import domain_of_suite, spec_of
+from selfplay.registry import domain_of_suite, spec_of, specs
 
 if TYPE_CHECKING:
     from envs.opponents import Opponents
@@ -23,26 +23,26 @@ class Domains(Mapping[str, Domain]):
 
     def __init__(self, config: RunConfig, opponents: Opponents | None = None) -> None:
         """Take the configuration, and who plays against the policy in games that train it."""
-        self._config = config
+        self.config = config
         self._opponents = opponents
         self._made: dict[str, Domain] = {}
 
     def __getitem__(self, name: str) -> Domain:
         """Return the domain of that name. Raises InputError where there is none."""
         if name not in self._made:
-            made = self._made[name] = spec_of(name).make(self._config)
+            made = self._made[name] = spec_of(name).make(self.config)
             if isinstance(made, GamesDomain):
                 made.opponents = self._opponents
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._config.domains)
+        return iter(self.config.domains)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._config.domains
+        return name in self.config.domains
 
     def __len__(self) -> int:
-        return len(self._config.domains)
+        return len(self.config.domains)
 
     def of(self, task: Task) -> Domain:
         """Return the domain of a task."""
@@ -51,6 +51,11 @@ class Domains(Mapping[str, Domain]):
     def of_suite(self, suite: str) -> Domain:
         """Return the domain of a suite."""
         return self[domain_of_suite(suite)]
+
+    def own_suites(self) -> list[str]:
+        """Return the suites that the configuration asks for by keys of their own."""
+        asked = [self[name] for name, spec in specs().items() if spec.extra_suites]
+        return [suite for domain in asked for suite in domain.own_suites()]
 
     def utility(self, suite: str, row: Row) -> float | None:
         """Return what an answer of a suite was worth (Domain.utility)."""

@@ -58,7 +58,7 @@ class Evaluator:
         config, domains = self._config, Domains(self._config)
         wanted = check_suites(suites or config.suites, test=test)
         if suites is None:
-            wanted += own_suites(domains)
+            wanted += domains.own_suites()
         result: dict[str, Any] = {}
         for name_ in specs():
             mine = [suite for suite in wanted if domain_of_suite(suite) == name_]
@@ -128,12 +128,6 @@ def _with_prompt(progress: Progress, name: str, text: str) -> None:
     progress(f"{text}, {name}")
 
 
-def own_suites(domains: Domains) -> list[str]:
-    """Return the suites that the configuration asks for by keys of their own."""
-    asked = [domains[name] for name, spec in specs().items() if spec.extra_suites]
-    return [suite for domain in asked for suite in domain.own_suites()]
-
-
 def check_evaluation(
     config: RunConfig, domains: Domains | None = None, *, test: bool = False
 ) -> None:
@@ -146,6 +140,6 @@ def check_evaluation(
         InputError: in one line, a broken row by its number.
     """
     domains = domains or Domains(config)
-    suites = check_suites(config.suites, test=test) + own_suites(domains)
+    suites = check_suites(config.suites, test=test) + domains.own_suites()
     for name in dict.fromkeys(domain_of_suite(suite) for suite in suites):
         domains[name].check()

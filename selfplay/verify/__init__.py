@@ -7,7 +7,8 @@ tokenizer), `answers` (texts, prompts, and scores by the real scorers), `steps` 
 program or path that the folder names is run or loaded: see docs/verify.md.
 """
 
-from selfplay.verify.finding import Difference, Findings, named_differences
+from selfplay.domains.differences import Difference, named_differences
+from selfplay.verify.finding import Findings
 from selfplay.verify.matches import verify_match
 from selfplay.verify.run import verify_run
 

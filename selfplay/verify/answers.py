@@ -10,11 +10,11 @@ from envs.errors import InputError
 from envs.text import clean_text
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain
+from selfplay.domains.differences import Difference
 from selfplay.models.load import load_tokenizer
 from selfplay.records import FORCED
 from selfplay.rundir.folder import RunDir
 from selfplay.sampler.prompts import answer_ids, answer_text, prompt_ids
-from selfplay.verify.finding import Difference
 from selfplay.verify.groups import StoredGroup, file_of
 
 _NO_LIMIT = 1 << 40

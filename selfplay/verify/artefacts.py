@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfplay.domains.made import Domains
+from selfplay.domains.differences import Difference
 from selfplay.gate.decide import GAMES, GamesChange
 from selfplay.models.headers import Shapes
+from selfplay.registry import spec_of
 from selfplay.rundir.checksums import CHECKSUMS, sha256_of
 from selfplay.rundir.manifest import git_state
 from selfplay.stats.clustered import FORMULA, formula_of
-from selfplay.verify import checkpoints, decisions, games, matches
-from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify import checkpoints, decisions, matches
+from selfplay.verify.finding import FAULTS, Findings
 from selfplay.verify.folder import Run
+from selfplay.verify.rollouts import CheckOf
 
 
 @dataclass
 class Artefacts:
     """Everything that needs neither tokenizer nor scorer.
 
-    `legal`: task id -> the legal moves that were drawn for it, each time it was asked.
+    `checks` have been given the answers of all steps (Checks.answered).
     """
 
     run: Run
     findings: Findings
-    legal: Mapping[str, Sequence[Sequence[str]]]
+    checks: CheckOf
     progress: Callable[[str], None]
 
     def check(self) -> None:
@@ -42,36 +44,28 @@ class Artefacts:
         self.checksums()
 
     def games(self) -> None:
-        """Replay the self-play games."""
+        """Replay the games that the policy trained on, as far as their domain can."""
         run = self.run
-        rounds: dict[Path, list[str]] = {}
         paths = sorted((run.folder.path / "games").glob("step_*.pgn"))
-        for path in paths:
-            rounds[path] = []
-            with self.findings.guard(f"games/{path.name}"):
-                self._games(path, rounds[path])
-        newest = run.folder.latest_checkpoint()
-        if newest is None or run.config.domain == "code":
+        names = [name for name in run.config.domains if spec_of(name).games]
+        if len(names) != 1 or not self.checks(names[0]).replays_games:
+            if paths:
+                whose = " and ".join(names) or "no domain of the run"
+                self.findings.notes.append(f"games: of {whose}: they are not replayed")
             return
-        where = f"checkpoints/{newest.name}/source.json"
-        with self.findings.guard(where):
-            state = games.pool_state(checkpoints.read_json(newest / "source.json"))
-            until = games.files_until(paths, int(newest.name[1:]))
-            ended = [name for path in until for name in rounds[path]]
-            self.findings.add(games.check_rounds(ended, state, where))
-
-    def _games(self, path: Path, rounds: list[str]) -> None:
-        file, config = f"games/{path.name}", self.run.config
-        for number, (game, text) in enumerate(games.read_pgn(path), start=1):
-            place = f"game {number}"
-            found = games.check_text(file, place, game, text)
-            if not game.errors:
-                found += games.check_ending(file, place, game, config)
-                if not self.run.older_steps:
-                    found += games.check_moves(file, place, game, self.legal, config)
-            self.findings.add(found)
-            rounds.append(game.headers.get("Round", "?"))
-            self.findings.checked["self-play games"] += 1
+        [name] = names
+        for path in paths:
+            with self.findings.guard(f"games/{path.name}"):
+                for found in self.checks(name).games(path, moves=not run.older_steps):
+                    self.findings.add(found)
+                    self.findings.checked["self-play games"] += 1
+        newest = run.folder.latest_checkpoint()
+        if newest is not None:
+            where = f"checkpoints/{newest.name}/source.json"
+            with self.findings.guard(where):
+                source = checkpoints.read_json(newest / "source.json").get("sources", {})
+                state, version = source.get(name, {}), int(newest.name[1:])
+                self.findings.add(self.checks(name).ended(paths, state, version, where))
 
     def decisions(self) -> None:
         """Make the gate's decisions, the summary and the report again."""
@@ -82,7 +76,7 @@ class Artefacts:
             games = None if run.older_steps else self._title_matches(rows)
             self.findings.add(
                 decisions.check_promotions(
-                    rows, run.evals, aside, games, utility=Domains(run.config).utility
+                    rows, run.evals, aside, games, utility=run.domains.utility
                 )
             )
         with self.findings.guard("champion"):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from selfplay.domains.differences import Difference, named_differences
 from selfplay.models.files import is_adapter
 from selfplay.models.headers import Shapes, shapes_of
 from selfplay.rundir.checksums import CHECKSUMS, COMPLETE, read_checksums, sealed_files, sha256_of
-from selfplay.verify.finding import Difference, named_differences
 
 _RESULTS = ("rollouts", "games", "evals", "checkpoints")
 """Folders in which a file that no list names is a difference."""

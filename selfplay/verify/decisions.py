@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from selfplay.domains.differences import ABSENT, Difference, named_differences
 from selfplay.gate.decide import GAMES, MARGIN, GamesChange, Utility, decide
 from selfplay.report.page import render
 from selfplay.report.summary import build_summary
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain
 from selfplay.stats.clustered import formula_of
-from selfplay.verify.finding import ABSENT, Difference, named_differences
 from selfplay.verify.matches import as_in_tags
 
 PROMOTIONS = "promotions.jsonl"

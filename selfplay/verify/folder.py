@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ import yaml
 from selfplay.config.reading import differing_keys, stored_config
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain
-from selfplay.domains.made import make_domain
-from selfplay.registry import VerifyTools
+from selfplay.domains.checks import Identity, checks_of
+from selfplay.domains.differences import Difference
+from selfplay.domains.made import Domains
+from selfplay.registry import VerifyTools, section_kinds
 from selfplay.rundir.folder import RunDir
-from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify.finding import FAULTS, Findings
 
 _MATTERS = re.compile(
-    r"(seed|domain|group_size|max_refills|(chess|code|proposer|sandbox|reward|eval)\..*"
-    r"|engine\.(nodes|hash_mb)|sampler\.explore.*|learner\.(advantage.*|target_temperature|flat_groups))"
+    r"(seed|domain(\..*)?|group_size|max_refills|eval\..*|sampler\.explore.*"
+    r"|learner\.(advantage.*|target_temperature|flat_groups))"
 )
-"""Keys that decide what is recomputed; a resume may have changed them."""
+"""Keys that decide what is recomputed, beside those of domains; a resume may have changed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,14 @@ class Run:
     evals: dict[str, dict[str, Any]]
     promotions: list[dict[str, Any]]
     older_steps: int
+    domains: Domains
+    """Those of `config`."""
 
     @property
-    def engines(self) -> list[Mapping[str, Any]]:
-        """The identities of the engines that scored, one per start of the run."""
+    def recorded(self) -> list[Identity]:
+        """What the manifest says of who scored, one per start of the run, last the first one."""
         starts = [*self.manifest.get("starts", []), self.manifest]
-        return [start["engine"] for start in starts if start.get("engine", {}).get("sha256")]
-
-    def domain(self, name: str) -> Domain:
-        """Return the domain of that name under the run's configuration."""
-        return make_domain(name, self.config)
+        return [start.get("engine", {}) for start in starts]
 
 
 def open_run(folder: RunDir, findings: Findings, tools: VerifyTools) -> Run:
@@ -62,7 +62,9 @@ def open_run(folder: RunDir, findings: Findings, tools: VerifyTools) -> Run:
         InputError: the configuration cannot be read, without which nothing can be recomputed.
     """
     config = folder.config()
-    manifest = _read_manifest(folder, findings)
+    sound = harmless(config, tools)
+    domains = Domains(sound)
+    manifest = _read_manifest(folder, findings, [domains[name] for name in config.used_domains])
     summary = _read(findings, "summary.json", folder.summary)
     if not manifest:
         findings.unchecked.append("manifest.json is missing: engines and starts are unknown")
@@ -74,13 +76,14 @@ def open_run(folder: RunDir, findings: Findings, tools: VerifyTools) -> Run:
         findings.unchecked.append("summary.json is missing: the run has not ended")
     return Run(
         folder,
-        harmless(config, tools),
+        sound,
         manifest,
         summary if isinstance(summary, dict) else None,
         _read(findings, "metrics.jsonl", folder.read_metrics) or [],
         _read_evals(folder, findings),
         _read(findings, "promotions.jsonl", folder.promotions.read) or [],
         _older_steps(folder, config, manifest, findings),
+        domains,
     )
 
 
@@ -110,24 +113,24 @@ def _read(findings: Findings, name: str, read: Callable[[], Any]) -> Any:
     return found
 
 
-def _read_manifest(folder: RunDir, findings: Findings) -> dict[str, Any]:
-    """Return manifest.json if starts and engines in it are what they should be, else nothing."""
+def _read_manifest(folder: RunDir, findings: Findings, domains: Sequence[Domain]) -> dict[str, Any]:
+    """Return manifest.json if starts and scorers in it are what they should be, else nothing."""
     manifest: dict[str, Any] = _read(findings, "manifest.json", folder.manifest) or {}
     sound: dict[str, Any] = {}
     with findings.guard("manifest.json"):
         for start in (manifest, *manifest["starts"]) if manifest else ():
-            _check_start(start)
+            _check_start(start, domains)
         sound = manifest
     return sound
 
 
-def _check_start(start: Mapping[str, Any]) -> None:
+def _check_start(start: Mapping[str, Any], domains: Sequence[Domain]) -> None:
     """Raise KeyError, TypeError or ValueError for what is no start of a run."""
-    engine = dict(start["engine"])
-    if not isinstance(engine.get("sha256", ""), str) or int(start.get("resumed_from") or 0) < 0:
-        raise ValueError("a start without a sound engine or version")
-    if not isinstance(engine.get("options", {}), dict):
-        raise TypeError("an engine whose options are no object")
+    recorded = dict(start["engine"])
+    if int(start.get("resumed_from") or 0) < 0:
+        raise ValueError("a start without a sound version")
+    for domain in domains:
+        checks_of(domain).known(recorded)
 
 
 def _read_evals(folder: RunDir, findings: Findings) -> dict[str, dict[str, Any]]:
@@ -158,7 +161,7 @@ def _older_steps(
             findings.add([Difference.words(path.name, "", "no configuration", str(error))])
             continue
         changed |= differing_keys(older, config)
-    keys = sorted(key for key in changed if _MATTERS.fullmatch(key))
+    keys = sorted(key for key in changed if matters(key))
     if not keys:
         return 0
     resumed = [int(start.get("resumed_from") or 0) for start in manifest.get("starts", [])]
@@ -168,6 +171,18 @@ def _older_steps(
         "rollouts, metrics and evaluations are not recomputed"
     )
     return last
+
+
+def matters(key: str) -> bool:
+    """Return whether a dotted key decides what is recomputed.
+
+    Of a domain's section all keys do, but those that it calls neutral.
+    """
+    section, _, rest = key.partition(".")
+    kind = section_kinds().get(section)
+    if kind is None:
+        return _MATTERS.fullmatch(key) is not None
+    return rest.partition(".")[0] not in kind.NEUTRAL
 
 
 def _text(path: Path) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from envs import Task
 from rewards import RewardResult
+from selfplay.domains.base import Domain
 from selfplay.records import FORCED, Group, Rollout
 
 Row = dict[str, Any]
@@ -66,3 +67,16 @@ def rollout_of(row: Row) -> Rollout:
         finish=row["finish"],
         result=result,
     )
+
+
+def settled_again(
+    domain: Domain,
+    task: Task,
+    rollouts: Sequence[Rollout],
+    results: Sequence[RewardResult],
+    followed: Sequence[Group],
+) -> list[RewardResult]:
+    """Return fresh results of a task's rollouts as other groups of the step settle them."""
+    fresh = [replace(r, result=result) for r, result in zip(rollouts, results, strict=True)]
+    domain.settle([Group(task, fresh)], followed)
+    return [r.result or result for r, result in zip(fresh, results, strict=True)]

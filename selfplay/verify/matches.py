@@ -13,6 +13,8 @@ import chess.pgn
 from envs.chess.pgn import game_result
 from envs.errors import InputError
 from selfplay.config.league import PromotionConfig
+from selfplay.domains.chess.replay import check_text, read_pgn
+from selfplay.domains.differences import Difference, named_differences
 from selfplay.gate.decide import GamesChange
 from selfplay.gate.title_match import games_change, judged
 from selfplay.league.match_file import Stored, StoredPair, tag
@@ -25,8 +27,7 @@ from selfplay.ratings.pgn import read_games
 from selfplay.rundir.writes import plain
 from selfplay.stats.clustered import FORMULA, formula_of
 from selfplay.verify.checkpoints import read_json
-from selfplay.verify.finding import Difference, Findings, named_differences
-from selfplay.verify.games import check_text, read_pgn
+from selfplay.verify.finding import Findings
 
 SAME = ("Event", "MatchId", "Seed", "Adjudicator")
 """Tags that are the same in all games of a match."""

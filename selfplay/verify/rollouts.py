@@ -6,28 +6,25 @@ These checks look at every row, whatever the sample is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from envs.code.proposer import DOMAIN as PROPOSE
 from envs.task import task_id
-from rewards.chess.scores import PositionScores
-from rewards.chess.shaping import shape_value
 from selfplay.advantages import assign_advantages
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, domain_of, has_infra_error
-from selfplay.domains.chess.config import RewardConfig
-from selfplay.domains.code import proposer
-from selfplay.domains.code.config import CodeConfig
-from selfplay.loop.collect import request_seed
-from selfplay.records import FORCED, Group
-from selfplay.verify.finding import Difference, named_differences
+from selfplay.domains.checks import Checks, Identity
+from selfplay.domains.differences import Difference, named_differences
+from selfplay.loop.collect import SPARE_ROUNDS, request_seed
+from selfplay.records import FORCED
 from selfplay.verify.groups import Row, StoredGroup, file_of
 
 SHARED = ("domain", "payload", "policy_version", "prompt_ids", "trained")
 """Columns that are the same in all rows of a group."""
-LEGAL = ("pass", "fail")
+
+CheckOf = Callable[[str], Checks]
+"""Domain name -> its checks."""
 
 
 def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> Iterator[Difference]:
@@ -36,7 +33,7 @@ def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> I
         first = group.rows[0]
         seeds = [
             request_seed(config.seed, step, refill, first["task_id"])
-            for refill in range(1 + config.max_refills)
+            for refill in range(1 + config.max_refills + SPARE_ROUNDS)
         ]
         named = task_id(first["domain"], first["payload"])
         broken = False
@@ -72,54 +69,18 @@ def check_counts(
 
 
 def check_payment(
-    step: int, groups: Sequence[StoredGroup], config: RunConfig, engines: Sequence[str]
+    step: int, groups: Sequence[StoredGroup], checks: CheckOf, recorded: Sequence[Identity]
 ) -> Iterator[Difference]:
-    """Check that verdict and value follow from each row's own parts.
+    """Check that verdict and value follow from each row's own parts, as far as its domain can say.
 
-    `engines` are the hashes (sha256) of the engines that the manifest names.
+    `recorded`: what the manifest says of who scored (Checks.same_scorer).
     """
     for group in groups:
+        mine = checks(domain_of(group.group.task))
         for number, row in zip(group.numbers, group.rows, strict=True):
-            if row["verdict"] in (None, "infra_error"):
-                continue
-            if row["domain"] == "chess":
-                expected = chess_payment(row, config)
-                by = row["evidence"].get("engine")
-                if engines and by not in [sha[:12] for sha in engines]:
-                    expected["evidence.engine"] = engines[-1][:12]
-            elif row["domain"] == "code":
-                expected = code_payment(row, config.section(CodeConfig).shape)
-            else:
-                continue
-            yield from _row(step, number, {key: _column(row, key) for key in expected}, expected)
-
-
-def chess_payment(row: Row, config: RunConfig) -> dict[str, Any]:
-    """Return what verdict, value and parts of a chess answer must be, given its other parts."""
-    parts, reward = row["parts"], config.section(RewardConfig)
-    if not parts["legal"]:
-        verdict = row["verdict"] if row["verdict"] in ("illegal", "unparsable") else "illegal"
-        return {"verdict": verdict, "value": 0.0}
-    scores = cast(PositionScores, _Paid(parts))
-    return {
-        "verdict": "pass" if parts["best"] else "fail",
-        "value": shape_value(reward.shape, scores, "", reward.floor, reward.slope),
-        "parts.regret": parts["best_win"] - parts["win"],
-    }
-
-
-def code_payment(row: Row, shape: str) -> dict[str, Any]:
-    """Return what value and parts of a program must be, given its verdict and its other parts."""
-    parts, verdict = row["parts"], row["verdict"]
-    if "hidden" not in parts:
-        return {"verdict": "unparsable", "value": 0.0}
-    expected: dict[str, Any] = {
-        "verdict": "pass" if parts["hidden"] == 1 else verdict if verdict != "pass" else "fail",
-        "value": parts["hidden"] if shape == "fraction" else float(verdict == "pass"),
-    }
-    if "visible" in parts:
-        expected["parts.hack_gap"] = parts["visible"] - parts["hidden"]
-    return expected
+            if row["verdict"] not in (None, "infra_error"):
+                due = mine.payment(row, recorded)
+                yield from _row(step, number, {key: _column(row, key) for key in due}, due)
 
 
 def check_advantages(
@@ -145,14 +106,12 @@ def check_advantages(
             yield from _row(step, number, stored, due)
 
 
-def check_proposals(step: int, groups: Sequence[StoredGroup]) -> Iterator[Difference]:
-    """Check that sound proposals earned what the solve rates of their tasks are worth."""
-    asked = [g for g in groups if g.group.task.domain == PROPOSE]
-    tried = [g.group for g in groups if g.group.task.domain == "code"]
-    bare = [_unpaid(g.group) for g in asked]
-    proposer.settle(bare, tried)
-    for group, paid in zip(asked, bare, strict=True):
-        for number, row, rollout in zip(group.numbers, group.rows, paid.rollouts, strict=True):
+def check_settled(step: int, groups: Sequence[StoredGroup], checks: Checks) -> Iterator[Difference]:
+    """Check the results of one domain's groups that follow from those of others in the step."""
+    for group, settled in zip(groups, checks.settled([g.group for g in groups]), strict=True):
+        if settled is None:
+            continue
+        for number, row, rollout in zip(group.numbers, group.rows, settled.rollouts, strict=True):
             if rollout.result is None or row["verdict"] == "infra_error":
                 continue
             due = {"value": rollout.result.value, "parts": rollout.result.parts}
@@ -169,40 +128,6 @@ def check_repeats(step: int, groups: Sequence[StoredGroup]) -> Iterator[Differen
                 yield Difference.words(
                     file_of(step), place, f"{seen[row['seed'], row['index']]} times", "once"
                 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    win: float
-
-
-class _Paid:
-    """A row's parts in the place of an engine's scores, for the formulas of shaping.py."""
-
-    def __init__(self, parts: Mapping[str, float]) -> None:
-        self._parts = parts
-        self.moves = {"": _Move(parts["win"])}
-        self.best_moves = ("",) if parts["best"] else ()
-
-    def regret(self, uci: str) -> float:
-        """Return the regret that the row states."""
-        return self._parts["regret"]
-
-    def rank(self, uci: str) -> float:
-        """Return the rank that the row states."""
-        return self._parts["rank"]
-
-
-def _unpaid(group: Group) -> Group:
-    """Return a copy of a request's answers as they were before their tasks were tried."""
-    rollouts = []
-    for rollout in group.rollouts:
-        result = rollout.result
-        if result is not None and result.evidence.get("task") is not None:
-            parts = {key: value for key, value in result.parts.items() if key != "solve_rate"}
-            result = replace(result, value=0.0, parts=parts)
-        rollouts.append(replace(rollout, result=result))
-    return Group(group.task, rollouts, group.trained)
 
 
 def _row(step: int, number: int, stored: Any, expected: Any) -> list[Difference]:

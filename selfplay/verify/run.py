@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +15,19 @@ import pyarrow.parquet as pq
 
 from envs import Task
 from envs.errors import InputError
-from selfplay.domains.base import Domain, domain_of
-from selfplay.domains.chess.config import PUZZLES
+from selfplay.domains.base import domain_of
+from selfplay.domains.checks import Checks, Kept, checks_of
+from selfplay.domains.differences import Difference
 from selfplay.domains.made import Domains, domain_of_suite
 from selfplay.registry import VerifyTools
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import answers, evaluations, rollouts, steps
 from selfplay.verify.artefacts import Artefacts
-from selfplay.verify.finding import FAULTS, Difference, Findings
+from selfplay.verify.finding import FAULTS, Findings
 from selfplay.verify.folder import Run, open_run
-from selfplay.verify.games import legal_answers
-from selfplay.verify.groups import StoredGroup, file_of, groups_of
+from selfplay.verify.groups import StoredGroup, file_of, groups_of, settled_again
 from selfplay.verify.held_out import check_held_out, held_out_of
-from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
+from selfplay.verify.scoring import Rescorer, Results
 
 Progress = Callable[[str], None]
 
@@ -60,7 +60,7 @@ def verify_run(
         work = Verification(run, findings, stack, sample, seed, progress)
         work.rollouts()
         work.evaluations()
-        Artefacts(run, findings, work.legal, progress).check()
+        Artefacts(run, findings, work.checks, progress).check()
         stack.close()  # the scorers report what they found
     return findings
 
@@ -75,15 +75,20 @@ class Verification:
     sample: int | None
     seed: int
     progress: Progress
-    legal: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
-    """Task id -> the legal moves that were drawn for it, each time it was asked."""
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Openings of the test sets, by name (evaluations.openings_of)."""
     _scorers: dict[tuple[str, bool], Rescorer] = field(default_factory=dict)
+    _checks: dict[str, Checks] = field(default_factory=dict)
+
+    def checks(self, name: str) -> Checks:
+        """Return what is asked of the domain of that name, the same object each time."""
+        if name not in self._checks:
+            self._checks[name] = checks_of(self.run.domains[name])
+        return self._checks[name]
 
     def rollouts(self) -> None:
         """Check every step's rollouts and its row of metrics.jsonl."""
-        run, domains = self.run, Domains(self.run.config)
+        run = self.run
         held_out = held_out_of(run, self.findings)
         files: dict[int, Path] = {}
         with self.findings.guard("rollouts"):
@@ -100,29 +105,31 @@ class Verification:
             with self.findings.guard(file_of(step)):
                 groups = groups_of(run.folder.rollouts.read(step))
                 self._add(file_of(step), check_held_out(step, groups, held_out))
-                self._step(step, groups, domains, rows.get(step), tokenizer, chosen[step])
+                self._step(step, groups, rows.get(step), tokenizer, chosen[step])
 
     def _step(
         self,
         step: int,
         groups: list[StoredGroup],
-        domains: Mapping[str, Domain],
         metrics: Mapping[str, Any] | None,
         tokenizer: Any,
         chosen: set[int],
     ) -> None:
-        run, file = self.run, file_of(step)
-        for task_id, moves in legal_answers([g.group for g in groups]):
-            self.legal[task_id].append(moves)
+        run, file, domains = self.run, file_of(step), self.run.domains
+        of_domain = {
+            name: [g for g in groups if domain_of(g.group.task) == name] for name in domains
+        }
+        for name, mine in of_domain.items():
+            self.checks(name).answered([g.group for g in mine])
         self._add(file, rollouts.check_repeats(step, groups))
         if step <= run.older_steps:
             return
-        config, engines = run.config, [str(engine["sha256"]) for engine in run.engines]
-        self._add(file, rollouts.check_rows(step, groups, config))
+        self._add(file, rollouts.check_rows(step, groups, run.config))
         self._add(file, rollouts.check_counts(step, groups, domains))
-        self._add(file, rollouts.check_payment(step, groups, config, engines))
+        self._add(file, rollouts.check_payment(step, groups, self.checks, run.recorded))
         self._add(file, rollouts.check_advantages(step, groups, domains))
-        self._add(file, rollouts.check_proposals(step, groups))
+        for name, mine in of_domain.items():
+            self._add(file, rollouts.check_settled(step, mine, self.checks(name)))
         if metrics is not None:
             with self.findings.guard(steps.FILE):
                 whole = [g.group for g in groups]
@@ -133,39 +140,65 @@ class Verification:
         for group in groups:
             some = [k for k, number in enumerate(group.numbers) if number in chosen]
             if some:
-                domain = domains[domain_of(group.group.task)]
-                self._answers(step, group, some, domain, tokenizer)
+                name = domain_of(group.group.task)
+                self._answers(step, group, some, tokenizer)
+                with self.findings.guard(file):
+                    self._scored(file, group, some, of_domain[name])
 
-    def _answers(
-        self, step: int, group: StoredGroup, chosen: list[int], domain: Domain, tokenizer: Any
-    ) -> None:
-        """Check texts and prompt of some rows of a group, and score them again."""
-        file = file_of(step)
+    def _answers(self, step: int, group: StoredGroup, chosen: list[int], tokenizer: Any) -> None:
+        """Check texts and prompt of some rows of a group."""
         if tokenizer is not None:
-            config = self.run.config
             found = answers.check_answers(
-                step, group, chosen, domain=domain, tokenizer=tokenizer, config=config
+                step,
+                group,
+                chosen,
+                domain=self.run.domains.of(group.group.task),
+                tokenizer=tokenizer,
+                config=self.run.config,
             )
-            self._add(file, found)
+            self._add(file_of(step), found)
             self.findings.checked["rollouts decoded"] += len(chosen)
-        scored = [k for k in chosen if group.rows[k]["verdict"] not in (None, "infra_error")]
-        with self.findings.guard(file):
-            self._scored(file, group, scored, domain)
 
-    def _scored(self, file: str, group: StoredGroup, chosen: list[int], domain: Domain) -> None:
-        """Score some rows of a group again."""
-        task = group.group.task
-        scorer = self._rescorer(domain.name, evaluating=False)
-        texts = [group.rows[k]["text"] for k in chosen]
-        results = scorer.score(task, texts) if texts else []
-        for k, text, result in zip(chosen, texts, results or [], strict=False):
-            row = group.rows[k]
-            stored = rollout_score(
-                task.domain, row["verdict"], row["value"], row["parts"], row["evidence"]
-            )
-            place, asked = f"row {group.numbers[k]} scored again", (task, [text])
-            scorer.compare(file, place, asked, stored, _maker(task), [result])
-            self.findings.checked["rollouts scored again"] += 1
+    def _scored(
+        self, file: str, group: StoredGroup, chosen: list[int], others: Sequence[StoredGroup]
+    ) -> None:
+        """Score some rows of a group again; `others` are its domain's in the step, it among them.
+
+        Where those settle its results (Checks.settles) all of its rows are asked.
+        """
+        task, checks = group.group.task, self.checks(domain_of(group.group.task))
+        scorer = self._rescorer(checks.domain.name, evaluating=False)
+        settles = checks.settles()
+        asked = [
+            k
+            for k in (range(len(group.rows)) if settles else chosen)
+            if group.rows[k]["verdict"] not in (None, "infra_error")
+        ]
+        texts = [group.rows[k]["text"] for k in asked]
+        results = scorer.score(task, texts) if texts else None
+        if results is None:
+            return
+        rollouts = [group.group.rollouts[k] for k in asked]
+        followed = [one.group for one in others if one is not group]
+
+        def made(at: int, scored: Results) -> Kept:
+            fresh = [*results[:at], *scored, *results[at + 1 :]]
+            if settles:
+                fresh = settled_again(checks.domain, task, rollouts, fresh, followed)
+            return checks.score_of(task, fresh[at])
+
+        for at, k in enumerate(asked):
+            stored = rollouts[at].result
+            if k in chosen and stored is not None:
+                scorer.compare(
+                    file,
+                    f"row {group.numbers[k]} scored again",
+                    (task, [texts[at]]),
+                    checks.score_of(task, stored),
+                    functools.partial(made, at),
+                    [results[at]],
+                )
+                self.findings.checked["rollouts scored again"] += 1
 
     def evaluations(self) -> None:
         """Check every evaluation: its estimates from its rows, its rows from suites and scorers."""
@@ -179,16 +212,14 @@ class Verification:
             for name, record in evaluations.openings_of(self.run.folder):
                 self.tests[name] = record
                 with self.findings.guard(evaluations.file_of(name)):
-                    self.findings.add(
-                        evaluations.check_comparison(name, record, Domains(self.run.config))
-                    )
+                    self.findings.add(evaluations.check_comparison(name, record, self.run.domains))
                     self._parts(name, record, tasks)
         self._score_evaluations(tasks)
 
     def _evaluation(
         self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
     ) -> None:
-        self.findings.add(evaluations.check_record(name, record, self.run.config))
+        self.findings.add(evaluations.check_record(name, record, self.run.domains))
         self._parts(name, record, tasks)
         self.findings.checked["evaluations"] += 1
 
@@ -196,16 +227,18 @@ class Verification:
         self, name: str, record: Mapping[str, Any], tasks: dict[tuple[str, str], list[Task]]
     ) -> None:
         """Check the estimates of every suite of an evaluation, and its rows."""
-        file, config = evaluations.file_of(name), evaluations.config_of(record, self.run.config)
+        file = evaluations.file_of(name)
+        asked = Domains(evaluations.config_of(record, self.run.config))
         for suite, numbers in evaluations.parts_of(record):
             with self.findings.guard(file):
-                self.findings.add(evaluations.check_estimates(name, suite, numbers, config))
-            if suite == PUZZLES:
-                note = f"{file}: {suite} stores no answers: they cannot be scored again"
-                self.findings.notes.append(note)
-                continue
+                domain = asked.of_suite(suite)
+                self.findings.add(evaluations.check_estimates(name, suite, numbers, domain))
             with self.findings.guard(file):
-                self._suite(name, suite, list(numbers["rows"]), tasks)
+                if self.checks(domain_of_suite(suite)).stores_answers(suite):
+                    self._suite(name, suite, list(numbers["rows"]), tasks)
+                else:
+                    note = f"{file}: {suite} stores no answers: they cannot be scored again"
+                    self.findings.notes.append(note)
 
     def _suite(
         self,
@@ -217,14 +250,15 @@ class Verification:
         record = self._record(name)
         positions = int(evaluations.part_in(record, suite).get("positions", record["positions"]))
         try:
-            found = evaluations.suite_of(suite, positions, self.run.config)
+            whole = evaluations.suite_of(suite)
+            found = list(self.run.domains.of_suite(whole).suite_tasks(whole, positions))
         except InputError as error:
             self.findings.unchecked.append(f"{evaluations.file_of(name)}: {suite}: {error}")
             return
         tasks[name, suite] = found
-        self.findings.add(evaluations.check_tasks(name, suite, rows, found))
-        if domain_of_suite(suite) == "chess":
-            self.findings.add(evaluations.check_moves(name, suite, rows, found))
+        checks = self.checks(domain_of_suite(suite))
+        self.findings.add(evaluations.check_tasks(name, suite, rows, found, checks))
+        self.findings.add(evaluations.check_reading(name, suite, rows, found, checks))
 
     def _score_evaluations(self, tasks: Mapping[tuple[str, str], list[Task]]) -> None:
         every = [
@@ -243,8 +277,9 @@ class Verification:
         row = self._rows(name, suite)[number]
         if row["verdict"] == "infra_error" or row["task_id"] != task.id:
             return
-        scorer = self._rescorer(domain_of_suite(suite), evaluating=True)
-        texts = evaluations.answers_of(row, task)
+        checks = self.checks(domain_of_suite(suite))
+        scorer = self._rescorer(checks.domain.name, evaluating=True)
+        texts = checks.domain.stored_answers(row, task)
         results = scorer.score(task, texts)
         if results is None:
             return
@@ -252,8 +287,8 @@ class Verification:
             evaluations.file_of(name),
             f"suites.{suite}.rows[{number}] scored again",
             (task, texts),
-            evaluations.row_stored(row),
-            lambda results: evaluations.row_made(suite, row, task, texts, results),
+            checks.score_of_row(row),
+            lambda results: checks.score_of_row(checks.row_again(row, task, texts, results)),
             results,
         )
         self.findings.checked["evaluation answers scored again"] += 1
@@ -291,9 +326,9 @@ class Verification:
             return None
 
     def _rescorer(self, domain: str, *, evaluating: bool) -> Rescorer:
-        key = (domain, evaluating and domain == "chess")
+        key = (domain, evaluating and not self.checks(domain).scores_alike)
         if key not in self._scorers:
-            made = Rescorer(self.run.config, domain, evaluating, self.findings, self.run.engines)
+            made = Rescorer(self.run.config, domain, evaluating, self.findings, self.run.recorded)
             self.stack.callback(made.close)
             self._scorers[key] = made
         return self._scorers[key]
@@ -302,13 +337,3 @@ class Verification:
         """Add what a check yields up to content that it cannot read."""
         with self.findings.guard(file):
             self.findings.add(found)
-
-
-def _maker(task: Task) -> Callable[[Results], Score]:
-    def made(results: Results) -> Score:
-        [result] = results
-        return rollout_score(
-            task.domain, result.verdict, result.value, result.parts, result.evidence
-        )
-
-    return made

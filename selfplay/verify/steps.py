@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from selfplay.domains.base import Domain, has_infra_error
-from selfplay.domains.mixed import RunSource
+from selfplay.domains.differences import Difference, named_differences
 from selfplay.loop.collect import rollout_metrics
 from selfplay.records import FORCED, Group
-from selfplay.verify.finding import Difference, named_differences
 
 FILE = "metrics.jsonl"
 FLOAT32 = 1e-5
 """Log-probs are stored with 24 bits: the metric made of them is this exact (relative)."""
 _ROUNDED_S = 0.0005
 """Seconds in metrics.jsonl are rounded to milliseconds."""
-
-
-class _NoSource:
-    """Stands for the sources of the tasks, whose own metrics cannot be recomputed."""
-
-    def of(self, name: str) -> _NoSource:
-        """Return itself for every domain."""
-        return self
-
-    def metrics(self) -> dict[str, float]:
-        """Return no metrics."""
-        return {}
 
 
 def recomputed_metrics(
@@ -38,7 +25,7 @@ def recomputed_metrics(
     Not among them are the learner's metrics, times, and those of the curriculum, which depend on
     all earlier steps.
     """
-    metrics: dict[str, Any] = dict(rollout_metrics(groups, domains, cast(RunSource, _NoSource())))
+    metrics: dict[str, Any] = dict(rollout_metrics(groups, domains, None))
     drawn = [r for g in groups for r in g.rollouts if r.finish != FORCED]
     versions = {r.policy_version for g in groups for r in g.rollouts}
     return metrics | {

@@ -14,9 +14,9 @@ import chess.pgn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from selfplay.domains.chess.replay import read_pgn
 from selfplay.records import FORCED
 from selfplay.rundir.rollouts import SCHEMA
-from selfplay.verify.games import read_pgn
 
 Edit = Callable[[Path], None]
 Rows = list[dict[str, Any]]

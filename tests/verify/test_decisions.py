@@ -113,10 +113,10 @@ def test_figures_are_recomputed_by_the_formula_that_they_state() -> None:
         }
         for i, key in enumerate(keys)
     ]  # fmt: skip
-    config = RunConfig(domain="code")
+    domain = Domains(RunConfig(domain="code"))["code"]
     for formula in (1, 2):
         numbers = plain({**suite_numbers(rows, 0, [1], formula), "rows": rows})
         assert ("formula" in numbers) == (formula == 2)
-        assert check_estimates("final", "code/families", numbers, config) == []
+        assert check_estimates("final", "code/families", numbers, domain) == []
         other = {**numbers, "formula": 3 - formula}
-        assert check_estimates("final", "code/families", other, config)
+        assert check_estimates("final", "code/families", other, domain)

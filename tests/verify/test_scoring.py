@@ -15,8 +15,9 @@ from envs.chess.position import make_task
 from envs.code import families
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
+from selfplay.domains.checks import Kept
 from selfplay.verify import Findings
-from selfplay.verify.scoring import Rescorer, Results, Score, rollout_score
+from selfplay.verify.scoring import Rescorer, Results
 
 OTHER = {"name": "Other 1.0", "sha256": "0" * 64, "options": {}}
 START = make_task(chess.Board())
@@ -33,14 +34,10 @@ for line in sys.stdin:
 """
 
 
-def of(task: Task, results: Results) -> Score:
-    [one] = results
-    return rollout_score(task.domain, one.verdict, one.value, one.parts, one.evidence)
-
-
-def compared(scorer: Rescorer, task: Task, text: str, stored: Score, result: RewardResult) -> str:
-    def made(results: Results) -> Score:
-        return of(task, results)
+def compared(scorer: Rescorer, task: Task, text: str, stored: Kept, result: RewardResult) -> str:
+    def made(results: Results) -> Kept:
+        [one] = results
+        return scorer.checks.score_of(task, one)
 
     return scorer.compare("f", "row 1", (task, [text]), stored, made, [result])
 
@@ -58,10 +55,10 @@ def test_the_same_engine_confirms_and_refutes(stockfish: Path, tmp_path: Path) -
         "sha256": identity.identity()["sha256"],
         "options": dict(identity.identity()["options"]),
     }
-    scorer.engines = (OTHER, mine)
+    scorer.recorded = (OTHER, mine)
     for text in (" e4", " a3", " Ke2", "?"):
         [result] = scorer.score(START, [text]) or []
-        stored = of(START, [result])
+        stored = scorer.checks.score_of(START, result)
         assert compared(scorer, START, text, stored, result) == "same"
         assert compared(scorer, START, text, {**stored, "value": 0.77}, result) == "different"
     assert scorer.counts == {"same": 4, "different": 4}
@@ -75,8 +72,8 @@ def test_another_engine_says_nothing_of_scores_but_of_rules(
 ) -> None:
     scorer = chess_rescorer(stockfish, tmp_path / "c.sqlite", OTHER)
     [result] = scorer.score(START, [" e4"]) or []
-    stored = {**of(START, [result]), "value": 0.77}
-    assert compared(scorer, START, " e4", stored, result) == "other engine"
+    stored = {**scorer.checks.score_of(START, result), "value": 0.77}
+    assert compared(scorer, START, " e4", stored, result) == "other scorer"
     illegal = {**stored, "legality": "illegal", "verdict": "illegal"}
     assert compared(scorer, START, " e4", illegal, result) == "different"
     assert [d.place for d in scorer.findings.differences] == ["row 1.legality"]
@@ -125,7 +122,7 @@ def test_programs_are_judged_again(judge: Rescorer) -> None:
     endless = f"```python\ndef {made.entry_point}(*args):\n    while True:\n        pass\n```"
     results = judge.score(task, [good, bad, endless]) or []
     assert [result.verdict for result in results] == ["pass", "fail", "timeout"]
-    passed, failed, timed_out = (of(task, [result]) for result in results)
+    passed, failed, timed_out = (judge.checks.score_of(task, result) for result in results)
     assert compared(judge, task, good, passed, results[0]) == "same"
     assert compared(judge, task, bad, {**passed, "action": failed["action"]}, results[1]) == (
         "different"

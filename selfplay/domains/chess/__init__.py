@@ -11,6 +11,7 @@ from selfplay.registry import DomainSpec, Measure
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
     from selfplay.domains.base import Domain
+    from selfplay.domains.checks import Checks
 
 DEFAULT_SUITES = ("chess/games", "chess/heldout")
 OTHER_SUITES = tuple(n for n in suite_names() if n not in (*DEFAULT_SUITES, *TEST_SUITES))
@@ -20,6 +21,12 @@ def _make(config: RunConfig) -> Domain:
     from selfplay.domains.chess.domain import ChessDomain
 
     return ChessDomain(config)
+
+
+def _checks(domain: Domain) -> Checks:
+    from selfplay.domains.chess.verifying import ChessChecks
+
+    return ChessChecks(domain)
 
 
 SPEC = DomainSpec(
@@ -45,4 +52,5 @@ SPEC = DomainSpec(
     lists_actions=True,
     games=True,
     scorer="engine",
+    checks=_checks,
 )

@@ -16,12 +16,19 @@ from selfplay.registry import DomainSpec, Measure
 if TYPE_CHECKING:
     from selfplay.config.run import RunConfig
     from selfplay.domains.base import Domain
+    from selfplay.domains.checks import Checks
 
 
 def _make(config: RunConfig) -> Domain:
     from selfplay.domains.code.domain import CodeDomain
 
     return CodeDomain(config)
+
+
+def _checks(domain: Domain) -> Checks:
+    from selfplay.domains.code.verifying import CodeChecks
+
+    return CodeChecks(domain)
 
 
 SPEC = DomainSpec(
@@ -36,4 +43,5 @@ SPEC = DomainSpec(
         Measure("hack_gap", "hack gap", bounds=(-1.0, 1.0), higher_is_better=False),
     ),
     scorer="sandbox",
+    checks=_checks,
 )

@@ -79,6 +79,7 @@ class CodeDomain(Domain):
     """Code under one configuration."""
 
     name: ClassVar[str] = "code"
+    unsteady_parts: ClassVar[frozenset[str]] = frozenset({"seconds", "memory_mb"})
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

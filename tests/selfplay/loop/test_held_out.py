@@ -21,6 +21,7 @@ from envs.code.task import CodeTask
 from selfplay.config.reading import parse_config
 from selfplay.config.run import RunConfig
 from selfplay.domains.chess.domain import ChessDomain
+from selfplay.domains.chess.verifying import ChessChecks
 from selfplay.domains.code.tasks import training_source
 from selfplay.verify.groups import StoredGroup
 from selfplay.verify.held_out import HeldOut, check_held_out
@@ -95,7 +96,12 @@ def test_verification_tells_an_evaluated_position_by_where_the_pieces_stand() ->
     asked = make_task(chess.Board(board.fen()))  # the same position without its history
     trained = make_task(board)
     assert asked.id != trained.id
-    held = HeldOut(frozenset([task_key(asked)]), frozenset(), frozenset)
+    checks, unchecked = ChessChecks(ChessDomain(RunConfig())), list[str]()
+    row = {"fen": asked.payload["fen"]}
+    held = HeldOut(
+        frozenset(), lambda _: checks.held_out([{}], [("chess/games", row)], unchecked.append)
+    )
+
     stored = [StoredGroup(replace(group(), task=task), [], [7]) for task in (trained, _other())]
     (found,) = check_held_out(2, stored, held)
     assert "step_000002" in found.file and found.place == "row 7, payload"

@@ -19,8 +19,8 @@ from envs.text_files import read_text
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import has_infra_error
 from selfplay.domains.chess.config import ChessConfig
+from selfplay.domains.differences import Difference, named_differences
 from selfplay.records import FORCED, Group
-from selfplay.verify.finding import Difference, named_differences
 
 OPENING = "end of opening"
 RANDOM = "random"
@@ -168,8 +168,8 @@ def check_rounds(
 
 
 def pool_state(source: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the state of the game pool in a checkpoint's source.json, if games were played."""
-    state = source.get("sources", {}).get("chess", {}).get("pool")
+    """Return the state of the game pool in that of chess's source, if games were played."""
+    state = source.get("pool")
     return state if state and not state["finished"] else None
 
 

@@ -15,7 +15,7 @@ from envs.chess.games import GamePool
 from envs.chess.openings import random_opening
 from envs.chess.position import board_of
 from selfplay.config.run import RunConfig
-from selfplay.verify import games
+from selfplay.domains.chess import replay as games
 
 CONFIG = RunConfig.model_validate(
     {"seed": 3, "chess": {"max_plies": 24, "random_move_prob": 0.2, "boards": 5}}
@@ -117,11 +117,10 @@ def test_the_result_after_the_moves_must_be_that_of_the_tags(played: Played) -> 
 def test_missing_and_repeated_games_are_found(played: Played) -> None:
     read, _, pool = played
     rounds = [game.headers["Round"] for game in read]
-    source = {"sources": {"chess": {"pool": pool.state()}}}
-    state = games.pool_state(source)
+    state = games.pool_state({"pool": pool.state()})
     assert games.check_rounds(rounds, state, "v000060") == []
     assert [d.place for d in games.check_rounds(rounds[1:], state, "c")] == [
         f"game of Round {rounds[0]}"
     ]
     assert games.check_rounds([*rounds, rounds[0]], state, "c")
-    assert games.pool_state({"sources": {"code": {}}}) is None
+    assert games.pool_state({}) is None
