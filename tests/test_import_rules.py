@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,3 +51,14 @@ def test_every_folder_of_selfplay_is_a_package(repository: Path) -> None:
     """Without __init__.py the import contracts would not see what is in it."""
     folders = {path.parent for path in (repository / "selfplay").rglob("*.py")}
     assert [f for f in sorted(folders) if not (f / "__init__.py").is_file()] == []
+
+
+def test_the_registry_loads_neither_configuration_nor_domains(repository: Path) -> None:
+    """pyproject.toml lets it name their types, and no more."""
+    program = "import sys, selfplay.registry\nprint(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True
+    )
+    loaded = shown.stdout.split()
+    assert "selfplay.registry" in loaded
+    assert [m for m in loaded if m.startswith(("selfplay.config", "selfplay.domains"))] == []
