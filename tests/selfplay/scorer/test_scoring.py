@@ -18,7 +18,6 @@ import pytest
 from envs import Task
 from envs.chess.position import board_of, make_task
 from rewards import RewardResult
-from rewards.result import ScoreRequest
 from selfplay.config.run import RunConfig
 from selfplay.domains.made import make_domain
 from selfplay.scorer.pool import ScorerPool
@@ -61,7 +60,7 @@ def reference(config: RunConfig, cache: Path, asked: Answers) -> list[list[Rewar
         update={"engine": config.engine.model_copy(update={"cache": cache / "own.sqlite"})}
     )
     with make_domain("chess", own).make_scorer(evaluating=False) as scorer:
-        return [scorer.score([ScoreRequest(task, text) for text in texts]) for task, texts in asked]
+        return [scorer.score(task, texts) for task, texts in asked]
 
 
 @pytest.fixture
