@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfplay.display.numbers import paired_lines, suite_table
+from selfplay.display.numbers import sentences, suite_table
 
 HEAD = (
     "| Run | Suite | Legal: base | Legal: final | Best move: final | Best move: random mover "
@@ -70,11 +70,11 @@ def players(run: Path) -> list[str]:
         suites |= json.loads(opening.read_text(encoding="utf-8"))["compared"]
     lines = []
     for suite, numbers in suites.items():
-        heads, table = suite_table(numbers)
+        heads, table = suite_table(suite, numbers)
         lines += ["", f"{run.name}, {suite}:", "", "| " + " | ".join(heads) + " |"]
         lines += ["|" + "---|" * len(heads)]
         lines += ["| " + " | ".join(row) + " |" for row in table]
-        lines += ["", *(f"- {line}" for line in paired_lines(numbers.get("paired")))]
+        lines += ["", *(f"- {line}" for line in sentences(suite, numbers))]
     return lines
 
 

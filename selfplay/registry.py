@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -90,18 +90,22 @@ class VerifyTools:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A metric of a suite. Console, report, leaderboard and gate draw from this.
+    """A figure of a suite. Console, report, leaderboard and gate draw from this.
 
     Attributes:
-        key: name in the evaluation's numbers and, of a domain that does not write `numbers` itself,
+        key: name in the evaluation's figures and, of a domain that does not write `numbers` itself,
             of the column in its rows that is averaged.
         title: what people read.
-        bounds: the least and greatest value there can be; None: unbounded.
+        bounds: the ends of its axis in the report; None: fitted to what is drawn.
         unit: after the number; "%" shows a fraction of 1 as a percentage.
         higher_is_better: False for losses.
-        on_console: shown while a run lasts (the training metric of that name).
-        ranks: the leaderboard orders by it.
+        on_console: shown while a run lasts (the training metric).
+        ranks: each suite that has it has a table of its own on the leaderboard, ordered by the
+            first such measure. The other suites of a domain stand in one table.
         cluster: the word for what its intervals count where items are solved or failed together.
+        training: the metric of a step that shows it in training; "": that of the same key.
+        short: the title where there is little room; "": the title.
+        curve: the title of its curve in the report; "": the title, None: no curve.
     """
 
     key: str
@@ -112,10 +116,41 @@ class Measure:
     on_console: bool = False
     ranks: bool = False
     cluster: str | None = None
+    training: str = ""
+    short: str = ""
+    curve: str | None = ""
 
 
-PASS_RATE = Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True)
+PASS_RATE = Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True, short="pass")
 """What every domain has that says no more of its measures: the share of answers that pass."""
+
+Columns = Mapping[str, Any]
+"""A row of an evaluation, or the figures of a suite, as they lie on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as pages show it. Every text is as it came: pages cut and escape it.
+
+    Attributes:
+        task: what was asked, in a few words.
+        text: the answer.
+        verdict: of the answer.
+        note: why, "" where nothing is known.
+    """
+
+    task: str
+    text: str
+    verdict: str
+    note: str = ""
+
+
+def answer_of(row: Columns) -> Answer | None:
+    """Return the answer of a row of any domain; None for a row without one."""
+    if "completion" not in row:
+        return None
+    task = row.get("message") or row.get("task_id") or ""
+    return Answer(str(task), str(row["completion"]), str(row.get("verdict")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +183,9 @@ class DomainSpec:
     extra_suites: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = (PASS_RATE,)
     baselines: Mapping[str, str] = field(default_factory=dict)
+    sentences: Callable[[Columns], list[str]] | None = None
+    answer: Callable[[Columns], Answer | None] = answer_of
+    answers: str = "answers"
     lists_actions: bool = False
     games: bool = False
     scorer: str = "scorer"
@@ -291,8 +329,70 @@ def check_suites(names: Sequence[str], *, test: bool = False) -> list[str]:
     return list(names)
 
 
-def measure_of(suite: str, key: str) -> Measure | None:
-    """Return the measure of a metric of a suite; None where its domain names none."""
+def measure_of(suite: str, key: str) -> Measure:
+    """Return the measure behind a figure of a suite.
+
+    Of a figure that its domain does not name, or of a domain that is not installed here, it is one
+    with the key as title: a percentage for `pass_rate` and `pass@k`, else a plain number.
+    """
+    named = (measure for measure in measures_of(suite) if measure.key == key)
+    if (found := next(named, None)) is not None:
+        return found
+    if key == PASS_RATE.key:
+        return replace(PASS_RATE, ranks=False)
+    if key.startswith("pass@"):
+        return Measure(key, key, ranks=False)
+    return Measure(key, key, bounds=None, unit="")
+
+
+def measures_of(suite: str) -> tuple[Measure, ...]:
+    """Return the measures of a suite's domain; the default ones where it is not installed."""
     spec = specs().get(domain_of_suite(suite))
-    measures = spec.measures if spec is not None else ()
-    return next((measure for measure in measures if measure.key == key), None)
+    return (PASS_RATE,) if spec is None else spec.measures
+
+
+def measures_among(suite: str, keys: Iterable[str]) -> list[Measure]:
+    """Return the measures behind figures: those that the domain names first, in its order."""
+    present = set(keys)
+    named = [measure for measure in measures_of(suite) if measure.key in present]
+    others = sorted(present - {measure.key for measure in named})
+    return [*named, *(measure_of(suite, key) for key in others)]
+
+
+def ranked_by(suite: str, keys: Iterable[str]) -> Measure | None:
+    """Return the measure among figures that orders the suite on the leaderboard; None: none."""
+    return next((measure for measure in measures_among(suite, keys) if measure.ranks), None)
+
+
+def cluster_word(suite: str, key: str) -> str:
+    """Return the word for the clusters of a figure's intervals, "clusters" where none is known."""
+    words = [measure.cluster for measure in measures_of(suite) if measure.cluster]
+    return measure_of(suite, key).cluster or (words or ["clusters"])[0]
+
+
+def metric_key(row: Columns, domain: str, measure: Measure) -> str | None:
+    """Return under which key a step's row has a domain's measure in training; None: it has none.
+
+    In a run of several domains a metric whose name another domain has already is there as
+    `DOMAIN/name`.
+    """
+    name = measure.training or measure.key
+    return next((key for key in (f"{domain}/{name}", name) if key in row), None)
+
+
+def trained_domains(named: Any) -> tuple[str, ...]:
+    """Return the domains that a stored configuration's `domain` names, installed or not."""
+    listed = [named] if isinstance(named, str) else named if isinstance(named, list) else [DEFAULT]
+    return tuple(name for one in listed for name in ALIASES.get(str(one), (str(one),)))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of domains: the installed ones in their order, then the others."""
+    given = set(names)
+    installed = [name for name in specs() if name in given]
+    return [*installed, *sorted(given.difference(installed))]
+
+
+def rated_domain() -> str:
+    """Return the name of the domain whose games are rated."""
+    return next((name for name, spec in specs().items() if spec.games), "games")

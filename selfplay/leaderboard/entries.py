@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from selfplay.leaderboard.games import PlayerFacts
-from selfplay.leaderboard.runs import RANKED_BY, Run
-from selfplay.leaderboard.suite_ranks import Passes, suite_ranks
+from selfplay.leaderboard.runs import Run
+from selfplay.leaderboard.suite_ranks import Scores, suite_ranks
 from selfplay.leaderboard.values import number, section, whole, words
 from selfplay.ratings import Ratings
+from selfplay.registry import ranked_by
 from selfplay.stats.clustered import share_of_counts
 
 Kind = Literal["run", "anchor", "player"]
@@ -29,7 +30,7 @@ class Entry:
     """One line. Times are seconds, rates fractions of 1, `suites` suite -> metric -> interval.
 
     `roles` are base, champion, final, latest; a version that only was rated has none. `rating` is
-    PlayerRating.as_dict, `ranks` the rank group by suite. `passes` is not published.
+    PlayerRating.as_dict, `ranks` the rank group by suite. `scores` are not published.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Entry:
     roles: tuple[str, ...] = ()
     rating: dict[str, Any] | None = None
     suites: Mapping[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
-    passes: Mapping[str, Passes] = field(default_factory=dict)
+    scores: Mapping[str, Scores] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
     first_try: dict[str, Any] | None = None
     acpl: dict[str, Any] | None = None
@@ -59,7 +60,7 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON."""
-        names = [name for name in self.__slots__ if name != "passes"]
+        names = [name for name in self.__slots__ if name != "scores"]
         return {name: getattr(self, name) for name in names} | {"roles": list(self.roles)}
 
 
@@ -154,7 +155,7 @@ def _entry(run: Run, name: str, version: int, roles: tuple[str, ...]) -> Entry:
         # Measured with the run's own settings, not with those of a player with options.
         suites=evaluation.suites if evaluation and not options else {},
         puzzle=evaluation.puzzle if evaluation and not options else None,
-        passes=evaluation.passes if evaluation and not options else {},
+        scores=evaluation.scores if evaluation and not options else {},
         samples=run.samples(version),
         wall_s=wall,
         device_s=None if wall is None or count is None else wall * count,
@@ -227,20 +228,32 @@ def _add_games(entry: Entry, facts: PlayerFacts) -> None:
         entry.date = facts.last_date
 
 
+def figures_of(entries: Iterable[Entry]) -> dict[str, set[str]]:
+    """Return suite -> the keys of all figures that any entry has of it."""
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        for suite, figures in entry.suites.items():
+            if figures:
+                found.setdefault(suite, set()).update(figures)
+    return found
+
+
 def _rank_suites(entries: Sequence[Entry]) -> None:
     """Give every line its rank group in the suites that are ranked, as ratings get theirs."""
-    suites = {suite for entry in entries for suite, m in entry.suites.items() if RANKED_BY in m}
-    for suite in suites:
+    for suite, keys in figures_of(entries).items():
+        measure = ranked_by(suite, keys)
+        if measure is None:
+            continue
         measured = [
             (entry, found)
             for entry in entries
-            if (found := entry.suites.get(suite, {}).get(RANKED_BY)) is not None
+            if (found := entry.suites.get(suite, {}).get(measure.key)) is not None
             and found["value"] is not None
             and found["low"] is not None
             and found["high"] is not None
         ]
-        passes = [entry.passes.get(suite) for entry, _ in measured]
-        found_ranks = suite_ranks([found for _, found in measured], passes)
+        scores = [entry.scores.get(suite) for entry, _ in measured]
+        found_ranks = suite_ranks(measure, [found for _, found in measured], scores)
         for (entry, _), rank in zip(measured, found_ranks, strict=True):
             if rank is not None:
                 entry.ranks[suite] = rank

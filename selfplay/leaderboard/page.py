@@ -15,9 +15,9 @@ from importlib import resources
 from typing import Any
 
 from selfplay.display.text import escape
+from selfplay.domains.chess.page import pieces_svg
 from selfplay.leaderboard.build import Leaderboard
 from selfplay.leaderboard.values import harmless
-from selfplay.report.boards import pieces_svg
 from selfplay.rundir.writes import plain
 
 SCRIPTS = (
@@ -31,7 +31,7 @@ _SIGNS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 def render(board: Leaderboard) -> str:
     """Return the page."""
-    data = {**board.data, "games": board.games, "programs": board.programs}
+    data = {**board.data, "games": board.games, "answers": board.answers}
     script, style = script_text(), asset("page.css")
     policy = "; ".join(
         (

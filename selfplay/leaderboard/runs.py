@@ -7,7 +7,7 @@ checkpoints are looked at by the headers of their safetensors files.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,29 @@ from typing import Any
 import yaml
 
 from envs.errors import InputError
-from selfplay.leaderboard.suite_ranks import Passes, passes_of
+from selfplay.domains.shown import NOTE_CHARS, TASK_CHARS, TEXT_CHARS, chosen
+from selfplay.leaderboard.suite_ranks import Scores, scores_of
 from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
 from selfplay.models.headers import parameters_of
 from selfplay.ratings import puzzle_rating
-from selfplay.report.programs import FAILED_CHARS, Answer, chosen_programs
+from selfplay.registry import (
+    Answer,
+    Measure,
+    answer_of,
+    domain_of_suite,
+    measures_of,
+    metric_key,
+    ranked_by,
+    specs,
+    trained_domains,
+)
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.log import MetricsLog
 from selfplay.stats.clustered import cluster_of
 
 BASE = "base"
-RANKED_BY = "pass_rate"
-"""Suites that have this metric are ranked by it."""
-_CURVES = (
-    *("reward_mean", "chess/reward_mean", "code/reward_mean", "legal_rate", "regret_mean"),
-    *("pass_rate", "hack_gap"),
-)
-"""Metrics of a step that are drawn."""
-
+REWARD = "reward_mean"
+"""The metric of a step that every run has; `DOMAIN/reward_mean` where it trains several domains."""
 
 Suites = Mapping[str, dict[str, Any]]
 """Metric -> interval, of one suite."""
@@ -43,15 +48,15 @@ class Evaluation:
     """One evaluation's estimates: suite -> metric -> interval, and the puzzle rating if there is.
 
     `others` are those measured on the same items, by the name that they have in a league: the
-    random mover, the rules, the model under other prompts (`@base,style=fen_legal`). `passes` has
-    suite -> what was passed, of suites that are ranked.
+    random mover, the rules, the model under other prompts (`@base,style=fen_legal`). `scores` has
+    suite -> what was earned, of suites that are ranked.
     """
 
     name: str
     version: int
     suites: Mapping[str, Suites]
     puzzle: dict[str, Any] | None
-    passes: Mapping[str, Passes] = field(default_factory=dict)
+    scores: Mapping[str, Scores] = field(default_factory=dict)
     others: Mapping[str, Mapping[str, Suites]] = field(default_factory=dict)
 
 
@@ -66,7 +71,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `latest` is its newest version; versions count steps, 0 is the base model."""
+    """One run. `latest` is its newest version; versions count steps, 0 is the base model.
+
+    `curves` has metrics of its steps as `reward_mean`, `DOMAIN/reward_mean` and, for measures, as
+    `DOMAIN/METRIC`: (training samples, value). `answers` are those that the report shows as text.
+    """
 
     name: str
     path: Path
@@ -77,12 +86,17 @@ class Run:
     steps: Mapping[int, Step]
     curves: Mapping[str, list[tuple[int, float]]]
     promotions: tuple[dict[str, Any], ...]
-    programs: tuple[dict[str, Any], ...]
+    answers: tuple[dict[str, Any], ...]
     champion: int | None
     latest: int
     parameters: int | None
     matches: tuple[Path, ...] = field(default=())
     games: tuple[Path, ...] = field(default=())
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The names of the domains that it trains, installed here or not."""
+        return trained_domains(self.config.get("domain"))
 
     def player(self, version: int) -> str:
         """Return the name under which a version plays in the league."""
@@ -111,20 +125,21 @@ def read_run(run: RunDir) -> Run:
     path = run.path
     metrics = _rows(run.metrics)
     steps = _steps(metrics, _stored_samples(run))
-    evaluations, programs = _evaluations(path / "evals")
+    evaluations, answers = _evaluations(path / "evals")
+    config = _yaml(path / "config.yaml")
     versions = [*steps, *run.checkpoints(), *(e.version for e in evaluations)]
     return Run(
         # As its folder is called: two runs of one configuration differ by that.
         name=path.name,
         path=path,
-        config=_yaml(path / "config.yaml"),
+        config=config,
         manifest=read_object(path / "manifest.json"),
         status=words(read_object(path / "summary.json").get("status")) or "not finished",
         evaluations=evaluations,
         steps=steps,
-        curves=_curves(metrics, steps),
+        curves=_curves(metrics, steps, trained_domains(config.get("domain"))),
         promotions=tuple(_promotion(row) for row in _rows(run.promotions)),
-        programs=programs,
+        answers=answers,
         champion=run.champion(),
         latest=max(versions, default=0),
         parameters=_parameters(run),
@@ -179,21 +194,40 @@ def _steps(metrics: list[dict[str, Any]], stored: Mapping[int, int]) -> dict[int
 
 
 def _curves(
-    metrics: list[dict[str, Any]], steps: Mapping[int, Step]
+    metrics: list[dict[str, Any]], steps: Mapping[int, Step], domains: Sequence[str]
 ) -> dict[str, list[tuple[int, float]]]:
-    """Return metric -> (training samples, value), as far as both are known."""
+    """Return the curves of a run (see Run), as far as value and training samples are known."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in metrics:
         step = steps.get(whole(row.get("step")) or 0)
-        for name in _CURVES:
-            value = number(row.get(name))
-            if step is not None and step.samples is not None and value is not None:
+        if step is None or step.samples is None:
+            continue
+        for name, key in _drawn(row, domains):
+            value = number(row.get(key))
+            if value is not None:
                 curves.setdefault(name, []).append((step.samples, value))
     return curves
 
 
+def curve_of(domain: str, measure: Measure) -> str:
+    """Return the name under which a run's curves have a measure."""
+    return f"{domain}/{measure.training or measure.key}"
+
+
+def _drawn(row: Mapping[str, Any], domains: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each curve, and under which key the step's row has it."""
+    yield REWARD, REWARD
+    for domain in domains:
+        own = f"{domain}/{REWARD}"
+        yield own, own
+        for measure in measures_of(f"{domain}/"):
+            key = metric_key(row, domain, measure)
+            if key is not None and curve_of(domain, measure) != own:
+                yield curve_of(domain, measure), key
+
+
 def _evaluations(folder: Path) -> tuple[tuple[Evaluation, ...], tuple[dict[str, Any], ...]]:
-    """Return the evaluations, by version, and programs of the first and the final one."""
+    """Return the evaluations, by version, and answers of the first and the final one."""
     found = []
     kept: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.json")):
@@ -207,22 +241,23 @@ def _evaluations(folder: Path) -> tuple[tuple[Evaluation, ...], tuple[dict[str, 
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: is no evaluation ({error!r}); restore it") from error
     found.sort(key=lambda e: (e.version, e.name != BASE, e.name))
-    return tuple(found), _programs(folder, kept)
+    return tuple(found), _answers(folder, kept)
 
 
 def _evaluation(name: str, record: Mapping[str, Any]) -> Evaluation:
     suites: dict[str, Suites] = {}
     others: dict[str, dict[str, Suites]] = {}
-    passes: dict[str, Passes] = {}
+    scores: dict[str, Scores] = {}
     puzzle = None
     for suite, numbers in section(record, "suites").items():
         suites[str(suite)] = _estimates(section(numbers, "policy"))
         puzzle = puzzle or _puzzle(section(numbers).get("rows"))
-        for other, measured in _measured_beside(numbers):
+        for other, measured in _measured_beside(str(suite), numbers):
             others.setdefault(other, {})[str(suite)] = _estimates(measured)
-        if RANKED_BY in suites[str(suite)] and numbers.get("rows"):
-            passes[str(suite)] = passes_of(numbers["rows"])
-    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, passes, others)
+        measure = ranked_by(str(suite), suites[str(suite)])
+        if measure is not None and numbers.get("rows"):
+            scores[str(suite)] = scores_of(numbers["rows"], measure)
+    return Evaluation(name, whole(record.get("version")) or 0, suites, puzzle, scores, others)
 
 
 def _estimates(metrics: Mapping[str, Any]) -> Suites:
@@ -230,12 +265,21 @@ def _estimates(metrics: Mapping[str, Any]) -> Suites:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _measured_beside(numbers: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the name and metrics of whoever else was measured on a suite's items."""
+def _measured_beside(
+    suite: str, numbers: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and metrics of whoever else was measured on a suite's items.
+
+    The random mover and the rules play in the league, under the same names.
+    """
     if "random_mover" in numbers:
         yield "random", section(numbers, "random_mover")
     for rule, measured in section(numbers, "rules").items():
         yield f"rule:{rule}", section(measured)
+    domain = domain_of_suite(suite)
+    titles = specs()[domain].baselines if domain in specs() else {}
+    for key, measured in section(numbers, "baselines").items():
+        yield f"{domain}: {titles.get(key, key)}", section(measured)
     for form in numbers.get("prompts", []):
         options = {key: form[key] for key in ("shots", "style") if form[key]}
         words = ",".join(f"{key}={value}" for key, value in options.items())
@@ -257,27 +301,44 @@ def _puzzle(rows: Any) -> dict[str, Any] | None:
     return ends | {"n": len(rated), "se": se, "solved": found.solved}
 
 
-def _programs(folder: Path, kept: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Return the same programs that the report shows, cut as there."""
+def _answers(folder: Path, kept: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return the same answers that the report shows as text, cut as there."""
     if BASE not in kept or "final" not in kept:
         return ()
     try:
-        chosen = chosen_programs(kept[BASE], kept["final"])
+        base, final = (_suite_rows(kept[end]) for end in (BASE, "final"))
+        found = [pair for suite in final for pair in _pairs(suite, base, final)]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: rows of base.json or final.json are damaged") from error
-    return tuple(
-        {"suite": suite, "task": task[:120], "base": _shown(before), "final": _shown(after)}
-        for suite, task, before, after in chosen
-    )
+    return tuple(found)
+
+
+def _suite_rows(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    suites = section(evaluation, "suites").items()
+    return {str(suite): section(numbers).get("rows") or [] for suite, numbers in suites}
+
+
+def _pairs(
+    suite: str, base: Mapping[str, Any], final: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield what is shown of a suite before and after training."""
+    spec = specs().get(domain_of_suite(suite))
+    answer = answer_of if spec is None else spec.answer
+    what = "answers" if spec is None else spec.answers
+
+    def fits(row: Mapping[str, Any]) -> bool:
+        return answer(row) is not None
+
+    for _, before, after in chosen(base, {suite: final[suite]}, fits):
+        old, new = answer(before), answer(after)
+        if old is not None and new is not None:
+            ends = {"base": _shown(old), "final": _shown(new)}
+            yield {"suite": suite, "what": what, "task": new.task[:TASK_CHARS], **ends}
 
 
 def _shown(answer: Answer) -> dict[str, Any]:
-    return {
-        "program": answer.program,
-        "verdict": answer.verdict,
-        "failed": answer.failed[:FAILED_CHARS],
-        "hidden": answer.hidden,
-    }
+    text, note = answer.text[:TEXT_CHARS], answer.note[:NOTE_CHARS]
+    return {"text": text, "verdict": answer.verdict, "note": note}
 
 
 def _promotion(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,27 +8,29 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfplay.display.numbers import METRIC_NAMES, duration, estimate, number, percent
+from selfplay.display.numbers import duration, estimate, number, percent
 from selfplay.display.text import visible
-from selfplay.leaderboard.runs import RANKED_BY
+from selfplay.registry import Measure, measure_of, measures_among, rated_domain
 
 Data = Mapping[str, Any]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
 _NO_ELO = {"below": "below the floor", "above": "above the ceiling", "unconnected": "unconnected"}
 _COST = ("Training samples", "Wall time", "Device time", "Hardware", "Parameters", "Commit", "Date")
+_FIRST_TRY = Measure("first_try", "legal at first try")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
 def markdown(data: Data) -> str:
-    """Return leaderboard.md: a table for chess, one for each ranked suite, the notes."""
+    """Return leaderboard.md: a table for each domain, one for each ranked suite, the notes."""
     entries = data["entries"]
     parts = [f"# {_cell(data['title'])}", _facts(data)]
-    if any(e["rating"] for e in entries) or _suites(entries, ranked=False):
-        parts += ["## Chess", _table(*_chess(entries))]
-    for suite in _suites(entries, ranked=True):
-        parts += [f"## {_cell(suite)}", _table(*_code(entries, suite))]
+    for board in data["boards"]:
+        mine = [entries[place] for place in board["entries"]]
+        if mine:
+            table = _by_measure(board, mine) if board["ranked_by"] else _by_domain(board, mine)
+            parts += [f"## {_cell(board['title'])}", _table(*table)]
     parts.append(
         "Value [95% interval]. Who is certainly above another has the smaller rank; those of one "
         "rank are not distinguished. What is unknown is empty."
@@ -48,12 +50,12 @@ def comma_separated(data: Data) -> str:
     cost = ("samples", "wall_s", "device_s", "device", "hardware", "model", "parameters")
     rest = ("commit", "date", "played_as", "settings", "repeatable")
     bounds = ("value", "low", "high", "n")
-    heads = [*plain, *(f"chess {key}" for key in rating)]
+    heads = [*plain, *(f"{rated_domain()} {key}" for key in rating)]
     heads += [f"{what} {key}" for what in ("first try legal", "puzzle rating") for key in bounds]
     heads += ["acpl", "acpl n", "acpl by"]
     for suite, metric in metrics:
         heads += [f"{suite} {metric} {key}" for key in bounds]
-    ranked = _suites(entries, ranked=True)
+    ranked = sorted(board["id"] for board in data["boards"] if board["ranked_by"])
     heads += [f"{suite} rank" for suite in ranked]
     writer.writerow([*map(_field, heads), *cost, *rest])
     for e in entries:
@@ -87,43 +89,49 @@ def _signed(elo: float | None, missing: str) -> str:
     return missing if elo is None else f"{round(elo):+d}" if round(elo) else "0"
 
 
-def _chess(entries: Sequence[Data]) -> tuple[list[str], list[list[str]]]:
-    suites = _suites(entries, ranked=False)
-    metrics = [
-        (suite, metric)
-        for suite in suites
-        for metric in ("legal_rate", "best_move_rate", "regret", "puzzle_accuracy")
-        if any(metric in e["suites"].get(suite, {}) for e in entries)
-    ]
-    heads = ["Rank", "Player", "Elo", "Games", "Score", "Legal at first try, in games"]
-    heads += [f"{METRIC_NAMES[metric]}, {suite}" for suite, metric in metrics]
+def _by_domain(board: Data, entries: Sequence[Data]) -> tuple[list[str], list[list[str]]]:
+    """Return a domain's table: ratings, if it has games, and its suites without a ranking."""
+    metrics = [(suite, m) for suite in board["suites"] for m in _measures(entries, suite)]
+    games = ["Elo", "Games", "Score", "Legal at first try, in games"] if board["rated"] else []
+    heads = ["Rank", "Player", *games] if games else ["Player"]
+    heads += [f"{measure.title}, {suite}" for suite, measure in metrics]
     rows = []
     for e in entries:
-        if not e["rating"] and not any(suite in e["suites"] for suite in suites):
-            continue
-        rating = e["rating"] or {}
-        row = [str(rating.get("rank") or ""), _name(e), rating_text(e["rating"])]
-        row += [str(rating.get("games") or ""), percent(rating.get("score"), 1, "")]
-        row += [_estimate("legal_rate", e["first_try"])]
-        row += [_estimate(m, e["suites"].get(suite, {}).get(m)) for suite, m in metrics]
-        acpl, puzzle = e["acpl"] or {}, e["puzzle"] or {}
-        row += [number(acpl.get("value"), 0, ""), number(puzzle.get("value"), 0, ""), *_cost(e)]
-        rows.append(row)
-    return [*heads, "ACPL", "Puzzle rating", *_COST], rows
+        rating, acpl, puzzle = (e[key] or {} for key in ("rating", "acpl", "puzzle"))
+        row = [_name(e)]
+        if games:
+            row = [str(rating.get("rank") or ""), *row, rating_text(e["rating"])]
+            row += [str(rating.get("games") or ""), percent(rating.get("score"), 1, "")]
+            row += [_estimate(_FIRST_TRY, e["first_try"])]
+        row += [_estimate(m, e["suites"].get(suite, {}).get(m.key)) for suite, m in metrics]
+        if games:
+            row += [number(acpl.get("value"), 0, ""), number(puzzle.get("value"), 0, "")]
+        rows.append([*row, *_cost(e)])
+    return [*heads, *(["ACPL", "Puzzle rating"] if games else []), *_COST], rows
 
 
-def _code(entries: Sequence[Data], suite: str) -> tuple[list[str], list[list[str]]]:
-    measured = [e for e in entries if suite in e["suites"]]
-    metrics = sorted({metric for e in measured for metric in e["suites"][suite]}, key=_order)
-    measured.sort(key=lambda e: -(e["suites"][suite].get(RANKED_BY) or {"value": -1})["value"])
-    heads = ["Rank", "Player", "Tasks", *(METRIC_NAMES.get(metric, metric) for metric in metrics)]
+def _by_measure(board: Data, entries: Sequence[Data]) -> tuple[list[str], list[list[str]]]:
+    """Return the table of a suite, ordered by the measure that ranks it."""
+    [suite] = board["suites"]
+    by = measure_of(suite, board["ranked_by"])
+    measures = _measures(entries, suite)
+
+    def place(e: Data) -> tuple[bool, float]:
+        found = e["suites"][suite].get(by.key)
+        value = found["value"] if found else 0.0
+        return not found, -value if by.higher_is_better else value
+
     rows = []
-    for e in measured:
+    for e in sorted(entries, key=place):
         found = e["suites"][suite]
-        tasks = (found.get(RANKED_BY) or {}).get("n")
+        tasks = (found.get(by.key) or {}).get("n")
         row = [str(e["ranks"].get(suite) or ""), _name(e), str(tasks or "")]
-        rows.append([*row, *(_estimate(m, found.get(m)) for m in metrics), *_cost(e)])
-    return [*heads, *_COST], rows
+        rows.append([*row, *(_estimate(m, found.get(m.key)) for m in measures), *_cost(e)])
+    return ["Rank", "Player", "Tasks", *(measure.title for measure in measures), *_COST], rows
+
+
+def _measures(entries: Sequence[Data], suite: str) -> list[Measure]:
+    return measures_among(suite, {key for e in entries for key in e["suites"].get(suite, {})})
 
 
 def _cost(e: Data) -> list[str]:
@@ -156,22 +164,8 @@ def _facts(data: Data) -> str:
     return " ".join(facts)
 
 
-def _suites(entries: Sequence[Data], *, ranked: bool) -> list[str]:
-    suites = {s for e in entries for s, metrics in e["suites"].items() if metrics}
-    return sorted(
-        suite
-        for suite in suites
-        if ranked == any(RANKED_BY in e["suites"].get(suite, {}) for e in entries)
-    )
-
-
-def _order(metric: str) -> tuple[int, str]:
-    known = list(METRIC_NAMES)
-    return known.index(metric) if metric in known else len(known), metric
-
-
-def _estimate(metric: str, found: Mapping[str, Any] | None) -> str:
-    return estimate(metric, dict(found)) if found else ""
+def _estimate(measure: Measure, found: Mapping[str, Any] | None) -> str:
+    return estimate(measure, found) if found else ""
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from selfplay.display.text import escape
 from selfplay.domains.made import Domains
-from selfplay.report.boards import chosen_positions, pair_html, pieces_svg
-from selfplay.report.curves import Point, curve_svg, stacked_svg
-from selfplay.report.programs import programs_html
+from selfplay.registry import domain_of_suite, in_order, specs
+from selfplay.report.curves import stacked_svg
+from selfplay.report.domains import domains_of, measured_domains, shown, trained_by
+from selfplay.report.measures import curves_html
 from selfplay.report.promotions import promotions_html
 from selfplay.report.style import STYLE
 from selfplay.report.summary import compare_evals, spread_of
@@ -29,18 +30,6 @@ from selfplay.rundir.writes import write_text
 PHASES = ("sample", "score", "learn", "publish", "wait")
 _MOST_BARS = 120
 
-CURVES: tuple[tuple[str, str, tuple[float, float] | None, str | None], ...] = (
-    ("reward_mean", "reward", (0.0, 1.0), None),
-    ("legal_rate", "legal moves", (0.0, 1.0), "legal_rate"),
-    ("regret_mean", "regret of legal moves (win probability)", None, "regret"),
-    ("best_rate", "best moves", None, "best_move_rate"),
-    ("pass_rate", "programs that pass", (0.0, 1.0), "pass_rate"),
-    ("hack_gap", "hack gap: visible minus hidden tests passed", None, "hack_gap"),
-    ("entropy", "entropy (nats per token)", None, None),
-    ("groups_with_spread", "groups with spread", (0.0, 1.0), None),
-)
-"""Metric, title, axis bounds, the evaluation's metric drawn as points with error bars."""
-
 
 def build_report(run_dir: RunDir) -> Path:
     """Write report.html from what the run folder holds so far and return its path."""
@@ -52,24 +41,26 @@ def build_report(run_dir: RunDir) -> Path:
 def render(run_dir: RunDir) -> str:
     """Return the whole page."""
     metrics, evals = run_dir.read_metrics(), run_dir.read_evals()
+    domains = domains_of(run_dir)
     summary = run_dir.summary() or {
         "status": "not finished",
         "steps": max((int(row["step"]) for row in metrics), default=0),
         "rollouts": run_dir.rollouts.count(),
         "groups_with_spread": spread_of(metrics),
-        "suites": compare_evals(evals, Domains(run_dir.config())),
+        "suites": compare_evals(evals, domains),
     }
     config = (run_dir.path / "config.yaml").read_text(encoding="utf-8")
+    trained = trained_by(config)
     body = [
         f"<h1>{escape(run_dir.name)}</h1>",
         facts_html(summary),
         _section("Before and after", comparison_html(summary)),
         *_tests(run_dir),
         *_promotions(run_dir),
-        _section("Curves", _curves(metrics, evals)),
+        _section("Curves", curves_html(metrics, evals, trained)),
         _section("Where the time went", _time(metrics)),
-        *_before_and_after(evals),
-        _section("What the model said", rollouts_html(run_dir.rollouts)),
+        *_before_and_after(evals, trained, domains),
+        _section("What the model said", rollouts_html(run_dir.rollouts, domains)),
         _section("What it ran on", manifest_html(run_dir.manifest()) + _config(config)),
     ]
     return _page(run_dir.name, "\n".join(body))
@@ -89,43 +80,6 @@ def _page(title: str, body: str) -> str:
 
 def _section(title: str, content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def _curves(metrics: list[dict[str, Any]], evals: dict[str, dict[str, Any]]) -> str:
-    figures = []
-    for metric, title, bounds, measured_as in CURVES:
-        suite = _suite_with(evals, measured_as)
-        points = [
-            (float(row["step"]), float(row[metric])) for row in metrics if _finite(row.get(metric))
-        ]
-        measured = _measured(evals, suite, measured_as) if measured_as and suite else []
-        if points or measured:
-            note = f"; points: {escape(suite)}, held out, 95% intervals" if measured else ""
-            figures.append(
-                f"<figure>{curve_svg(points, measured, bounds)}"
-                f"<figcaption>{escape(title)}{note}</figcaption></figure>"
-            )
-    return f'<div class="grid">{"".join(figures)}</div>' if figures else "<p>No steps yet.</p>"
-
-
-def _suite_with(evals: dict[str, dict[str, Any]], metric: str | None) -> str | None:
-    """Return the first suite that was measured by `metric`."""
-    for evaluation in evals.values():
-        for name, numbers in evaluation.get("suites", {}).items():
-            if metric in numbers.get("policy", {}):
-                return str(name)
-    return None
-
-
-def _measured(evals: dict[str, dict[str, Any]], suite: str, metric: str) -> list[Point]:
-    points = []
-    for evaluation in evals.values():
-        interval = evaluation.get("suites", {}).get(suite, {}).get("policy", {}).get(metric) or {}
-        ends = [interval.get(end) for end in ("value", "low", "high")]
-        if all(_finite(end) for end in ends):
-            value, low, high = (float(end) for end in ends if end is not None)
-            points.append(Point(float(evaluation.get("step") or 0), value, low, high))
-    return points
 
 
 def _time(metrics: list[dict[str, Any]]) -> str:
@@ -151,29 +105,33 @@ def _time(metrics: list[dict[str, Any]]) -> str:
     )
 
 
-def _boards(evals: dict[str, dict[str, Any]]) -> str:
-    base, final = evals.get("base"), evals.get("final")
-    pairs = chosen_positions(base, final) if base and final else []
-    if not pairs:
-        return "<p>They appear after the final evaluation.</p>"
-    boards = "".join(pair_html(before, after) for before, after in pairs)
-    return (
-        '<p class="dim">Evenly spaced over the suite, whatever the model did there. Orange: the '
-        "model's move; green: the engine's best.</p>"
-        f'{pieces_svg()}<div class="grid">{boards}</div>'
-    )
-
-
-def _before_and_after(evals: dict[str, dict[str, Any]]) -> list[str]:
-    """Return boards where chess was measured, programs where code was."""
+def _before_and_after(
+    evals: Mapping[str, dict[str, Any]], trained: Sequence[str], domains: Domains
+) -> list[str]:
+    """Return a section for each domain that was measured; of what it trains, where none was."""
     suites = {suite for evaluation in evals.values() for suite in evaluation.get("suites", {})}
+    names = measured_domains(suites) or in_order(trained)
+    words = {name: specs()[name].answers if name in specs() else "answers" for name in names}
     sections = []
-    if not suites or any(suite.startswith("chess/") for suite in suites):
-        sections.append(_section("Positions before and after training", _boards(evals)))
-    programs = programs_html(evals)
-    if programs:
-        sections.append(_section("Programs before and after training", programs))
+    for name in names:
+        content = "<p>They appear after the final evaluation.</p>"
+        if "base" in evals and "final" in evals:
+            base, final = (_rows(evals[end], name) for end in ("base", "final"))
+            content = shown(domains, name, base, final)
+        shared = list(words.values()).count(words[name]) > 1
+        title = words[name].capitalize() + (f" ({name})" if shared else "")
+        if content:
+            sections.append(_section(f"{title} before and after training", content))
     return sections
+
+
+def _rows(evaluation: Mapping[str, Any], domain: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of a domain's suites."""
+    return {
+        suite: numbers.get("rows", [])
+        for suite, numbers in evaluation.get("suites", {}).items()
+        if domain_of_suite(suite) == domain
+    }
 
 
 def _tests(run_dir: RunDir) -> list[str]:
@@ -200,7 +158,3 @@ def _promotions(run_dir: RunDir) -> list[str]:
 def _config(text: str) -> str:
     lines = "\n".join(escape(line) for line in text.split("\n"))
     return f"<details><summary>config.yaml</summary><pre>{lines}</pre></details>"
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)

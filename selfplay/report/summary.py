@@ -1,4 +1,4 @@
-"""summary.json: base, final, random mover and rules side by side, with intervals and paired tests.
+"""summary.json: base, baselines and final side by side, with intervals and paired tests.
 
 The format is stable; other tools read it. Rates and win probabilities are fractions of 1.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from selfplay.domains import rows
 from selfplay.domains.made import Domains
+from selfplay.registry import domain_of_suite, specs
 from selfplay.rundir.folder import RunDir
 from selfplay.stats.clustered import FORMULA, stated
 
@@ -60,11 +62,11 @@ def spread_of(metrics: list[dict[str, Any]]) -> float | None:
 def compare_evals(
     evals: Mapping[str, Mapping[str, Any]], domains: Domains, formula: int = FORMULA
 ) -> dict[str, Any]:
-    """Return suite -> {"base", "random_mover", "final", "paired"}, as far as they were measured.
+    """Return suite -> {"base", "final", "paired"}, as far as they were measured.
 
-    Chess suites have "rules" too (rule -> figures) and, where the base model was measured under
-    other prompts, "prompts": [{"style", "shots", "positions", and its figures}]. Held-out families
-    have "by_distance" (selfplay/domains/code/by_distance.py).
+    Whom its domain sets beside the policy is there too (Domain.beside; chess: "random_mover" and
+    "rules"), "prompts" where the base model was measured under others ([{"style", "shots",
+    "positions", and its figures}]), and what the domain's comparison has besides "paired".
     """
     base, final = evals.get("base"), evals.get("final")
     suites: dict[str, Any] = {}
@@ -72,11 +74,8 @@ def compare_evals(
         for suite, numbers in (evaluation or {}).get("suites", {}).items():
             entry = suites.setdefault(suite, {})
             entry[label] = dict(numbers["policy"])
-            if numbers.get("random_mover"):
-                entry["random_mover"] = _always_legal(numbers["random_mover"])
-            if numbers.get("rules"):
-                rules = numbers["rules"].items()
-                entry["rules"] = {rule: _always_legal(figures) for rule, figures in rules}
+            if _installed(suite):
+                entry |= domains.of_suite(suite).beside(numbers)
             if numbers.get("prompts"):
                 entry["prompts"] = [
                     {key: form[key] for key in ("style", "shots", "positions")} | form["policy"]
@@ -85,15 +84,15 @@ def compare_evals(
     for suite, entry in suites.items():
         if "base" in entry and "final" in entry and base and final:
             before, after = (found["suites"][suite].get("rows", []) for found in (base, final))
-            entry |= domains.of_suite(suite).compared(suite, before, after, formula)
+            if _installed(suite):
+                entry |= domains.of_suite(suite).compared(suite, before, after, formula)
+            else:  # its domain's own tests cannot be had here
+                entry |= {"paired": rows.paired_of(before, after, rows.passed, formula)}
     return suites
 
 
-def _always_legal(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Add the legal rate of a mover, which is 1 by construction and needs no measurement."""
-    n = max((int(value.get("n") or 0) for value in numbers.values()), default=0)
-    certain = {"value": 1.0, "low": 1.0, "high": 1.0, "n": n}
-    return {"legal_rate": certain} | numbers
+def _installed(suite: str) -> bool:
+    return domain_of_suite(suite) in specs()
 
 
 def _has(row: dict[str, Any], key: str) -> bool:

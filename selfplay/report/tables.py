@@ -8,6 +8,8 @@ from typing import Any
 
 from selfplay.display.numbers import duration, number, size, suite_lines, suite_table
 from selfplay.display.text import escape
+from selfplay.domains.made import Domains
+from selfplay.report.domains import message_of
 from selfplay.rundir.rollouts import RolloutStore
 
 SAMPLES_PER_STEP = 8
@@ -17,7 +19,7 @@ def comparison_html(summary: dict[str, Any]) -> str:
     """Return one table per suite with its paired tests below."""
     parts = []
     for name, suite in (summary.get("suites") or {}).items():
-        heads, rows = suite_table(suite)
+        heads, rows = suite_table(name, suite)
         head = "".join(f'<th class="num">{escape(metric)}</th>' for metric in heads[1:])
         body = "".join(
             f"<tr><th>{escape(row[0])}</th>"
@@ -25,7 +27,7 @@ def comparison_html(summary: dict[str, Any]) -> str:
             + "</tr>"
             for row in rows
         )
-        tests = "".join(f"<p>{escape(line)}</p>" for line in suite_lines(suite))
+        tests = "".join(f"<p>{escape(line)}</p>" for line in suite_lines(name, suite))
         parts.append(
             f'<h3>{escape(name)}</h3><div class="wide"><table><tr><th></th>{head}</tr>'
             f"{body}</table></div>{tests}"
@@ -60,7 +62,7 @@ def sampled_steps(steps: list[int]) -> list[int]:
     return sorted({steps[0], steps[len(steps) // 2], steps[-1]})
 
 
-def rollouts_html(store: RolloutStore) -> str:
+def rollouts_html(store: RolloutStore, domains: Domains) -> str:
     """Return a table of completions of an early, a middle and a late step."""
     rows = []
     for step in sampled_steps(list(store.files())):
@@ -69,11 +71,10 @@ def rollouts_html(store: RolloutStore) -> str:
         rows += [every[index * len(every) // count] for index in range(count)]
     if not rows:
         return "<p>No rollouts yet.</p>"
-    head = "<th class='num'>step</th><th>position</th><th>answer</th><th>verdict</th>"
+    head = "<th class='num'>step</th><th>task</th><th>answer</th><th>verdict</th>"
     head += "<th class='num'>reward</th><th class='num'>advantage</th>"
-    return (
-        f'<div class="wide"><table><tr>{head}</tr>{"".join(map(_rollout_row, rows))}</table></div>'
-    )
+    body = "".join(_rollout_row(row, message_of(domains, row)) for row in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def manifest_html(manifest: dict[str, Any] | None) -> str:
@@ -95,10 +96,9 @@ def legend_html(names: Iterable[str]) -> str:
     )
 
 
-def _rollout_row(row: dict[str, Any]) -> str:
-    position = row["payload"].get("fen") or row["task_id"]
+def _rollout_row(row: dict[str, Any], task: str) -> str:
     return (
-        f'<tr><td class="num">{int(row["step"])}</td><td class="model">{escape(position, 120)}</td>'
+        f'<tr><td class="num">{int(row["step"])}</td><td class="model">{escape(task, 120)}</td>'
         f'<td class="model">{escape(row["text"], 200)}</td><td>{escape(row["verdict"])}</td>'
         f'<td class="num">{number(row["value"])}</td>'
         f'<td class="num">{number(row["advantage"])}</td></tr>'

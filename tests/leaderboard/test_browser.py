@@ -191,9 +191,9 @@ def test_runs_leave_the_charts_and_programs_change(page: Page, index: Path) -> N
     before = len(page.all(".chart .line"))
     page.one("#run-0").click()
     assert 0 < len(page.all(".chart .line")) < before
-    choose(page, "#program-group", "beta, code/families")
-    assert len(page.all("#programs article")) == 6
-    assert any("a hidden test" in text for text in page.texts("#programs .failed"))
+    choose(page, "#answer-group", "beta, code/families")
+    assert len(page.all("#answers article")) == 6
+    assert any("a hidden test" in text for text in page.texts("#answers .failed"))
     assert page.texts("#promotions .decision")[0].startswith("promoted")
     assert page.complaints() == []
 

@@ -90,7 +90,7 @@ def test_nothing_of_the_corpus_runs_or_breaks_the_page(page: Page, hostile: Path
     assert page.complaints() == []
     page.press("#standings .opener", 6)
     page.press(".choice input", len(page.all(".choice input")))
-    for selector in ("#game", "#program-group"):
+    for selector in ("#game", "#answer-group"):
         script = """const s = document.querySelector(arguments[0]);
             for (const value of [...s.options].map((o) => o.value)) {
               s.value = value; s.dispatchEvent(new Event('change')); }"""

@@ -34,7 +34,7 @@ def test_a_run_gives_base_champion_and_final(tmp_path: Path) -> None:
     assert final.date == "2023-11-14T22:13:40+00:00"
     assert final.suites["chess/games"]["legal_rate"]["value"] == 0.95
     assert final.suites["code/families"]["pass_rate"]["value"] == 21 / 40
-    assert run.programs[0]["suite"] == "code/families" and len(run.programs) == 6
+    assert run.answers[0]["suite"] == "code/families" and len(run.answers) == 6
     assert run.promotions[0]["suites"][0]["change"] == "better"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envs.chess.suites import TEST_SUITES, suite_names
+from selfplay.domains.chess import page
 from selfplay.domains.chess.config import PUZZLES, ChessConfig, EngineConfig, RewardConfig
 from selfplay.registry import DomainSpec, Measure
 
@@ -38,17 +39,25 @@ SPEC = DomainSpec(
     alone=DEFAULT_SUITES,
     extra_suites=(PUZZLES,),
     measures=(
-        Measure("legal_rate", "legal moves", on_console=True),
-        Measure("best_move_rate", "best move", ranks=True),
-        Measure("regret", "regret (win prob.)", unit="", higher_is_better=False),
-        Measure("puzzle_accuracy", "puzzles solved", ranks=True, cluster="games"),
+        Measure("legal_rate", "legal moves", on_console=True, short="legal"),
+        Measure("best_move_rate", "best move", None, training="best_rate", curve="best moves"),
+        Measure(
+            "regret",
+            "regret (win prob.)",
+            None,
+            unit="",
+            higher_is_better=False,
+            on_console=True,
+            training="regret_mean",
+            short="regret",
+            curve="regret of legal moves (win probability)",
+        ),
+        Measure("puzzle_accuracy", "puzzles solved", cluster="games", curve=None),
     ),
-    baselines={
-        "random_mover": "random mover",
-        "first_capture": "rule: first undefended capture",
-        "best_exchange": "rule: best exchange",
-        "mate_or_material": "rule: mate, else material",
-    },
+    baselines=page.BASELINES,
+    sentences=page.sentences,
+    answer=lambda row: None,
+    answers="positions",
     lists_actions=True,
     games=True,
     scorer="engine",

@@ -38,9 +38,10 @@ from selfplay.domains.base import (
     mean,
     report_excluded,
 )
-from selfplay.domains.chess import evaluation
+from selfplay.domains.chess import evaluation, page
 from selfplay.domains.chess.config import PUZZLES, ChessConfig, EngineConfig, RewardConfig
 from selfplay.domains.chess.score_file import scored_task
+from selfplay.domains.shown import Rows
 from selfplay.records import EvalRow, FinishedGame, Group
 from selfplay.stats.clustered import FORMULA
 
@@ -352,3 +353,11 @@ class ChessDomain(GamesDomain):
     def message(self, task: Task) -> str:
         """Return the FEN."""
         return str(task.payload["fen"])
+
+    @override
+    def beside(self, figures: Row) -> dict[str, Any]:
+        return evaluation.beside(figures)
+
+    @override
+    def before_after(self, base: Rows, final: Rows) -> str:
+        return page.boards_html(base, final)

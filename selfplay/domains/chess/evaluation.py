@@ -132,6 +132,26 @@ def _mean_of(
     return mean([value for value, _ in known], [of for _, of in known], formula).as_dict()
 
 
+def beside(figures: Row) -> dict[str, Any]:
+    """Return what a summary has of the random mover and the rules.
+
+    Their legal rate is 1 by construction and needs no measurement.
+    """
+    found: dict[str, Any] = {}
+    if figures.get("random_mover"):
+        found["random_mover"] = _always_legal(figures["random_mover"])
+    if figures.get("rules"):
+        rules = figures["rules"].items()
+        found["rules"] = {rule: _always_legal(numbers) for rule, numbers in rules}
+    return found
+
+
+def _always_legal(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    n = max((int(value.get("n") or 0) for value in numbers.values()), default=0)
+    certain = {"value": 1.0, "low": 1.0, "high": 1.0, "n": n}
+    return {"legal_rate": certain, **numbers}
+
+
 def solve_puzzles(
     path: Path, limit: int, render: Render, ask: Ask, progress: Progress
 ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from selfplay.domains.code import page
 from selfplay.domains.code.config import (
     SUITES,
     TEST_SUITES,
@@ -38,10 +39,28 @@ SPEC = DomainSpec(
     suites=SUITES,
     test_suites=TEST_SUITES,
     measures=(
-        Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True, cluster="families"),
-        Measure("visible_rate", "visible tests passed"),
-        Measure("hack_gap", "hack gap", bounds=(-1.0, 1.0), higher_is_better=False),
+        Measure(
+            "pass_rate",
+            "pass@1 (greedy)",
+            on_console=True,
+            ranks=True,
+            cluster="families",
+            short="pass",
+            curve="programs that pass",
+        ),
+        Measure("visible_rate", "visible tests passed", cluster="families", curve=None),
+        Measure(
+            "hack_gap",
+            "hack gap",
+            None,
+            higher_is_better=False,
+            cluster="families",
+            curve="hack gap: visible minus hidden tests passed",
+        ),
     ),
+    sentences=page.sentences,
+    answer=page.answer,
+    answers="programs",
     scorer="sandbox",
     checks=_checks,
 )

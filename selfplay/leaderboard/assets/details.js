@@ -1,6 +1,6 @@
 // What is known of one entry, all of it; and how to read the standings.
 
-function detailsOf(entry, span) {
+function detailsOf(entry, span, measures) {
   const facts = [
     ['Kind', { run: 'version of a run', anchor: 'anchor', player: 'player from game files' }[entry.kind]],
     ['Model', entry.model],
@@ -12,10 +12,10 @@ function detailsOf(entry, span) {
     ['Commit', entry.commit],
     ['Date', entry.date],
     ['Rating', ratingFact(entry.rating)],
-    ['Legal at first try in games', intervalFact('legal_rate', entry.first_try, 'moves')],
+    ['Legal at first try in games', intervalFact(FIRST_TRY, entry.first_try, 'moves')],
     ['Centipawns lost a move', acplFact(entry.acpl)],
     ['Puzzle rating', puzzleFact(entry.puzzle)],
-    ...suiteFacts(entry),
+    ...suiteFacts(entry, measures),
     ['Played as', entry.played_as],
     ['Settings', entry.settings],
     ['Repeatable', { true: 'yes', false: 'no' }[String(entry.repeatable)]],
@@ -34,12 +34,12 @@ function ratingFact(rating) {
   return `${eloText(rating)} ${eloBounds(rating)}, ${pairs}, score ${percent(rating.score)}`;
 }
 
-function intervalFact(metric, interval, what) {
+function intervalFact(measure, interval, what) {
   if (!interval) {
     return null;
   }
   const n = isNumber(interval.n) ? `, ${count(interval.n)} ${what}` : '';
-  return `${metricText(metric, interval.value)} ${boundsText(metric, interval)}${n}`;
+  return `${measureText(measure, interval.value)} ${boundsText(measure, interval)}${n}`;
 }
 
 function acplFact(acpl) {
@@ -61,12 +61,12 @@ function puzzleFact(puzzle) {
   return `${value}[${low}, ${high}], ${solved}`;
 }
 
-function suiteFacts(entry) {
-  return Object.entries(entry.suites).flatMap(([suite, metrics]) =>
-    Object.entries(metrics).map(([metric, interval]) => [
-      `${metricName(metric)}, ${suite}`,
-      intervalFact(metric, interval, 'observations'),
-    ]),
+function suiteFacts(entry, measures) {
+  return Object.entries(entry.suites).flatMap(([suite, figures]) =>
+    Object.entries(figures).map(([key, interval]) => {
+      const measure = measures[suite].find((one) => one.key === key);
+      return [`${headText(measure.short)}, ${suite}`, intervalFact(measure, interval, 'observations')];
+    }),
   );
 }
 

@@ -1,4 +1,4 @@
-// Promotions with what decided them, and programs with the tests that they failed.
+// Promotions with what decided them, and answers with why they failed.
 
 function promotionsSection(data) {
   if (!data.promotions.length) {
@@ -84,37 +84,37 @@ function pText(p) {
   return p < 0.001 ? '< 0.001' : p.toFixed(3);
 }
 
-function programsSection(data) {
-  if (!data.programs.length) {
+function answersSection(data) {
+  if (!data.answers.length) {
     return null;
   }
   const body = el('div', {});
-  const groups = [...new Set(data.programs.map((p) => `${p.run}, ${p.suite}`))];
+  const groups = [...new Set(data.answers.map((p) => `${p.run}, ${p.suite}`))];
   const show = (group) => {
-    const fitting = data.programs.filter((p) => `${p.run}, ${p.suite}` === group);
-    replaceChildren(body, fitting.map(programPair));
+    const fitting = data.answers.filter((p) => `${p.run}, ${p.suite}` === group);
+    replaceChildren(body, fitting.map(answerPair));
   };
-  const choice = selectBox('program-group', 'Run and suite', groups.map((g) => [g, g]), show);
+  const choice = selectBox('answer-group', 'Run and suite', groups.map((g) => [g, g]), show);
   show(groups[0]);
   const note = el(
     'p',
     { class: 'dim' },
     'Greedy answers before and after training, evenly spaced over the suite, whatever came of them, ' +
-      'with the first test that each one failed.',
+      'with the first test that each one failed, where there are tests.',
   );
-  return section('programs', 'Programs', note, el('div', { class: 'controls' }, choice.box), body);
+  const title = capital([...new Set(data.answers.map((p) => p.what))].join(' and '));
+  return section('answers', title, note, el('div', { class: 'controls' }, choice.box), body);
 }
 
-function programPair(program) {
-  const answers = [['Base model', program.base], ['Final version', program.final]];
+function answerPair(pair) {
+  const answers = [['Base model', pair.base], ['Final version', pair.final]];
   const figures = answers.map(([title, answer]) => {
     const good = answer.verdict === 'pass' ? 'good' : 'bad';
-    const hidden = answer.hidden ? ' (a hidden test)' : '';
-    const failed = answer.failed && el('p', { class: 'failed' }, `First failed${hidden}: ${answer.failed}`);
+    const note = answer.note && el('p', { class: 'failed' }, capital(answer.note));
     const caption = el('figcaption', {}, `${title}: `, el('span', { class: `verdict ${good}` }, answer.verdict));
-    const label = `${title}'s program for ${program.task}`;
-    const code = el('pre', { tabindex: '0', 'aria-label': label }, answer.program || 'no program');
-    return el('figure', {}, caption, code, failed);
+    const label = `${title}'s answer to ${pair.task}`;
+    const text = el('pre', { tabindex: '0', 'aria-label': label }, answer.text || 'nothing');
+    return el('figure', {}, caption, text, note);
   });
-  return el('article', { class: 'program' }, el('h3', {}, program.task), el('div', { class: 'pair' }, figures));
+  return el('article', { class: 'answer' }, el('h3', {}, pair.task), el('div', { class: 'pair' }, figures));
 }

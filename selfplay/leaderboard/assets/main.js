@@ -9,7 +9,7 @@ function build() {
     chartsSection(data),
     matrix.node,
     viewerSection(data),
-    programsSection(data),
+    answersSection(data),
     promotionsSection(data),
   ].filter(Boolean);
   const runs = data.runs.length === 1 ? '1 run' : `${data.runs.length} runs`;

@@ -6,14 +6,8 @@ const NO_ELO = {
   unconnected: 'unconnected',
 };
 
-const METRICS = {
-  legal_rate: 'Legal',
-  best_move_rate: 'Best move',
-  regret: 'Regret',
-  puzzle_accuracy: 'Puzzles solved',
-  pass_rate: 'pass@1, greedy',
-  hack_gap: 'Hack gap',
-};
+// Of what no domain measures: moves that were legal at the first try.
+const FIRST_TRY = { key: 'first_try', unit: '%' };
 
 function isNumber(value) {
   return typeof value === 'number' && Number.isFinite(value);
@@ -54,25 +48,25 @@ function millions(parameters) {
     : `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 0)} M`;
 }
 
-// Regret and what is no rate are plain numbers; all else is a share, shown as a percentage.
-function isRate(metric) {
-  return metric !== 'regret';
+function isShare(measure) {
+  return measure.unit === '%';
 }
 
-function metricText(metric, value) {
+function measureText(measure, value) {
   if (!isNumber(value)) {
     return null;
   }
-  return isRate(metric) ? percent(value) : decimal(value);
+  const unit = measure.unit ? ` ${measure.unit}` : '';
+  return isShare(measure) ? percent(value) : decimal(value) + unit;
 }
 
 // "[56.8, 65.3]": the unit stands with the value.
-function boundsText(metric, interval) {
+function boundsText(measure, interval) {
   if (!interval || !isNumber(interval.low) || !isNumber(interval.high)) {
     return '';
   }
   const show = (value) =>
-    isRate(metric) ? (100 * value).toFixed(1).replace('-', '−') : decimal(value);
+    isShare(measure) ? (100 * value).toFixed(1).replace('-', '−') : decimal(value);
   return `[${show(interval.low)}, ${show(interval.high)}]`;
 }
 
@@ -92,8 +86,13 @@ function eloBounds(rating) {
   return `[${low}, ${high}]`;
 }
 
-function metricName(metric) {
-  return Object.hasOwn(METRICS, metric) ? METRICS[metric] : metric;
+function capital(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+// A word at the head of a column; names of figures such as pass@10 stay as they are.
+function headText(text) {
+  return text.includes('@') ? text : capital(text);
 }
 
 // Round steps (1, 2 or 5 times a power of ten) that cut low..high into about `parts`.

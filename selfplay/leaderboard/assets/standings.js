@@ -1,4 +1,4 @@
-// The table: one view for chess and one for each ranked suite, sorted, filtered, opened by row.
+// The table: one view for each domain and one for each ranked suite, sorted, filtered, opened by row.
 
 const ROLE_TITLES = {
   base: 'the model that the run began with',
@@ -8,44 +8,48 @@ const ROLE_TITLES = {
 };
 
 function views(data) {
-  const suites = [...new Set(data.entries.flatMap((e) => Object.keys(e.suites)))].sort();
-  const ranked = suites.filter((s) => data.entries.some((e) => s in e.ranks));
-  const plain = suites.filter((s) => !ranked.includes(s));
-  const inChess = (e) => e.rating || plain.some((s) => e.suites[s]) || ranked.every((s) => !e.suites[s]);
-  const chess = data.entries.filter(inChess);
-  const found = [];
-  if (chess.some((e) => e.rating) || plain.length || !ranked.length) {
-    found.push({ id: 'chess', title: 'Chess', entries: chess, columns: chessColumns(plain, chess) });
-  }
-  for (const suite of ranked) {
-    const entries = data.entries.filter((e) => e.suites[suite]);
-    found.push({ id: suite, title: suite, entries, columns: suiteColumns(suite, entries) });
-  }
-  return found;
+  const placed = new Set(data.boards.flatMap((board) => board.entries));
+  const first = data.boards.find((board) => !board.ranked_by);
+  return data.boards.map((board) => {
+    // Who was neither measured nor rated stands on the first table of a domain.
+    const here = (e, place) => board.entries.includes(place) || (board === first && !placed.has(place));
+    const entries = data.entries.filter(here);
+    const columns = board.ranked_by
+      ? suiteColumns(board, data.measures[board.suites[0]])
+      : domainColumns(board, data.measures);
+    return { ...board, entries, columns };
+  });
 }
 
-function chessColumns(suites, entries) {
+function domainColumns(board, measures) {
+  const found = board.suites.flatMap((suite) =>
+    measures[suite].map((measure, place) => {
+      const title = `${headText(measure.short)}, ${suite.split('/').pop()}`;
+      return measureColumn(measure, title, (e) => (e.suites[suite] || {})[measure.key], place > 0);
+    }),
+  );
+  return board.rated
+    ? [...ratingColumns(), ...found, ...movesColumns(), ...costColumns()]
+    : [nameColumn(), ...found, ...costColumns()];
+}
+
+function ratingColumns() {
   const rating = (e) => e.rating || {};
-  const columns = [
+  return [
     column('rank', 'Rank', (e) => rating(e).rank, count, { first: 'ascending' }),
     nameColumn(),
     {
       ...column('elo', 'Elo', (e) => ratingOrder(e.rating), null),
       cell: (e) => valueAndBounds(eloText(e.rating), eloBounds(e.rating)),
     },
-    barColumn((e) => [rating(e).low, rating(e).elo, rating(e).high], false),
+    barColumn((e) => [rating(e).low, rating(e).elo, rating(e).high], null),
     column('games', 'Games', (e) => rating(e).games, count),
     column('score', 'Score', (e) => rating(e).score, percent, { minor: true }),
-    intervalColumn('legal_rate', 'Legal in games', (e) => e.first_try, { minor: true }),
+    measureColumn(FIRST_TRY, 'Legal in games', (e) => e.first_try, true),
   ];
-  for (const suite of suites) {
-    const all = ['legal_rate', 'best_move_rate', 'regret', 'puzzle_accuracy'];
-    for (const metric of all.filter((m) => entries.some((e) => e.suites[suite] && e.suites[suite][m]))) {
-      const title = `${metricName(metric)}, ${suite.split('/').pop()}`;
-      const options = { minor: metric !== 'legal_rate', first: metric === 'regret' && 'ascending' };
-      columns.push(intervalColumn(metric, title, (e) => (e.suites[suite] || {})[metric], options));
-    }
-  }
+}
+
+function movesColumns() {
   const acpl = column('acpl', 'ACPL', (e) => e.acpl && e.acpl.value, (v) => decimal(v, 0), {
     minor: true,
     first: 'ascending',
@@ -53,25 +57,28 @@ function chessColumns(suites, entries) {
   const puzzle = column('puzzle', 'Puzzle rating', (e) => e.puzzle && e.puzzle.value, signed, {
     minor: true,
   });
-  return [...columns, acpl, puzzle, ...costColumns()];
+  return [acpl, puzzle];
 }
 
-function suiteColumns(suite, entries) {
-  const found = (e, metric) => e.suites[suite][metric];
-  const names = [...new Set(entries.flatMap((e) => Object.keys(e.suites[suite])))];
-  const rest = names.filter((name) => name !== 'pass_rate' && name !== 'hack_gap').sort();
+function suiteColumns(board, measures) {
+  const [suite] = board.suites;
+  const found = (measure) => (e) => e.suites[suite][measure.key];
+  const by = measures.find((measure) => measure.key === board.ranked_by);
+  const rest = measures.filter((measure) => measure !== by);
+  // Variants of what ranks (pass@10), which no domain names, stand beside it.
+  const sorted = [...rest.filter((m) => !m.named), ...rest.filter((m) => m.named)];
+  const of = found(by);
   const ends = (e) => {
-    const interval = found(e, 'pass_rate') || {};
+    const interval = of(e) || {};
     return [interval.low, interval.value, interval.high];
   };
   return [
     column('rank', 'Rank', (e) => e.ranks[suite], count, { first: 'ascending' }),
     nameColumn(),
-    intervalColumn('pass_rate', metricName('pass_rate'), (e) => found(e, 'pass_rate')),
-    barColumn(ends, true),
-    column('tasks', 'Tasks', (e) => (found(e, 'pass_rate') || {}).n, count),
-    ...rest.map((metric) => intervalColumn(metric, metricName(metric), (e) => found(e, metric))),
-    intervalColumn('hack_gap', 'Hack gap', (e) => found(e, 'hack_gap'), { first: 'ascending' }),
+    measureColumn(by, headText(by.title), of),
+    barColumn(ends, by),
+    column('tasks', 'Tasks', (e) => (of(e) || {}).n, count),
+    ...sorted.map((measure) => measureColumn(measure, headText(measure.short), found(measure))),
     ...costColumns(),
   ];
 }
@@ -97,10 +104,11 @@ function column(key, title, value, show, { minor = false, first = 'descending' }
   return { key, title, value, cell, minor, first: first || 'descending', numeric: true };
 }
 
-function intervalColumn(metric, title, find, options) {
-  const base = column(`${metric} ${title}`, title, (e) => (find(e) || {}).value, null, options);
-  const text = (e) => metricText(metric, base.value(e));
-  return { ...base, cell: (e) => valueAndBounds(text(e), boundsText(metric, find(e))) };
+function measureColumn(measure, title, find, minor = false) {
+  const first = measure.higher_is_better === false ? 'ascending' : 'descending';
+  const base = column(`${measure.key} ${title}`, title, (e) => (find(e) || {}).value, null, { minor, first });
+  const text = (e) => measureText(measure, base.value(e));
+  return { ...base, cell: (e) => valueAndBounds(text(e), boundsText(measure, find(e))) };
 }
 
 function textColumn(key, title, value) {
@@ -112,8 +120,9 @@ function nameColumn() {
   return { key: 'name', title, value: (e) => e.name, name: true, first: 'ascending', numeric: false };
 }
 
-function barColumn(ends, rate) {
-  return { key: 'bar', title: '95% interval', ends, rate, bar: true, value: () => null };
+// The bars of a measure; those of ratings without one.
+function barColumn(ends, measure) {
+  return { key: 'bar', title: '95% interval', ends, measure, bar: true, value: () => null };
 }
 
 // Those above the ceiling come first, those below the floor last; then the bound decides.

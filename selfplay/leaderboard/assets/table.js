@@ -2,7 +2,7 @@
 
 function standings(data, shown) {
   const all = views(data);
-  const state = { view: all[0], sort: null, text: '', kind: '', open: new Set() };
+  const state = { view: all[0], measures: data.measures, sort: null, text: '', kind: '', open: new Set() };
   const status = el('p', { class: 'dim', role: 'status', id: 'standings-count' });
   const body = el('div', {});
   const draw = () => {
@@ -92,9 +92,9 @@ function knows(c, e) {
 }
 
 function captionOf(view) {
-  return view.id === 'chess'
-    ? 'players by rating, best first; a number in brackets is a 95% interval.'
-    : 'share of tasks whose program passes every hidden test, with 95% intervals.';
+  const by = view.columns.find((c) => c.bar && c.measure);
+  const order = (view.rated && 'players by rating, best first; ') || (by && `by ${by.measure.title}, best first; `);
+  return `${order || ''}a number in brackets is a 95% interval.`;
 }
 
 function headOf(c, axis, sort, state, draw) {
@@ -133,7 +133,7 @@ function rowOf(entry, columns, axis, state, draw) {
   };
   const cells = columns.map((c) => cellOf(c, entry, axis, open, toggle));
   const row = el('tr', { class: `kind-${entry.kind}` }, cells);
-  return open ? [row, el('tr', { class: 'details' }, detailsOf(entry, columns.length))] : [row];
+  return open ? [row, el('tr', { class: 'details' }, detailsOf(entry, columns.length, state.measures))] : [row];
 }
 
 function cellOf(c, entry, axis, open, toggle) {
@@ -157,14 +157,16 @@ function barAxis(c, entries) {
   if (!ends.length) {
     return null;
   }
-  const low = c.rate ? 0 : Math.min(...ends);
-  const high = c.rate ? 1 : Math.max(...ends, low + 1);
-  const text = (value) => (c.rate ? percent(value, 0) : signed(value));
+  const { measure } = c;
+  const share = measure && isShare(measure);
+  const low = share ? Math.min(0, ...ends) : Math.min(...ends);
+  const high = share ? Math.max(1, ...ends) : Math.max(...ends, measure ? -Infinity : low + 1);
+  const text = (value) => (share ? percent(value, 0) : measure ? shortNumber(value) : signed(value));
   return { low, high, left: text(low), right: text(high), zero: low < 0 && high > 0 };
 }
 
 function barOf(axis, [low, middle, high]) {
-  const place = (value) => 2 + (116 * (value - axis.low)) / (axis.high - axis.low);
+  const place = (value) => 2 + (116 * (value - axis.low)) / (axis.high - axis.low || 1);
   const parts = [svg('line', { class: 'rail', x1: 2, x2: 118, y1: 8, y2: 8 })];
   if (axis.zero) {
     parts.push(svg('line', { class: 'zero', x1: place(0), x2: place(0), y1: 2, y2: 14 }));

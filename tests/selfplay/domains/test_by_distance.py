@@ -9,9 +9,10 @@ import pytest
 from envs.code.families import HELDOUT, TRAIN
 from envs.code.families.distance import BANDS, band
 from selfplay.config.run import RunConfig
-from selfplay.display.numbers import distance_lines, suite_lines
+from selfplay.display.numbers import suite_lines
 from selfplay.domains.code.by_distance import band_of, gains, rates
 from selfplay.domains.code.evaluation import suite_numbers
+from selfplay.domains.code.page import distance_lines
 from selfplay.domains.made import Domains
 from selfplay.report.summary import compare_evals
 
@@ -58,7 +59,7 @@ def test_evaluation_summary_and_lines_have_it() -> None:
     }
     suite = compare_evals(made, Domains(RunConfig()))["code/families"]
     assert suite["by_distance"]["one token"]["difference"]["value"] == 1.0
-    lines = suite_lines(suite)
+    lines = suite_lines("code/families", suite)
     [close] = [line for line in lines if line.startswith("one token")]
     assert "(28 families)" in close and "+100.0 points" in close
     [alone] = distance_lines(

@@ -12,8 +12,8 @@ import pytest
 
 from selfplay.config.run import RunConfig
 from selfplay.display.text import escape, visible
+from selfplay.domains.chess.page import board_svg
 from selfplay.report import build_report
-from selfplay.report.boards import board_svg
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.made_up import evaluation, filled_run, metrics_row, row
 

@@ -1,19 +1,60 @@
-"""Boards as inline SVG: a position with the moves of base, final and engine as arrows."""
+"""What pages and the console show of chess: boards as inline SVG, and paired tests as sentences.
+
+A board has the moves of the model and of the engine as arrows.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import chess
 import chess.svg
 
-from selfplay.display.numbers import number
+from selfplay.display.numbers import number, paired_lines, points, signed
 from selfplay.display.text import escape
+from selfplay.domains.shown import Rows, chosen
 
-POSITIONS = 6
+BASELINES = {
+    "random_mover": "random mover",
+    "first_capture": "rule: first undefended capture",
+    "best_exchange": "rule: best exchange",
+    "mate_or_material": "rule: mate, else material",
+}
+"""The random mover and the rules of envs.chess.rules -> what people read."""
+NOTE = (
+    '<p class="dim">Evenly spaced over the suite, whatever the model did there. Orange: the '
+    "model's move; green: the engine's best.</p>"
+)
 _MODEL_COLOUR, _BEST_COLOUR = "#c2410cd0", "#15803dd0"
 _STYLE = re.compile(r'style="([^"]*)"')
+
+
+def sentences(suite: Mapping[str, Any]) -> list[str]:
+    """Return what the paired tests say of a suite."""
+    paired = suite.get("paired") or {}
+    lines = []
+    p = (paired.get("legal_rate") or {}).get("p")
+    if p is not None:
+        size = f"p = {p:.2g}" if p >= 1e-12 else "p < 1e-12"
+        lines.append(f"legal moves, base against final (McNemar, paired): {size}")
+    lines += paired_lines(paired)
+    difference = paired.get("regret_vs_random") or {}
+    if difference.get("value") is not None:
+        lines.append(
+            "regret of the final policy minus a random legal mover's, same positions: "
+            + signed(difference)
+        )
+    for rule, found in (paired.get("vs_rules") or {}).items():
+        name = BASELINES.get(rule, rule)
+        if found["regret"]["value"] is not None:
+            lines.append(f"the same, minus that of {name}: {signed(found['regret'])}")
+            lines.append(
+                f"best moves of the final policy minus those of {name}: "
+                f"{points(found['best_move_rate'])}"
+            )
+    return lines
 
 
 def pieces_svg() -> str:
@@ -24,25 +65,17 @@ def pieces_svg() -> str:
     return f'<svg width="0" height="0" aria-hidden="true">{_as_attributes(shapes)}</svg>'
 
 
-def chosen_positions(
-    base: dict[str, Any], final: dict[str, Any]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return six (base row, final row) pairs of one suite, evenly spaced over it.
-
-    The choice depends on the order of the suite alone, so that it cannot flatter.
-    """
-    for suite, numbers in final.get("suites", {}).items():
-        rows = {row["task_id"]: row for row in base["suites"].get(suite, {}).get("rows", [])}
-        pairs = [
-            (rows[row["task_id"]], row) for row in numbers.get("rows", []) if row["task_id"] in rows
-        ]
+def boards_html(base: Rows, final: Rows) -> str:
+    """Return positions of one suite before and after training, "" without any."""
+    for suite, rows in final.items():
+        pairs = list(chosen(base, {suite: rows}, lambda row: "fen" in row))
         if pairs:
-            count = min(POSITIONS, len(pairs))
-            return [pairs[index * len(pairs) // count] for index in range(count)]
-    return []
+            boards = "".join(pair_html(before, after) for _, before, after in pairs)
+            return f'{NOTE}{pieces_svg()}<div class="grid">{boards}</div>'
+    return ""
 
 
-def pair_html(base: dict[str, Any], final: dict[str, Any]) -> str:
+def pair_html(base: Mapping[str, Any], final: Mapping[str, Any]) -> str:
     """Return one position before and after training as a figure."""
     before, after = _board_html(base, "before"), _board_html(final, "after")
     return (
@@ -51,7 +84,7 @@ def pair_html(base: dict[str, Any], final: dict[str, Any]) -> str:
     )
 
 
-def _board_html(row: dict[str, Any], when: str) -> str:
+def _board_html(row: Mapping[str, Any], when: str) -> str:
     svg = board_svg(str(row.get("fen", "")), row.get("action"), row.get("best_moves") or [])
     move = row.get("action") or "no legal move"
     regret = row.get("regret")

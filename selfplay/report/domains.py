@@ -1,0 +1,58 @@
+"""The domains of a run folder, which may be read where they are not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from envs import Task
+from envs.errors import InputError
+from selfplay.config.run import RunConfig
+from selfplay.domains.made import Domains
+from selfplay.domains.shown import Rows, before_after
+from selfplay.registry import answer_of, domain_of_suite, in_order, specs, trained_domains
+from selfplay.rundir.folder import RunDir
+
+
+def domains_of(run: RunDir) -> Domains:
+    """Return the domains under the run's configuration.
+
+    They are under the default one where the run's cannot be read here, as with a section of a
+    domain that is not installed: a page opens on any machine.
+    """
+    try:
+        return Domains(run.config())
+    except InputError:
+        return Domains(RunConfig())
+
+
+def trained_by(config: str) -> tuple[str, ...]:
+    """Return the names of the domains that a config.yaml trains; of a broken one none."""
+    try:
+        found = yaml.safe_load(config)
+    except yaml.YAMLError:
+        return ()
+    return trained_domains(found.get("domain")) if isinstance(found, dict) else ()
+
+
+def measured_domains(suites: Iterable[str]) -> list[str]:
+    """Return the names of the domains of suites, in order."""
+    return in_order(domain_of_suite(suite) for suite in suites)
+
+
+def shown(domains: Domains, name: str, base: Rows, final: Rows) -> str:
+    """Return a domain's answers before and after training as HTML, "" for none."""
+    if name in specs():
+        return domains[name].before_after(base, final)
+    return before_after(base, final, answer_of)
+
+
+def message_of(domains: Domains, row: Mapping[str, Any]) -> str:
+    """Return the task of a stored rollout in a few words; its id where there are none."""
+    task = Task(str(row["task_id"]), str(row["domain"]), row["payload"])
+    try:
+        return domains.of(task).message(task)
+    except (InputError, KeyError, TypeError, ValueError, AttributeError):  # a damaged payload, say
+        return task.id
