@@ -401,7 +401,7 @@ def test_defaults_follow_the_configuration() -> None:
     assert (domain.samples(task), domain.max_tokens) == (6, 5)
     assert (domain.advantage.kind, domain.actions(task, 9, 0)) == ("grpo", None)
     assert (domain.message(task), domain.cluster(task)) == (task.id, task.id)
-    assert domain.show(task, {}, {}) is None and domain.variants() == domain.own_suites() == []
+    assert domain.show({}, {}) is None and domain.variants() == domain.own_suites() == []
     assert domain.stored_answers({"completion": " b"}, task) == [" b"]
     assert (domain.payment({}), domain.identity(), domain.may_train(task)) == ({}, {}, False)
     with pytest.raises(InputError, match="needs listed actions, which the domain toy does not"):
@@ -442,7 +442,9 @@ def test_suites_and_measures_are_known_by_their_names() -> None:
     assert registry.check_suites(["toy/sealed"], test=True) == ["toy/sealed"]
     measure = registry.measure_of("toy/vowels", "distance")
     assert isinstance(measure, Measure) and (measure.title, measure.unit) == ("letters further", "")
-    assert registry.measure_of("toy/vowels", "x") is registry.measure_of("go/x", "x") is None
+    unnamed = Measure("x", "x", bounds=None, unit="")
+    assert registry.measure_of("toy/vowels", "x") == registry.measure_of("go/x", "x") == unnamed
+    assert registry.measure_of("go/x", "pass@10") == Measure("pass@10", "pass@10")
 
 
 def test_domains_are_made_once_and_had_by_task_and_suite() -> None:
