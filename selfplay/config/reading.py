@@ -14,7 +14,18 @@ from pydantic import BaseModel, ValidationError
 from envs.errors import InputError
 from selfplay.config.files import find_config, parse_yaml, read_yaml
 from selfplay.config.run import RunConfig
-from selfplay.registry import Section, broken, owner_of, section_kinds, test_suites
+from selfplay.registry import (
+    ALIASES,
+    DEFAULT,
+    Section,
+    broken,
+    domain_of_suite,
+    fault_of,
+    owner_of,
+    section_kinds,
+    specs,
+    test_suites,
+)
 
 Key = tuple[str, ...]
 
@@ -61,9 +72,10 @@ def parse_config(data: Any, where: str, overrides: list[str]) -> RunConfig:
 def stored_config(data: Any, where: str) -> RunConfig:
     """Return the configuration of a run folder; keys that it lacks mean what they meant before.
 
-    Raises InputError as parse_config does.
+    Raises InputError as parse_config does, and where a domain that the run needs is not installed.
     """
     if isinstance(data, dict):
+        _refuse_missing(data, where)
         for section, kind in sections().items():
             if section not in data and owner_of(section) is not None:
                 continue  # left out by as_json: the run does not use that domain
@@ -72,6 +84,27 @@ def stored_config(data: Any, where: str) -> RunConfig:
                 if isinstance(part, dict):
                     part.setdefault(key, value)
     return parse_config(data, where, [])
+
+
+def _refuse_missing(data: dict[str, Any], where: str) -> None:
+    """Raise InputError where a run's configuration names a domain that is not installed."""
+    given, part = data.get("domain", DEFAULT), data.get("eval")
+    suites = part.get("suites") if isinstance(part, dict) else None
+    named = [*given] if isinstance(given, list) else [given]
+    named += map(domain_of_suite, filter(_is_text, suites or ()))
+    for name in filter(_is_text, named):
+        for one in ALIASES.get(name, (name,)):
+            if one in broken():
+                raise InputError(f"{where}: {fault_of(one)}")
+            if one not in specs():
+                raise InputError(
+                    f"{where}: the run needs the domain {one!r}, which is not installed here; "
+                    f"install the package that it is from (there are {', '.join(specs())})"
+                )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def dump_config(config: RunConfig) -> str:

@@ -7,12 +7,14 @@ measured times) says so in a subclass, which its spec names (DomainSpec.checks).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from envs import Task
 from envs.errors import InputError
+from envs.task import task_id
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain
@@ -38,6 +40,9 @@ class Checks:
     """The word for what is scored, in messages."""
     scores_alike: ClassVar[bool] = False
     """Whether one scorer does for training and for evaluations."""
+    makes_ids: ClassVar[bool] = False
+    """Whether every task's id follows from its payload (Task.make); by default those that look like
+    it must."""
     replays_games: ClassVar[bool] = False
     """Whether `games` checks the files of finished games."""
 
@@ -78,6 +83,13 @@ class Checks:
         return self.domain.config
 
     # Rollouts
+
+    def id_of(self, task: Task) -> str:
+        """Return what a task's id must be, by its payload where it is made of that."""
+        made = task_id(task.domain, task.payload)
+        stem, _, mark = task.id.rpartition("/")
+        looks_made = stem == task.domain and re.fullmatch(r"[0-9a-f]{20}", mark)
+        return made if self.makes_ids or looks_made else task.id
 
     def payment(self, row: Row, recorded: Sequence[Identity]) -> dict[str, Any]:
         """Return what columns of a stored rollout must be, given its others (`parts.NAME` too)."""

@@ -22,6 +22,15 @@ from selfplay.scorer.pool import ScorerPool
 
 SPARE_ROUNDS = 2
 """Further rounds for a step all of whose groups had infrastructure errors."""
+RESERVED = frozenset(
+    (
+        *("step", "version", "time", "wall_s", "staleness", "champion", "completion_tokens"),
+        *("tokens_per_s", "refills", "infra_errors", "seconds", "rolled_back_to"),
+        *("opponent_games", "opponent_score", "entropy", "entropy_coef", "clip_low", "clip_high"),
+        *("loss", "grad_norm", "lr", "mismatch_mean", "mismatch_max", "importance_mean"),
+    )
+)
+"""Keys of a row of metrics.jsonl that are the loop's, the learner's and the league's."""
 
 
 class Collector:
@@ -192,7 +201,8 @@ def rollout_metrics(
     """Return the step's metrics over the drawn rollouts of all groups, dropped ones included.
 
     With several domains in the run the common ones are there once more for each, as
-    `chess/reward_mean` and so on, and so is one of their own whose name another has already.
+    `chess/reward_mean` and so on. A metric of a domain's own is called so too where its name is
+    RESERVED or another's already.
     `source` is None where metrics are recomputed from stored rollouts.
     """
     sound = [g for g in groups if not has_infra_error(g)]
@@ -201,7 +211,8 @@ def rollout_metrics(
     for name, domain in domains.items():
         mine = [g for g in sound if domain_of(g.task) == name]
         own = domain.metrics(mine, None if source is None else source.of(name))
-        figures |= {f"{name}/{key}" if key in figures else key: own[key] for key in own}
+        taken = RESERVED | figures.keys()
+        figures |= {f"{name}/{key}" if key in taken else key: own[key] for key in own}
         if len(domains) > 1:
             figures |= {f"{name}/{key}": value for key, value in _common(mine).items()}
     return figures

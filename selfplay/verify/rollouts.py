@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from envs.task import task_id
 from selfplay.advantages import assign_advantages
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, domain_of, has_infra_error
@@ -27,7 +26,9 @@ CheckOf = Callable[[str], Checks]
 """Domain name -> its checks."""
 
 
-def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> Iterator[Difference]:
+def check_rows(
+    step: int, groups: Sequence[StoredGroup], config: RunConfig, checks: CheckOf
+) -> Iterator[Difference]:
     """Check what each row says of itself: run, step, seed, task, index, log-probs."""
     for group in groups:
         first = group.rows[0]
@@ -35,7 +36,7 @@ def check_rows(step: int, groups: Sequence[StoredGroup], config: RunConfig) -> I
             request_seed(config.seed, step, refill, first["task_id"])
             for refill in range(1 + config.max_refills + SPARE_ROUNDS)
         ]
-        named = task_id(first["domain"], first["payload"])
+        named = checks(domain_of(group.group.task)).id_of(group.group.task)
         broken = False
         for k, (number, row) in enumerate(zip(group.numbers, group.rows, strict=True)):
             drawn = row["finish"] != FORCED

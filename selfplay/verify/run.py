@@ -124,7 +124,7 @@ class Verification:
         self._add(file, rollouts.check_repeats(step, groups))
         if step <= run.older_steps:
             return
-        self._add(file, rollouts.check_rows(step, groups, run.config))
+        self._add(file, rollouts.check_rows(step, groups, run.config, self.checks))
         self._add(file, rollouts.check_counts(step, groups, domains))
         self._add(file, rollouts.check_payment(step, groups, self.checks, run.recorded))
         self._add(file, rollouts.check_advantages(step, groups, domains))

@@ -276,15 +276,20 @@ class Bench:
         self.source = RunSource(sources, dict.fromkeys(sources, 1.0))
         if checkpoint:
             self.source.restore(json.loads((checkpoint / "source.json").read_text()))
+        self.stand_in(step)
+        self.parts = self._parts(step)
+
+    def stand_in(self, step: int) -> None:
+        """Make the stand-ins of a run that goes on from `step`."""
         self.samplers, self.scorers = Samplers(self.log, step), Scorers(with_spread)
         self.learner, self.gate = Learner(self.log, step), Gate(self.log)
-        self.parts = self._parts(step)
+        self.evaluator, self.tokenizer = Evaluator(self.log), Letters()
 
     def _parts(self, step: int) -> Parts:
         # The loop's parts name the classes that they are made for.
         learner, samplers, scorers, gate, evaluator, board, tokenizer = _any(
-            self.learner, self.samplers, self.scorers, self.gate, Evaluator(self.log), Board(),
-            Letters(),
+            self.learner, self.samplers, self.scorers, self.gate, self.evaluator, Board(),
+            self.tokenizer,
         )  # fmt: skip
         collector = Collector(
             self.config,

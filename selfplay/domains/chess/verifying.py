@@ -35,6 +35,7 @@ RULED = ("legality", "action", "task_id", "fen", "completion")
 class ChessChecks(Checks):
     """What chess knows of its own results; takes a step's answers for the games that went on."""
 
+    makes_ids: ClassVar[bool] = True
     replays_games: ClassVar[bool] = True
 
     def __init__(self, domain: Domain) -> None:

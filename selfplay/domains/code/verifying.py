@@ -37,6 +37,7 @@ class CodeChecks(Checks):
     """What code knows of its own results."""
 
     answers: ClassVar[str] = "programs"
+    makes_ids: ClassVar[bool] = True
     scores_alike: ClassVar[bool] = True
 
     @override

@@ -13,8 +13,10 @@ from typing_extensions import override
 from envs import Task
 from rewards import RewardResult
 from selfplay.domains.base import Source
+from selfplay.league.training import opponent_metrics
+from selfplay.learner.handle import Update
 from selfplay.loop.buffer import Batch
-from selfplay.loop.collect import SPARE_ROUNDS, rollout_metrics
+from selfplay.loop.collect import RESERVED, SPARE_ROUNDS, rollout_metrics
 from selfplay.records import FORCED, Group
 from tests.selfplay.stubs import Bench, Sums, Verdicts, broken, flat, judged, sums, with_spread
 
@@ -246,3 +248,21 @@ def test_two_domains_are_asked_in_one_batch_and_counted_apart(
     figures = rollout_metrics(seen, bench.domains, bench.source)
     assert figures["sums/reward_mean"] == 0.375 and figures["sums/groups"] == 2.0
     assert figures["groups"] == 4.0 and "products/reward_mean" in figures
+
+
+def test_a_metric_never_takes_the_place_of_one_of_the_loops(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    bench = Bench(tmp_path, stack)
+    parts = {"seconds": 2.0, "step": 7.0, "groups": 9.0, "ease": 0.5}
+    bench.scorers.verdicts = lambda task, texts: [
+        RewardResult(i / len(texts), "fail", parts) for i in range(len(texts))
+    ]
+    journal = bench.parts.journal
+    batch = journal.collect(bench.parts.collector, 1)
+    journal.finish_step(batch, Update(1, None, {"lr": 1e-5}), wall_s=1.0)
+    [row] = bench.run_dir.read_metrics()
+    assert [row[f"sums/{key}"] for key in ("seconds", "step", "groups")] == [2.0, 7.0, 9.0]
+    assert (row["step"], row["groups"], row["ease"]) == (1, 3.0, 0.5)
+    own = rollout_metrics(batch.groups, bench.domains, None)
+    assert row.keys() - own.keys() <= RESERVED >= opponent_metrics([]).keys()
