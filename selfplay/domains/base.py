@@ -57,7 +57,7 @@ class Scorer(Closes):
 
     @abstractmethod
     def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
-        """Return the results of the answers to one task, in order.
+        """Return the results of the answers to one task, in order; none depends on the others.
 
         Raises InputError for a task that is none. A failure of our own is the verdict
         `infra_error`: it is tried again and never trains.
@@ -254,7 +254,10 @@ class Domain(ABC):
         return ask([self.render(task) for task in tasks], 1, 0.0)
 
     def stored_answers(self, row: Row, task: Task) -> list[str]:
-        """Return the texts that a stored row was made of: what `answers` gave for its task."""
+        """Return the texts that a stored row was made of: what `answers` gave for its task.
+
+        `selfplay verify` has them scored again, and makes `row` of the results.
+        """
         return [str(row["completion"])]
 
     def row(self, task: Task, texts: Sequence[str], results: Sequence[RewardResult]) -> EvalRow:

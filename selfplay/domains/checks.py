@@ -121,8 +121,11 @@ class Checks:
     # Evaluations
 
     def stores_answers(self, suite: str) -> bool:
-        """Return whether a suite's rows hold the answers, so that they can be scored again."""
-        return True
+        """Return whether a suite's rows hold the answers, so that they can be scored again.
+
+        By default so where they are made as every domain's are (Domain.evaluate).
+        """
+        return type(self.domain).evaluate is Domain.evaluate
 
     def columns(self, task: Task) -> dict[str, Any]:
         """Return what columns of an evaluation's row follow from its task alone."""

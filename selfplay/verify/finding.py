@@ -12,11 +12,13 @@ from selfplay.domains.differences import Difference
 
 Verdict = Literal["agrees", "differs", "incomplete"]
 
-FAULTS = (
+CONTENT = (
     *(KeyError, IndexError, TypeError, ValueError, AttributeError),
-    *(ArithmeticError, OSError, RecursionError),
+    *(ArithmeticError, RecursionError),
 )
 """What malformed content makes a recomputation raise; InputError is a ValueError."""
+FAULTS = (*CONTENT, OSError)
+"""The same, and what a file that cannot be read does."""
 
 
 @dataclass(slots=True)

@@ -237,7 +237,7 @@ class Verification:
                 if self.checks(domain_of_suite(suite)).stores_answers(suite):
                     self._suite(name, suite, list(numbers["rows"]), tasks)
                 else:
-                    note = f"{file}: {suite} stores no answers: they cannot be scored again"
+                    note = f"{file}: {suite}: its answers cannot be scored again"
                     self.findings.notes.append(note)
 
     def _suite(

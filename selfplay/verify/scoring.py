@@ -15,7 +15,7 @@ from selfplay.domains.checks import Checks, Identity, Kept, checks_of
 from selfplay.domains.differences import named_differences
 from selfplay.domains.made import make_domain
 from selfplay.rundir.writes import plain
-from selfplay.verify.finding import Findings
+from selfplay.verify.finding import CONTENT, Findings
 
 MOST_FAILURES = 3
 """Tasks in a row that the scorer may fail on before the rest is skipped."""
@@ -68,7 +68,7 @@ class Rescorer:
         """
         if self.given_up:
             return None
-        results = self._scorers[0].score(task, texts)
+        results = self._ask(0, task, texts)
         failed = [r for r in results if r.verdict == "infra_error"]
         self._failures = self._failures + 1 if failed else 0
         if failed:
@@ -127,6 +127,16 @@ class Rescorer:
                 "stand at a time limit: their scores are neither confirmed nor refuted"
             )
 
+    def _ask(self, which: int, task: Task, texts: Sequence[str]) -> Results:
+        """Return a scorer's results; a scorer that breaks has failed by its own fault."""
+        try:
+            return self._scorers[which].score(task, texts)
+        except CONTENT:
+            raise
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            return [RewardResult(0.0, "infra_error", {}, {"detail": detail}) for _ in texts]
+
     def _start(self, config: RunConfig) -> Scorer:
         return make_domain(self.domain, config).make_scorer(evaluating=self.evaluating)
 
@@ -138,7 +148,7 @@ class Rescorer:
         if len(self._scorers) == 1:
             self._scorers.append(self._start(config))
         task, texts = asked
-        results = [result for text in texts for result in self._scorers[1].score(task, [text])]
+        results = [result for text in texts for result in self._ask(1, task, [text])]
         kept: Kept = plain(dict(made(results)))
         return kept
 

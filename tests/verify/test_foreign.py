@@ -292,6 +292,47 @@ def test_scores_of_another_scorer_are_not_refuted(
     )
 
 
+class Broken(toy.ToyScorer):
+    @override
+    def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
+        raise TimeoutError("the judge is away")
+
+
+class AwayNow(toy.Toy):
+    @override
+    def make_scorer(self, *, evaluating: bool) -> Broken:
+        return Broken(False)
+
+
+def test_a_scorer_that_fails_here_refutes_nothing(spec: Any, run: Path) -> None:
+    spec(AwayNow)
+    findings = verify_run(RunDir.open(run), sample=None)
+    assert lines(findings) == [] and findings.verdict == "incomplete"
+    assert "could not be scored again: TimeoutError: the judge is away" in findings.unchecked[0]
+    # One scorer for training and one for evaluations: each is asked three times.
+    assert len(findings.unchecked) == 2 * 4 and "3 tasks in a row" in findings.unchecked[3]
+
+
+class TwoTurns(toy.Toy):
+    """Asks in a way of its own, of which the rows do not tell all."""
+
+    @override
+    def evaluate(self, suite: str, *given: Any) -> dict[str, Any]:
+        found = super().evaluate(suite, *given)
+        for row in found["rows"]:
+            row["completion"] = "first " + row["completion"]
+        return found
+
+
+def test_an_evaluation_of_a_domains_own_making_is_not_scored_again(
+    spec: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    spec(TwoTurns)
+    findings = verify_run(RunDir.open(foreign_run(tmp_path, tiny_model)), sample=None)
+    assert lines(findings) == [] and findings.verdict == "agrees"
+    assert "evals/final.json: toy/vowels: its answers cannot be scored again" in findings.notes
+
+
 class OwnIds(toy.Toy):
     """Calls its training tasks by names of its own."""
 
