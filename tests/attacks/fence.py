@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewards.code.sandbox.launch import standard_library
-from tests.patience import patient
+from tests.patience import FACTOR, patient
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECONDS = patient(140)
@@ -64,6 +64,7 @@ def run(setting: Setting, module: str, *words: str) -> subprocess.CompletedProce
         "PATH=/usr/bin:/bin",
         f"PYTHONPATH={CHECKOUT}",
         f"LD_LIBRARY_PATH={os.environ.get('LD_LIBRARY_PATH', '')}",
+        f"SELFPLAY_TEST_PATIENCE={FACTOR:g}",
         os.path.realpath(sys.executable),
         *("-s", "-S", "-P", "-B", "-X", "utf8", "-m", module),
         setting.user,
@@ -92,6 +93,8 @@ def missing(user: User) -> str | None:
     tried = run(Setting(user, bubblewrap=False), "tests.attacks.fence")
     if tried.returncode != 0 or "fenced" not in tried.stdout:
         last = (tried.stderr.strip().splitlines() or ["it does not start"])[-1]
+        # What the machine refuses is an OSError or bubblewrap's own; anything else is a bug here.
+        assert not last.startswith(("ImportError", "ModuleNotFoundError", "NameError")), last
         return f"no fence: {last}"
     return None
 
@@ -101,7 +104,8 @@ def _bubblewrap() -> list[str]:
     words += ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "fence"]
     if os.geteuid() != 0:
         words.append("--unshare-user")
-    code = [CHECKOUT / name for name in ("envs", "rewards", "tests/__init__.py", "tests/attacks")]
+    ours = ("envs", "rewards", "tests/__init__.py", "tests/attacks", "tests/patience.py")
+    code = [CHECKOUT / name for name in ours]
     python = [Path(os.path.realpath(sys.executable)), standard_library()]
     python += Path(sys.base_prefix, "lib").glob("*.so*")
     # First the empty /tmp: a checkout may lie below it.
