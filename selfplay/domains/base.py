@@ -164,7 +164,10 @@ class Domain(ABC):
         return f"{self.name}: {len(gold)} gold answers score as they must"
 
     def identity(self) -> dict[str, Any]:
-        """Return what scores the answers, for the manifest; known once the source is open."""
+        """Return what scores the answers, for the manifest; known once the source is open.
+
+        `selfplay verify` compares it with what Scorer.identity says, key by key.
+        """
         return {}
 
     # Training

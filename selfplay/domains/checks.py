@@ -61,7 +61,7 @@ class Checks:
         which none of them says anything is taken to be the same.
         """
         mine = plain(dict(identity))
-        said = [{key: one[key] for key in mine if key in one} for one in recorded]
+        said = [recorded_by(self.domain.name, one, mine) for one in recorded]
         return not any(said) or mine in said
 
     def another_scorer(self, recorded: Sequence[Identity], count: int) -> str:
@@ -206,6 +206,25 @@ class Checks:
             where: its file, for the message.
         """
         return ()
+
+
+def identity_of(domains: Mapping[str, Domain]) -> dict[str, Any]:
+    """Return who scores for a run, for its manifest.
+
+    Where several domains have a key of one name, the later ones' begins with the domain's.
+    """
+    found: dict[str, Any] = {}
+    for name, domain in domains.items():
+        own = domain.identity()
+        found |= {f"{name}/{key}" if key in found else key: own[key] for key in own}
+    return found
+
+
+def recorded_by(name: str, recorded: Identity, keys: Iterable[str]) -> dict[str, Any]:
+    """Return those of a domain's keys that a manifest's entry has, by `identity_of`."""
+    named = {key: f"{name}/{key}" for key in keys}
+    stored = {key: long if long in recorded else key for key, long in named.items()}
+    return {key: recorded[as_is] for key, as_is in stored.items() if as_is in recorded}
 
 
 def checks_of(domain: Domain) -> Checks:

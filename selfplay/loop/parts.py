@@ -11,6 +11,7 @@ from envs.errors import InputError
 from selfplay.cluster.session import ray_session
 from selfplay.display.console import RunConsole
 from selfplay.display.tensorboard import TensorBoardLog
+from selfplay.domains.checks import identity_of
 from selfplay.domains.made import longest_completion
 from selfplay.gate.gate import Gate
 from selfplay.learner.handle import Learner
@@ -115,8 +116,9 @@ def assemble(
     learner, samplers, scorers = actors.learner, actors.samplers, actors.scorers
     board = TensorBoardLog(run_dir.path / "tb", step if checkpoint else None)
     stack.callback(board.close)
-    scoring = {key: value for d in ready.domains.values() for key, value in d.identity().items()}
-    run_dir.write_manifest(scoring, {"run": config.seed}, step if checkpoint else None)
+    run_dir.write_manifest(
+        identity_of(ready.domains), {"run": config.seed}, step if checkpoint else None
+    )
     tokenizer, context = ready.tokenizer, ready.context
     asks: dict[str, Any] = {"samplers": samplers, "tokenizer": tokenizer, "context": context}
     collector = Collector(

@@ -19,6 +19,7 @@ from typing_extensions import override
 from envs import Prompt, Task
 from envs.text import clean_text
 from rewards import RewardResult
+from selfplay.domains.checks import identity_of
 from selfplay.domains.made import Domains
 from selfplay.gate.gate import Gate
 from selfplay.loop.interrupt import Interrupt
@@ -138,9 +139,7 @@ def foreign_run(folder: Path, model: Path, **settings: Any) -> Path:
     with ExitStack() as stack:
         bench = Foreign(folder, stack, model, **{"steps": 3, "seed": 5, **settings})
         config, run_dir, title = bench.config, bench.run_dir, bench.parts.title
-        identities = [domain.identity() for domain in bench.found.values()]
-        recorded = {key: value for one in identities for key, value in one.items()}
-        run_dir.write_manifest(recorded, {"run": config.seed})
+        run_dir.write_manifest(identity_of(bench.found), {"run": config.seed})
         title.evaluate("base", config.eval.positions)
         assert train(config, bench.parts, Interrupt()) == "finished"
         bench.parts.checkpoints.save(wait=True)

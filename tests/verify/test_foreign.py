@@ -20,7 +20,7 @@ from rewards import RewardResult
 from selfplay import registry
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Source, TaskList
-from selfplay.domains.checks import Checks, checks_of
+from selfplay.domains.checks import Checks, checks_of, identity_of
 from selfplay.domains.made import make_domain
 from selfplay.records import Group
 from selfplay.registry import DomainSpec
@@ -331,6 +331,20 @@ def test_an_evaluation_of_a_domains_own_making_is_not_scored_again(
     findings = verify_run(RunDir.open(foreign_run(tmp_path, tiny_model)), sample=None)
     assert lines(findings) == [] and findings.verdict == "agrees"
     assert "evals/final.json: toy/vowels: its answers cannot be scored again" in findings.notes
+
+
+def test_two_domains_may_write_down_who_scores_under_one_key() -> None:
+    class Other(Named):
+        @override
+        def identity(self) -> dict[str, Any]:
+            return {"alphabet": ["z"]}
+
+    checks = Checks(Named(configuration()))
+    mine, recorded = checks.domain.identity(), {"alphabet": ["z"]}
+    assert not checks.same_scorer(mine, [recorded]) and checks.same_scorer(mine, [{}])
+    both = identity_of({"other": Other(configuration()), "toy": checks.domain})
+    assert both == {"alphabet": ["z"], "toy/alphabet": toy.ascii_lowercase}
+    assert checks.same_scorer(mine, [{}, both, recorded])
 
 
 class OwnIds(toy.Toy):
