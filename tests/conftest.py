@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Whole runs and clusters of their own, besides what asks for `local_ray` or `miniature_runs`.
 # test_rollback stands at the end of the other half, so that both end at about the same time.
-RUNS = {"test_jobs", "test_nodes", "test_rayjob", "test_run", "test_run_both"}
+RUNS = {"test_domains_doc", "test_jobs", "test_nodes", "test_rayjob", "test_run", "test_run_both"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -1,10 +1,11 @@
-"""The toy domain (tests/toy) for commands: pytest's `pythonpath` is for its own process alone."""
+"""Domains from outside for commands: pytest's `pythonpath` is for its own process alone."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from tests.patience import RUN_S, patient
@@ -33,3 +34,15 @@ def selfplay(
         text=True,
         timeout=patient(RUN_S),
     )
+
+
+def install(folder: Path, site: Path) -> None:
+    """What `pip install --no-deps --editable` does, without a network: metadata alone, in `site`.
+
+    Python must be given `folder` as well.
+    """
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(site)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    (wheel,) = site.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(site, [name for name in packed.namelist() if ".dist-info/" in name])
