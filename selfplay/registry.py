@@ -90,11 +90,11 @@ class VerifyTools:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure of a suite. Console, report, leaderboard and gate draw from this.
+    """An estimate of a suite. Console, report, leaderboard and gate draw from this.
 
     Attributes:
-        key: name in the evaluation's figures and, of a domain that does not write `numbers` itself,
-            of the column in its rows that is averaged.
+        key: name in the evaluation's estimates and, of a domain that does not write `numbers`
+            itself, of the column in its rows that is averaged.
         title: what people read.
         bounds: the ends of its axis in the report; None: fitted to what is drawn.
         unit: after the number; "%" shows a fraction of 1 as a percentage.
@@ -125,7 +125,7 @@ PASS_RATE = Measure("pass_rate", "pass@1 (greedy)", on_console=True, ranks=True,
 """What every domain has that says no more of its measures: the share of answers that pass."""
 
 Columns = Mapping[str, Any]
-"""A row of an evaluation, or the figures of a suite, as they lie on disk."""
+"""A row of an evaluation, or the estimates of a suite, as they lie on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,10 +330,10 @@ def check_suites(names: Sequence[str], *, test: bool = False) -> list[str]:
 
 
 def measure_of(suite: str, key: str) -> Measure:
-    """Return the measure behind a figure of a suite.
+    """Return the measure behind an estimate of a suite.
 
-    Of a figure that its domain does not name, or of a domain that is not installed here, it is one
-    with the key as title: a percentage for `pass_rate` and `pass@k`, else a plain number.
+    Of one that its domain does not name, or of a domain that is not installed here, it has the key
+    as title, and is a percentage for `pass@k`, else a plain number; `pass_rate` is PASS_RATE.
     """
     named = (measure for measure in measures_of(suite) if measure.key == key)
     if (found := next(named, None)) is not None:
@@ -352,7 +352,7 @@ def measures_of(suite: str) -> tuple[Measure, ...]:
 
 
 def measures_among(suite: str, keys: Iterable[str]) -> list[Measure]:
-    """Return the measures behind figures: those that the domain names first, in its order."""
+    """Return the measures behind estimates: those that the domain names first, in its order."""
     present = set(keys)
     named = [measure for measure in measures_of(suite) if measure.key in present]
     others = sorted(present - {measure.key for measure in named})
@@ -360,12 +360,12 @@ def measures_among(suite: str, keys: Iterable[str]) -> list[Measure]:
 
 
 def ranked_by(suite: str, keys: Iterable[str]) -> Measure | None:
-    """Return the measure among figures that orders the suite on the leaderboard; None: none."""
+    """Return the measure among estimates that orders the suite on the leaderboard; None: none."""
     return next((measure for measure in measures_among(suite, keys) if measure.ranks), None)
 
 
 def cluster_word(suite: str, key: str) -> str:
-    """Return the word for the clusters of a figure's intervals, "clusters" where none is known."""
+    """Return the word for the clusters of an estimate, "clusters" where none is known."""
     words = [measure.cluster for measure in measures_of(suite) if measure.cluster]
     return measure_of(suite, key).cluster or (words or ["clusters"])[0]
 

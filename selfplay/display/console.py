@@ -20,9 +20,9 @@ from selfplay.config.run import RunConfig
 from selfplay.display.numbers import (
     LABELS,
     duration,
-    figure,
     number,
     percent,
+    shown_value,
     suite_lines,
     suite_table,
 )
@@ -38,8 +38,8 @@ class RunConsole(Closes):
     """Shows one run. A context manager: leaving it restores the terminal, whatever happened."""
 
     def __init__(self, console: Console | None = None) -> None:
-        """Write to `console`, by default standard output."""
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        """Write to `console`, by default standard output, in a log as wide as its tables."""
+        self._console = console or _standard_output()
         self._live: Live | None = None
         self._config = RunConfig()
         self._phase = ""
@@ -111,9 +111,7 @@ class RunConsole(Closes):
             f"steps, {summary.get('rollouts')} rollouts, {duration(summary.get('wall_seconds'))}"
         )
         for name, suite in (summary.get("suites") or {}).items():
-            # In a log nothing is squeezed: a name that is cut says nothing.
-            width = None if self._console.is_terminal else LOG_WIDTH
-            self._console.print(comparison(name, suite), width=width)
+            self._console.print(comparison(name, suite))
             for line in suite_lines(name, suite):
                 self._print(line)
 
@@ -174,6 +172,14 @@ class RunConsole(Closes):
         return Panel(Group(*parts), title=Text(f"selfplay: {self._config.name}"))
 
 
+def _standard_output() -> Console:
+    """Return a console; in a log nothing is squeezed: a name that is cut says nothing."""
+    console = Console(highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, soft_wrap=True, width=LOG_WIDTH)
+
+
 def own_facts(row: Mapping[str, Any], domains: Sequence[str]) -> list[tuple[str, str]]:
     """Return title and value of what the domains show of a step (Measure.on_console).
 
@@ -190,7 +196,7 @@ def own_facts(row: Mapping[str, Any], domains: Sequence[str]) -> list[tuple[str,
     for name, measure, key in shown:
         title = measure.short or measure.title
         own = f"{name} {title}" if titles[title] > 1 else title
-        facts.append((own, figure(measure, row[key])))
+        facts.append((own, shown_value(measure, row[key])))
     return facts
 
 

@@ -27,7 +27,7 @@ def percent(value: Any, digits: int = 0, missing: str = "-") -> str:
     return missing if value is None else f"{100 * float(value):.{digits}f}%"
 
 
-def figure(measure: Measure, value: Any) -> str:
+def shown_value(measure: Measure, value: Any) -> str:
     """Return a value without its interval, shares in whole percent."""
     if measure.unit == "%":
         return percent(value)
@@ -99,8 +99,8 @@ def unit_line(
     name: str, suite: Mapping[str, Any], labels: Mapping[str, str] = LABELS
 ) -> str | None:
     """Return what the intervals of a suite count where it is not the items, as a sentence."""
-    for _, figures in _players(name, suite, labels):
-        for key, found in figures.items():
+    for _, estimates in _players(name, suite, labels):
+        for key, found in estimates.items():
             if found.get("clusters"):
                 unit = cluster_word(name, key)
                 return (
@@ -117,7 +117,7 @@ def prompt_name(form: dict[str, Any]) -> str:
 
 
 def baselines_of(suite: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return who was measured beside the policy: key -> figures.
+    """Return who was measured beside the policy: key -> estimates.
 
     They stand under "baselines"; under "random_mover" and "rules" where the format is older.
     """
@@ -134,10 +134,10 @@ def suite_table(
     Players are the `labels`; the base model under other prompts and the baselines follow the first.
     """
     players = list(_players(name, suite, labels))
-    measures = measures_among(name, [key for _, figures in players for key in figures])
+    measures = measures_among(name, [key for _, estimates in players for key in estimates])
     rows = [
-        [player, *(estimate(measure, figures.get(measure.key)) for measure in measures)]
-        for player, figures in players
+        [player, *(estimate(measure, estimates.get(measure.key)) for measure in measures)]
+        for player, estimates in players
     ]
     return ["", *(measure.title for measure in measures)], rows
 
@@ -154,15 +154,15 @@ def _players(
         yield asked, _intervals(form.get("policy", form))
     spec = specs().get(domain_of_suite(name))
     titles = {} if spec is None else spec.baselines
-    for key, figures in baselines_of(suite).items():
-        yield titles.get(key, key), _intervals(figures)
+    for key, estimates in baselines_of(suite).items():
+        yield titles.get(key, key), _intervals(estimates)
     for label, title in rest:
         if suite.get(label):
             yield title, _intervals(suite[label])
 
 
-def _intervals(figures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {key: found for key, found in figures.items() if isinstance(found, Mapping)}
+def _intervals(estimates: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {key: found for key, found in estimates.items() if isinstance(found, Mapping)}
 
 
 def duration(seconds: float | None) -> str:

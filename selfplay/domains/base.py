@@ -282,7 +282,7 @@ class Domain(ABC):
         return task.id
 
     def numbers(self, suite: str, rows: Sequence[Row], formula: int = FORMULA) -> dict[str, Any]:
-        """Return a suite's figures: {"policy": {measure: interval}, "infra_errors": n, ...}.
+        """Return a suite's estimates: {"policy": {measure: interval}, "infra_errors": n, ...}.
 
         By default the share that passed and, for every other measure of the spec, the mean of the
         rows' column of that name. `formula`: see stats/clustered.py.
@@ -309,13 +309,13 @@ class Domain(ABC):
         """Return the task in a few words, for the console and for messages."""
         return task.id
 
-    def beside(self, figures: Row) -> dict[str, Any]:
-        """Return what a summary has of the baselines that a suite's figures have.
+    def beside(self, estimates: Row) -> dict[str, Any]:
+        """Return what a summary has of the baselines that a suite's estimates have.
 
-        By default {"baselines": {key: {measure: interval}}}, if the figures have it; the titles are
-        the spec's.
+        By default {"baselines": {key: {measure: interval}}}, if they have it; the titles are the
+        spec's.
         """
-        return {key: figures[key] for key in ("baselines",) if figures.get(key)}
+        return {key: estimates[key] for key in ("baselines",) if estimates.get(key)}
 
     def before_after(self, base: Rows, final: Rows) -> str:
         """Return answers before and after training as HTML for the report, "" for none.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from selfplay.leaderboard.entries import Entry, figures_of
+from selfplay.leaderboard.entries import Entry, estimated_keys
 from selfplay.leaderboard.runs import Run
 from selfplay.registry import (
     Measure,
@@ -27,7 +27,7 @@ class Board:
         id, title: of the table.
         domain: whose suites it shows.
         rated: players with a rating stand on it, ordered by that.
-        suites: whose figures are its columns.
+        suites: whose estimates are its columns.
         ranked_by: the measure that orders it, of its only suite; None: none does.
         entries: the places of its lines among all entries.
     """
@@ -51,7 +51,7 @@ def make_boards(entries: Sequence[Entry], runs: Sequence[Run]) -> list[Board]:
 
     The first table of a domain has its rated games, and its suites without a ranking.
     """
-    keys = figures_of(entries)
+    keys = estimated_keys(entries)
     ranking = {suite: measure for suite in keys if (measure := ranked_by(suite, keys[suite]))}
     rated, games = rated_domain(), any(entry.rating for entry in entries)
     measured = {domain_of_suite(suite) for suite in keys} | ({rated} if games else set())
@@ -70,10 +70,10 @@ def make_boards(entries: Sequence[Entry], runs: Sequence[Run]) -> list[Board]:
 
 
 def describe_measures(entries: Sequence[Entry]) -> dict[str, list[dict[str, Any]]]:
-    """Return suite -> its measures in order, as JSON: what a page needs to show a figure."""
+    """Return suite -> its measures in order, as JSON: what a page needs to show an estimate."""
     return {
         suite: [_described(suite, measure) for measure in measures_among(suite, keys)]
-        for suite, keys in sorted(figures_of(entries).items())
+        for suite, keys in sorted(estimated_keys(entries).items())
     }
 
 

@@ -80,12 +80,12 @@ def _rated(run: Run, entries: Sequence[Entry]) -> Line:
 
 
 def _measured_by(runs: Sequence[Run]) -> list[tuple[str, Measure]]:
-    """Return suite and measure of all figures of all evaluations, in a fixed order."""
+    """Return suite and measure of all estimates of all evaluations, in a fixed order."""
     keys: dict[str, set[str]] = {}
     for run in runs:
         for evaluation in run.evaluations:
-            for suite, figures in evaluation.suites.items():
-                keys.setdefault(suite, set()).update(figures)
+            for suite, estimates in evaluation.suites.items():
+                keys.setdefault(suite, set()).update(estimates)
     return [
         (suite, measure) for suite in sorted(keys) for measure in measures_among(suite, keys[suite])
     ]

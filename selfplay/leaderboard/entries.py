@@ -228,19 +228,19 @@ def _add_games(entry: Entry, facts: PlayerFacts) -> None:
         entry.date = facts.last_date
 
 
-def figures_of(entries: Iterable[Entry]) -> dict[str, set[str]]:
-    """Return suite -> the keys of all figures that any entry has of it."""
+def estimated_keys(entries: Iterable[Entry]) -> dict[str, set[str]]:
+    """Return suite -> the keys of all estimates that any entry has of it."""
     found: dict[str, set[str]] = {}
     for entry in entries:
-        for suite, figures in entry.suites.items():
-            if figures:
-                found.setdefault(suite, set()).update(figures)
+        for suite, estimates in entry.suites.items():
+            if estimates:
+                found.setdefault(suite, set()).update(estimates)
     return found
 
 
 def _rank_suites(entries: Sequence[Entry]) -> None:
     """Give every line its rank group in the suites that are ranked, as ratings get theirs."""
-    for suite, keys in figures_of(entries).items():
+    for suite, keys in estimated_keys(entries).items():
         measure = ranked_by(suite, keys)
         if measure is None:
             continue

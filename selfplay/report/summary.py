@@ -66,7 +66,7 @@ def compare_evals(
 
     Whom its domain sets beside the policy is there too (Domain.beside; chess: "random_mover" and
     "rules"), "prompts" where the base model was measured under others ([{"style", "shots",
-    "positions", and its figures}]), and what the domain's comparison has besides "paired".
+    "positions", and its estimates}]), and what the domain's comparison has besides "paired".
     """
     base, final = evals.get("base"), evals.get("final")
     suites: dict[str, Any] = {}

@@ -355,8 +355,8 @@ class ChessDomain(GamesDomain):
         return str(task.payload["fen"])
 
     @override
-    def beside(self, figures: Row) -> dict[str, Any]:
-        return evaluation.beside(figures)
+    def beside(self, estimates: Row) -> dict[str, Any]:
+        return evaluation.beside(estimates)
 
     @override
     def before_after(self, base: Rows, final: Rows) -> str:

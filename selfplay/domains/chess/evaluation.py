@@ -132,16 +132,16 @@ def _mean_of(
     return mean([value for value, _ in known], [of for _, of in known], formula).as_dict()
 
 
-def beside(figures: Row) -> dict[str, Any]:
+def beside(estimates: Row) -> dict[str, Any]:
     """Return what a summary has of the random mover and the rules.
 
     Their legal rate is 1 by construction and needs no measurement.
     """
     found: dict[str, Any] = {}
-    if figures.get("random_mover"):
-        found["random_mover"] = _always_legal(figures["random_mover"])
-    if figures.get("rules"):
-        rules = figures["rules"].items()
+    if estimates.get("random_mover"):
+        found["random_mover"] = _always_legal(estimates["random_mover"])
+    if estimates.get("rules"):
+        rules = estimates["rules"].items()
         found["rules"] = {rule: _always_legal(numbers) for rule, numbers in rules}
     return found
 

@@ -62,8 +62,8 @@ function puzzleFact(puzzle) {
 }
 
 function suiteFacts(entry, measures) {
-  return Object.entries(entry.suites).flatMap(([suite, figures]) =>
-    Object.entries(figures).map(([key, interval]) => {
+  return Object.entries(entry.suites).flatMap(([suite, estimates]) =>
+    Object.entries(estimates).map(([key, interval]) => {
       const measure = measures[suite].find((one) => one.key === key);
       return [`${headText(measure.short)}, ${suite}`, intervalFact(measure, interval, 'observations')];
     }),

@@ -90,7 +90,7 @@ function capital(text) {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
-// A word at the head of a column; names of figures such as pass@10 stay as they are.
+// A word at the head of a column; names of estimates such as pass@10 stay as they are.
 function headText(text) {
   return text.includes('@') ? text : capital(text);
 }
