@@ -5,16 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
 
+from selfplay.registry import GROUP
 from tests.patience import patient
 
 
 @pytest.fixture(scope="module")
-def names(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The file names in a freshly built wheel."""
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A freshly built wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -23,7 +25,13 @@ def names(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str
         capture_output=True,
         timeout=patient(30),
     )
-    (wheel,) = folder.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    """The file names in the wheel."""
     return set(zipfile.ZipFile(wheel).namelist())
 
 
@@ -54,3 +62,12 @@ def test_the_console_script_is_declared(names: set[str], repository: Path) -> No
     assert any(name.endswith("dist-info/entry_points.txt") for name in names)
     listed = (repository / "pyproject.toml").read_text(encoding="utf-8")
     assert 'selfplay = "selfplay.cli:main"' in listed
+
+
+def test_the_domains_are_declared_as_those_of_any_package(wheel: Path) -> None:
+    found = Distribution.discover(path=[str(wheel)])
+    points = [point for one in found for point in one.entry_points]
+    assert {p.name: p.value for p in points if p.group == GROUP} == {
+        "chess": "selfplay.domains.chess:SPEC",
+        "code": "selfplay.domains.code:SPEC",
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,19 +12,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-import envs
-import rewards
-import selfplay
 from envs.errors import InputError
 from selfplay.config.reading import dump_config, load_config
 from selfplay.config.run import RunConfig
 from selfplay.jobs.job import Job, find_address, free_id, running
+from selfplay.jobs.packages import pack_packages
 from selfplay.jobs.server import Jobs
 from selfplay.rundir.manifest import SHIPPED_COMMIT, commit
 from selfplay.rundir.names import check_name
 
 JOB_CONFIG = "selfplay-job.yaml"
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
 def submit(
@@ -61,7 +57,8 @@ def submit(
     environment = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(grace_seconds(config))}}
     about = {"run": config.name, "run_folder": str(folder), "grace_s": str(grace_seconds(config))}
     with tempfile.TemporaryDirectory(prefix="selfplay-job-") as bundle:
-        pack(config, Path(bundle))
+        for note in pack(config, Path(bundle)):
+            say(note)
         jobs.submit(job_id, line, {"working_dir": bundle, **environment}, about)
     say(f"job {job_id} at {jobs.address}; run folder {folder}, on storage that the nodes share")
     say(ray_line(jobs.address, jobs.get(job_id), line, environment))
@@ -140,13 +137,15 @@ def entrypoint(python: str, resumed_with: list[str] | None) -> str:
     return shlex.join(words)
 
 
-def pack(config: RunConfig, folder: Path) -> None:
-    """Put the package and the resolved configuration into `folder`, and nothing else."""
-    for package in (envs, rewards, selfplay):
-        source = Path(str(package.__file__)).parent
-        shutil.copytree(source, folder / source.name, ignore=_LEFT_OUT)
+def pack(config: RunConfig, folder: Path) -> list[str]:
+    """Put the packages and the resolved configuration into `folder`, and nothing else.
+
+    Returns what must be installed on the nodes (pack_packages).
+    """
+    notes = pack_packages(config.used_domains, folder)
     (folder / "selfplay" / SHIPPED_COMMIT).write_text(json.dumps(commit()), encoding="utf-8")
     (folder / JOB_CONFIG).write_text(dump_config(config), encoding="utf-8")
+    return notes
 
 
 def ray_line(address: str, job: Job, line: str, environment: dict[str, Any]) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.metadata import DistributionFinder, MetadataPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from selfplay.cluster.session import _join
 from selfplay.config.reading import load_config
 from selfplay.config.run import RunConfig
 from selfplay.jobs.job import Job, find_address, free_id, harmless, running
+from selfplay.jobs.packages import pack_packages
 from selfplay.jobs.server import Jobs, within
 from selfplay.jobs.submit import (
     JOB_CONFIG,
@@ -26,6 +32,7 @@ from selfplay.jobs.submit import (
     ray_line,
     submit,
 )
+from selfplay.registry import GROUP
 from tests.patience import patient
 
 
@@ -221,15 +228,71 @@ def test_what_is_shipped_is_the_package_and_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = for_job(RunConfig(name="shipped"))
-    pack(config, tmp_path)
+    assert pack(config, tmp_path) == []
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"envs", "rewards", "selfplay", JOB_CONFIG}
+    about = {name for name in names if name.startswith("selfplay_rlvr-")}
+    assert len(about) == 1 and names - about == {"envs", "rewards", "selfplay", JOB_CONFIG}
     assert load_config(tmp_path / JOB_CONFIG, []) == config
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (tmp_path / "selfplay" / "jobs" / "submit.py") in files
     assert not [path for path in files if "__pycache__" in path.parts or path.suffix == ".pyc"]
     assert not [path for path in files if path.suffix in (".safetensors", ".parquet", ".pt")]
     assert sum(path.stat().st_size for path in files) < 20e6
+
+
+def carried(folder: Path) -> dict[str, str]:
+    """The domains that Python finds where it knows of nothing but what was packed."""
+    found = MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[str(folder)]))
+    points = [point for one in found for point in one.entry_points if point.group == GROUP]
+    return {point.name: point.value for point in points}
+
+
+CHESS_AND_CODE = {
+    "chess": "selfplay.domains.chess:SPEC",
+    "code": "selfplay.domains.code:SPEC",
+}
+
+
+def test_the_domains_of_a_job_are_found_on_a_node_that_has_none(tmp_path: Path) -> None:
+    """The toy is no part of this package, and is carried where a job uses it."""
+    (tmp_path / "chess").mkdir()
+    pack(for_job(RunConfig()), tmp_path / "chess")
+    assert carried(tmp_path / "chess") == CHESS_AND_CODE
+    (tmp_path / "toy").mkdir()
+    both = RunConfig.model_validate({"domain": ["chess", "toy"], "groups_per_step": 2})
+    assert pack(for_job(both), tmp_path / "toy") == []
+    assert carried(tmp_path / "toy") == CHESS_AND_CODE | {"toy": "toy:SPEC"}
+    assert (tmp_path / "toy" / "toy.py").is_file()
+    asked = [sys.executable, "-c", "import selfplay, toy; print(selfplay.__file__, toy.__file__)"]
+    alone = {**os.environ, "PYTHONPATH": str(tmp_path / "toy")}
+    said = subprocess.run(asked, cwd=tmp_path, env=alone, capture_output=True, text=True).stdout
+    assert said.count(str(tmp_path / "toy")) == 2
+
+
+@pytest.mark.parametrize(
+    ("requires", "compiled", "note"),
+    [
+        ("sympy>=1\nRequires-Dist: selfplay-rlvr", False, "what go-domain needs on every node: sy"),
+        ("selfplay_rlvr", True, "install go-domain on every node: it has compiled parts (fast.cp"),
+    ],
+)
+def test_what_cannot_be_carried_is_to_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requires: str, compiled: bool, note: str
+) -> None:
+    site, bundle = tmp_path / "site", tmp_path / "bundle"
+    package, about = site / "go_domain", site / "go_domain-1.dist-info"
+    for folder in (package, about, bundle):
+        folder.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    if compiled:
+        (package / f"fast{EXTENSION_SUFFIXES[0]}").touch()
+    head = f"Metadata-Version: 2.1\nName: go-domain\nVersion: 1\nRequires-Dist: {requires}\n"
+    (about / "METADATA").write_text(head)
+    (about / "entry_points.txt").write_text(f"[{GROUP}]\ngo = go_domain:SPEC\n")
+    monkeypatch.syspath_prepend(site)
+    [said] = pack_packages(["go"], bundle)
+    assert note in said
+    assert ("go" in carried(bundle)) is (bundle / "go_domain").is_dir() is not compiled
 
 
 def test_a_stopped_run_may_finish_its_update_and_save() -> None:
