@@ -208,7 +208,8 @@ class Domain(ABC):
     def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
         """Finish the results of `groups` that depend on what became of the follow-ups.
 
-        When `selfplay verify` asks, `followed` holds all other groups of the step.
+        Those without a follow-up stay as they are. When `selfplay verify` asks, `followed` holds
+        all other groups of the step.
         """
         return
 

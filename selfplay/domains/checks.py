@@ -60,6 +60,8 @@ class Checks:
         `recorded` has one entry per start of the run, and last that of its beginning. A scorer of
         which none of them says anything is taken to be the same.
         """
+        if type(self.domain).identity is Domain.identity:
+            return True  # it wrote nothing down; keys of these names are another domain's
         mine = plain(dict(identity))
         said = [recorded_by(self.domain.name, one, mine) for one in recorded]
         return not any(said) or mine in said

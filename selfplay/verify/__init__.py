@@ -1,9 +1,10 @@
 """Verification: what a run publishes, recomputed from what it stores; every difference is named.
 
-The checks are small functions of what is stored, a file each: `rollouts` (rows without engine and
-tokenizer), `answers` (texts, prompts, and scores by the real scorers), `steps` (metrics.jsonl),
-`evaluations`, `decisions` (promotions, champion, summary, report), `games` and `matches` (PGN),
-`checkpoints`. `run.verify_run` calls them all. Nothing is written into the run's folder, and no
+The checks are small functions of what is stored, a file each: `rollouts` (rows without scorer and
+tokenizer), `answers` (texts and prompts), `scoring` (by the real scorers), `steps` (metrics.jsonl),
+`evaluations`, `decisions` (promotions, champion, summary, report), `matches` (PGN), `checkpoints`.
+What they ask of a domain is in `selfplay/domains/checks.py`. `run.verify_run` calls them all.
+Nothing is written into the run's folder, and no
 program or path that the folder names is run or loaded: see docs/verify.md.
 """
 

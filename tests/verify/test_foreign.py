@@ -345,6 +345,7 @@ def test_two_domains_may_write_down_who_scores_under_one_key() -> None:
     both = identity_of({"other": Other(configuration()), "toy": checks.domain})
     assert both == {"alphabet": ["z"], "toy/alphabet": toy.ascii_lowercase}
     assert checks.same_scorer(mine, [{}, both, recorded])
+    assert Checks(toy.Toy(configuration())).same_scorer(mine, [recorded]), "toy writes nothing down"
 
 
 class OwnIds(toy.Toy):
