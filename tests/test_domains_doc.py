@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import RUN_S, patient
 from tests.toys import environment, install
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("stockfish")]
+pytestmark = [pytest.mark.timeout(patient(2 * RUN_S)), pytest.mark.usefixtures("stockfish")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -60,7 +61,7 @@ def run(folder: Path, site: Path, line: str) -> str:
         env=environment(folder, site) | {"COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patient(RUN_S),
     )
     said = done.stdout + done.stderr
     assert done.returncode == (2 if said.startswith("error: ") else 0), f"{line}\n{said}"

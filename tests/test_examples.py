@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import patient
 from tests.toys import environment, install
 
 
@@ -20,7 +21,7 @@ def test_countdown_passes_its_own_tests_where_it_is_installed(
         env=environment(folder, tmp_path),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(60),
     )
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
 

@@ -42,7 +42,7 @@ def install(folder: Path, site: Path) -> None:
     Python must be given `folder` as well.
     """
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(site)]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=patient(60))
     (wheel,) = site.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(site, [name for name in packed.namelist() if ".dist-info/" in name])
