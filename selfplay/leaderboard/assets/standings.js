@@ -12,7 +12,8 @@ function views(data) {
   const first = data.boards.find((board) => !board.ranked_by);
   return data.boards.map((board) => {
     // Who was neither measured nor rated stands on the first table of a domain.
-    const here = (e, place) => board.entries.includes(place) || (board === first && !placed.has(place));
+    const own = new Set(board.entries);
+    const here = (e, place) => own.has(place) || (board === first && !placed.has(place));
     const entries = data.entries.filter(here);
     const columns = board.ranked_by
       ? suiteColumns(board, data.measures[board.suites[0]])
