@@ -48,8 +48,7 @@ class Countdown(Domain):
         return TaskList(make_tasks(f"train/{seed}", count, 3, evaluated=False), seed)
 
     def render(self, task: Task) -> Prompt:
-        numbers, target = asked(task)
-        text = f"{SHOTS}Make {target} from {', '.join(map(str, numbers))}.\n{target} ="
+        text = f"{SHOTS}Make {self.message(task)}.\n{asked(task)[1]} ="
         return Prompt(text, None, stop="line", max_tokens=16)
 
     def make_scorer(self, *, evaluating: bool) -> Judge:
@@ -66,6 +65,10 @@ class Countdown(Domain):
 
     def cluster(self, task: Task) -> str:
         return " ".join(map(str, sorted(asked(task)[0])))
+
+    def message(self, task: Task) -> str:
+        numbers, target = asked(task)
+        return f"{target} from {', '.join(map(str, numbers))}"
 
     def may_train(self, task: Task) -> bool:
         return not held_out(asked(task)[0])
