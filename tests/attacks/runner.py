@@ -62,7 +62,7 @@ REFUSAL = "rewards.code.judge.refusal"
 """What keeps tests that run an answer out; without it their process has to hold."""
 LIMITS = Limits(cpu_s=2, wall_s=6.0, memory_mb=96, output_bytes=20_000)
 TASK_S = 12.0
-HASTY_WALL_S, HASTY_TASK_S = 0.4, 1.0
+HASTY_WALL_S, HASTY_TASK_S = 0.25, 0.6
 """For attacks that hang by intent."""
 PATIENT_S = 60.0
 """For honest programs, on a machine that is busy."""

@@ -201,7 +201,7 @@ def test_cpu_time_is_limited_apart_from_wall_time(sandbox: Sandbox) -> None:
         usage = candidate.close()
     assert outcome.status == "timeout"
     assert "1 s of CPU" in outcome.detail
-    assert 0.9 <= usage.cpu_s < 3
+    assert 0.5 <= usage.cpu_s < 3
 
 
 def test_usage_is_the_candidates_own(sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.patience import patient
 
-GAMES = 20
+GAMES = 10
 LIMITS = (
     chess.engine.Limit(time=0.05),
     chess.engine.Limit(depth=3),
@@ -56,7 +56,7 @@ def protocol_errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.timeout(patient(200))
-def test_twenty_complete_games_without_a_protocol_error(
+def test_ten_complete_games_without_a_protocol_error(
     client: chess.engine.SimpleEngine, stockfish: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """python-chess raises EngineError for an illegal move and warns of unexpected lines."""
