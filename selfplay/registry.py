@@ -88,6 +88,10 @@ class VerifyTools:
     scratch: Path
 
 
+Bounds = tuple[float | None, float | None]
+"""The ends of an axis; None: fitted to what is drawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """An estimate of a suite. Console, report, leaderboard and gate draw from this.
@@ -96,7 +100,8 @@ class Measure:
         key: name in the evaluation's estimates and, of a domain that does not write `numbers`
             itself, of the column in its rows that is averaged.
         title: what people read.
-        bounds: the ends of its axis in the report; None: fitted to what is drawn.
+        bounds: the ends of its axis in the report; None, of both or of one: fitted to what is
+            drawn.
         unit: after the number; "%" shows a fraction of 1 as a percentage.
         higher_is_better: False for losses.
         on_console: shown while a run lasts (the training metric).
@@ -110,7 +115,7 @@ class Measure:
 
     key: str
     title: str
-    bounds: tuple[float, float] | None = (0.0, 1.0)
+    bounds: Bounds | None = (0.0, 1.0)
     unit: str = "%"
     higher_is_better: bool = True
     on_console: bool = False

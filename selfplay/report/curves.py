@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selfplay.display.text import escape
+from selfplay.registry import Bounds
 
 WIDTH, HEIGHT = 340.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 10.0, 10.0, 26.0
@@ -26,18 +27,22 @@ class Point:
 def curve_svg(
     points: Sequence[tuple[float, float]],
     measured: Sequence[Point] = (),
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
 ) -> str:
     """Return one chart: a curve over steps and measured points with error bars.
 
     Args:
         points: (step, value), ascending; from 30 on a running mean is drawn over the raw curve.
         measured: held-out evaluations.
-        bounds: lowest and highest value of the axis; None: from the data.
+        bounds: lowest and highest value of the axis; None, of both or of one: from the data.
     """
     xs = [x for x, _ in points] + [m.step for m in measured]
     ys = [y for _, y in points] + [y for m in measured for y in (m.low, m.value, m.high)]
-    low, high = bounds or _padded(min(ys), max(ys))
+    fitted = _padded(min(ys), max(ys))
+    low, high = (
+        end if given is None else given
+        for given, end in zip(bounds or (None, None), fitted, strict=True)
+    )
     scale = _Scale(min(xs), max(xs), low, high)
     parts = [_axes(scale)]
     if len(points) >= _SMOOTH_FROM:

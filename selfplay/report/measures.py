@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfplay.display.text import escape
-from selfplay.registry import Measure, domain_of_suite, in_order, measures_of, metric_key
+from selfplay.registry import Bounds, Measure, domain_of_suite, in_order, measures_of, metric_key
 from selfplay.report.curves import Point, curve_svg
 from selfplay.report.domains import measured_domains
 
@@ -22,7 +22,7 @@ class _Curve:
     """One figure: a title, the ends of its axis, points in training and held-out ones."""
 
     title: str
-    bounds: tuple[float, float] | None
+    bounds: Bounds | None
     points: Sequence[tuple[float, float]]
     measured: Sequence[Point] = ()
     suite: str = ""

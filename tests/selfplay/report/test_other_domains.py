@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from selfplay.display.text import escape
 from selfplay.domains.rows import paired_of
 from selfplay.registry import DomainSpec, Measure
 from selfplay.report import build_report
+from selfplay.report.curves import curve_svg
 from selfplay.report.summary import build_summary
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.report.test_report import XSS, audit
@@ -167,3 +169,11 @@ def test_a_summary_has_the_baselines(tmp_path: Path) -> None:
     other.write_eval("base", {"name": "base", "version": 0, "step": 0, "suites": suites})
     summary = build_summary(other, status="stopped", wall_seconds=1, peak_memory_bytes=0)
     assert summary["suites"]["toy/rare"]["baselines"] == {"last": figures["policy"]}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ends"), [((0.0, None), ("0", "5.15")), ((None, 9.0), ("1.85", "9"))]
+)
+def test_an_axis_may_have_one_end(bounds: tuple[float | None, float | None], ends: Any) -> None:
+    shown = re.findall(r'text-anchor="end">([^<]+)<', curve_svg([(1, 2.0), (2, 5.0)], (), bounds))
+    assert (shown[0], shown[2]) == ends
