@@ -225,10 +225,15 @@ def report(
 
       selfplay report quickstart
     """
+    from selfplay.display.absent import absent_notes
     from selfplay.report import build_report
+    from selfplay.report.domains import named_domains
     from selfplay.rundir.folder import RunDir
 
-    typer.echo(build_report(RunDir.open(target)))
+    run_dir = RunDir.open(target)
+    typer.echo(build_report(run_dir))
+    for note in absent_notes(named_domains(run_dir)):
+        typer.echo(f"note: {note}", err=True)
 
 
 app.command()(rate)

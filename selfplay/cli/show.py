@@ -66,9 +66,10 @@ def show_evaluation(
         return
     console = wide_console()
     if "compared" in result:
+        evals = {"base": result["base"], "final": result}
         for name, suite in result["compared"].items():
             console.print(comparison(name, suite))
-            for line in suite_lines(name, suite):
+            for line in suite_lines(name, suite, evals=evals):
                 console.print(Text(line))
     else:
         for name, suite in result["suites"].items():

@@ -103,8 +103,13 @@ class RunConsole(Closes):
             f"max_minutes={config.max_minutes:g} ended the training at step {step}/{config.steps}"
         )
 
-    def finish(self, summary: dict[str, Any]) -> None:
-        """End the live panel and show the comparison of base, baselines and final."""
+    def finish(
+        self, summary: dict[str, Any], evals: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """End the live panel and show the comparison of base, baselines and final.
+
+        `evals` are the evaluations that it was made of, by name.
+        """
         self.close()
         self._print(
             f"run {summary.get('run')}: {summary.get('status')} after {summary.get('steps')} "
@@ -112,7 +117,7 @@ class RunConsole(Closes):
         )
         for name, suite in (summary.get("suites") or {}).items():
             self._console.print(comparison(name, suite))
-            for line in suite_lines(name, suite):
+            for line in suite_lines(name, suite, evals=evals):
                 self._print(line)
 
     def close(self) -> None:

@@ -47,11 +47,30 @@ def estimate(measure: Measure, interval: Mapping[str, Any] | None) -> str:
 
 
 def suite_lines(
-    name: str, suite: Mapping[str, Any], labels: Mapping[str, str] = LABELS
+    name: str,
+    suite: Mapping[str, Any],
+    labels: Mapping[str, str] = LABELS,
+    evals: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
-    """Return what is said of a suite below its table: units, then what its domain has to say."""
+    """Return what is said of a suite below its table.
+
+    Answers that were never scored, units, then what its domain has to say. `evals` are the
+    evaluations behind a comparison, by label; a suite of one evaluation tells by itself.
+    """
+    missing = [unscored_line(suite)]
+    for label, title in labels.items():
+        numbers = ((evals or {}).get(label) or {}).get("suites", {}).get(name, {})
+        missing.append(unscored_line(numbers, f"{title}: "))
     unit = unit_line(name, suite, labels)
-    return [*([unit] if unit else []), *sentences(name, suite)]
+    return [*(line for line in (*missing, unit) if line), *sentences(name, suite)]
+
+
+def unscored_line(numbers: Mapping[str, Any], who: str = "") -> str | None:
+    """Return how many answers of a suite our own side failed to score; None where it was none."""
+    count = numbers.get("infra_errors")
+    if not count:
+        return None
+    return f"{who}{count} of {len(numbers['rows'])} could not be scored and are left out"
 
 
 def sentences(name: str, suite: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import selfplay
 from envs.errors import InputError
+from selfplay.display.absent import absent_notes
 from selfplay.leaderboard.analyse import Analyst
 from selfplay.leaderboard.boards import describe_measures, make_boards
 from selfplay.leaderboard.charts import make_charts
@@ -20,6 +21,7 @@ from selfplay.leaderboard.games import Games, read_all
 from selfplay.leaderboard.runs import Run, read_run
 from selfplay.leaderboard.shown import choose, read_places, self_play
 from selfplay.ratings import Game, Ratings, pair_up, rate
+from selfplay.registry import domain_of_suite
 from selfplay.rundir.folder import RunDir
 
 FORMAT = "selfplay-leaderboard/1"
@@ -85,6 +87,9 @@ def gather(
         progress(f"reading {folder.path}")
         runs.append(read_run(folder))
     _check_names(runs)
+    absent = absent_notes(_domains_of(runs))
+    for note in absent:
+        progress(f"note: {note}")
     games = read_all(_all_files(runs, files))
     progress(f"rating {len(games.players)} players over {len(games.rated)} games")
     ratings = _ratings(games, options, progress)
@@ -100,7 +105,7 @@ def gather(
         "software": f"selfplay-rlvr {selfplay.__version__}",
         "ratings": _ratings_facts(ratings),
         "analysis": by,
-        "notes": [*(ratings.notes if ratings else ()), *games.notes],
+        "notes": [*(ratings.notes if ratings else ()), *games.notes, *absent],
         "runs": [{"name": run.name, "status": run.status} for run in runs],
         "entries": [entry.as_dict() for entry in entries],
         "boards": [board.as_dict() for board in make_boards(entries, runs)],
@@ -122,6 +127,12 @@ def head_to_head(games: Sequence[Game], names: Sequence[str]) -> list[list[int]]
         score = game.score if white < black else 1 - game.score
         counts[round(2 - 2 * score)] += 1
     return [[a, b, *counts] for (a, b), counts in sorted(counted.items())]
+
+
+def _domains_of(runs: Sequence[Run]) -> set[str]:
+    """Return the names of the domains that the runs train or were measured on."""
+    suites = (suite for run in runs for found in run.evaluations for suite in found.suites)
+    return {domain_of_suite(suite) for suite in suites}.union(*(run.domains for run in runs))
 
 
 def _check_names(runs: Sequence[Run]) -> None:

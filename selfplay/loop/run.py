@@ -70,7 +70,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
             run_dir.write_summary(summary)
             build_report(run_dir)
             seal(run_dir.path)
-        console.finish(summary)
+        console.finish(summary, run_dir.read_evals())
     return 0 if status == "finished" else 130
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from selfplay.config.run import RunConfig
+from selfplay.display.numbers import unscored_line
 from selfplay.gate.gate import Gate
 from selfplay.league.training import TrainingLeague
 from selfplay.learner.handle import Learner
@@ -68,6 +69,9 @@ class Title:
             progress=lambda text: self._progress(f"{name} evaluation: {text}"),
         )
         self._run_dir.write_eval(name, result)
+        for suite, numbers in result["suites"].items():
+            if missing := unscored_line(numbers, f"{name} evaluation, {suite}: "):
+                self._console.warn(missing)
         self._journal.board.add_eval(result)
         if self._run_dir.champion() is None:
             self._run_dir.set_champion(0)

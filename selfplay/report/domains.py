@@ -37,6 +37,13 @@ def trained_by(config: str) -> tuple[str, ...]:
     return trained_domains(found.get("domain")) if isinstance(found, dict) else ()
 
 
+def named_domains(run: RunDir) -> list[str]:
+    """Return the names of the domains that a run trains or was measured on, in order."""
+    config = (run.path / "config.yaml").read_text(encoding="utf-8")
+    suites = [suite for found in run.read_evals().values() for suite in found.get("suites", {})]
+    return in_order([*trained_by(config), *measured_domains(suites)])
+
+
 def measured_domains(suites: Iterable[str]) -> list[str]:
     """Return the names of the domains of suites, in order."""
     return in_order(domain_of_suite(suite) for suite in suites)

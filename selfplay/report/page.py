@@ -54,7 +54,7 @@ def render(run_dir: RunDir) -> str:
     body = [
         f"<h1>{escape(run_dir.name)}</h1>",
         facts_html(summary),
-        _section("Before and after", comparison_html(summary)),
+        _section("Before and after", comparison_html(summary, evals)),
         *_tests(run_dir),
         *_promotions(run_dir),
         _section("Curves", curves_html(metrics, evals, trained)),
@@ -145,7 +145,8 @@ def _tests(run_dir: RunDir) -> list[str]:
         f"{newest['version']}; these sets had been opened {newest['earlier']} times before below "
         "this folder of runs."
     )
-    table = comparison_html({"suites": newest["compared"]})
+    evals = {"base": newest["base"], "final": newest}
+    table = comparison_html({"suites": newest["compared"]}, evals)
     return [_section("Test sets", f"<p>{escape(text)}</p>{table}")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from selfplay.display.numbers import duration, number, size, suite_lines, suite_table
@@ -15,8 +15,11 @@ from selfplay.rundir.rollouts import RolloutStore
 SAMPLES_PER_STEP = 8
 
 
-def comparison_html(summary: dict[str, Any]) -> str:
-    """Return one table per suite with its paired tests below."""
+def comparison_html(summary: Mapping[str, Any], evals: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return one table per suite with its paired tests below.
+
+    `evals` are the evaluations that it compares, by name.
+    """
     parts = []
     for name, suite in (summary.get("suites") or {}).items():
         heads, rows = suite_table(name, suite)
@@ -27,7 +30,8 @@ def comparison_html(summary: dict[str, Any]) -> str:
             + "</tr>"
             for row in rows
         )
-        tests = "".join(f"<p>{escape(line)}</p>" for line in suite_lines(name, suite))
+        lines = suite_lines(name, suite, evals=evals)
+        tests = "".join(f"<p>{escape(line)}</p>" for line in lines)
         parts.append(
             f'<h3>{escape(name)}</h3><div class="wide"><table><tr><th></th>{head}</tr>'
             f"{body}</table></div>{tests}"

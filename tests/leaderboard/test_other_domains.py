@@ -156,8 +156,13 @@ def test_baselines_have_lines(tmp_path: Path, redefine: Any) -> None:
 
 def test_a_run_of_a_domain_that_is_not_here_keeps_its_place(tmp_path: Path, redefine: Any) -> None:
     run = toy_run(tmp_path)
+    assert board_of(run).data["notes"] == []
     redefine()
-    board = board_of(run)
+    said: list[str] = []
+    board = gather([run], [], Options(bootstraps=100), said.append)
+    [note] = board.data["notes"]
+    assert note.startswith("the domain 'toy' is not installed here: its titles")
+    assert f"note: {note}" in said and note in markdown(board.data)
     found = tables(markdown(board.data))
     assert list(found) == ["toy/vowels"]  # pass_rate ranks, as of any domain
     final = cells(found["toy/vowels"], "letters@v000004")

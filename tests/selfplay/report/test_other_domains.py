@@ -17,7 +17,9 @@ from typing_extensions import override
 
 from envs import Task
 from selfplay import registry
+from selfplay.cli.commands import report
 from selfplay.cli.show import show_rollouts
+from selfplay.display.absent import absent_notes
 from selfplay.display.console import RunConsole, own_facts
 from selfplay.display.numbers import sentences, suite_lines, suite_table
 from selfplay.display.text import escape
@@ -88,6 +90,52 @@ def test_a_run_of_a_domain_that_is_not_here_has_a_report(tmp_path: Path, gone: A
         assert "Answers before and after training" in found.text and "final: pass" in found.text
         assert "passed, final minus base, paired: +60.0 points" in found.text
     assert toy.make_task("b").id in printed(bare)
+
+
+def test_report_says_which_domain_is_not_here(
+    tmp_path: Path, gone: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished(tmp_path)
+    report(str(run.path))
+    assert capsys.readouterr().err == ""
+    gone()
+    report(str(run.path))
+    said = capsys.readouterr()
+    assert said.err == (
+        "note: the domain 'toy' is not installed here: its titles and the words for its tasks are "
+        "left out\n"
+    )
+    assert said.out.endswith("report.html\n")
+
+
+def test_a_broken_domain_is_named_with_its_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_found", lambda: ({}, {"maze": "maze:SPEC: TypeError: no"}))
+    [broken, hostile] = absent_notes(["maze", "x\x1b[2J"])
+    assert "'maze' cannot be used here (maze:SPEC: TypeError: no): its titles" in broken
+    assert "\x1b" not in hostile
+
+
+def test_answers_that_were_never_scored_stand_beside_the_figures(tmp_path: Path) -> None:
+    run = toy_run(tmp_path)
+    rows = toy_figures("zzzaz")["rows"]
+    rows[1]["verdict"] = rows[3]["verdict"] = "infra_error"
+    numbers = {**toy.Toy(toy_config()).numbers("toy/vowels", rows), "rows": rows}
+    final = {"name": "final", "version": 4, "step": 4, "suites": {"toy/vowels": numbers}}
+    line = "2 of 5 could not be scored and are left out"
+    # As `selfplay eval` has it, of one evaluation.
+    assert suite_lines("toy/vowels", numbers, {"policy": "model"})[0] == line
+    assert suite_lines("toy/vowels", toy_figures("zzzaz"), {"policy": "model"}) == []
+
+    other = RunDir.create(run.config().model_copy(update={"name": "other"}))
+    other.write_eval("base", run.read_evals()["base"])
+    other.write_eval("final", final)
+    summary = build_summary(other, status="finished", wall_seconds=1, peak_memory_bytes=0)
+    assert f"final: {line}" in audit(build_report(other).read_text(encoding="utf-8")).text
+    out = io.StringIO()
+    with RunConsole(Console(file=out, width=150)) as console:
+        console.finish(summary, other.read_evals())
+    assert f"final: {line}" in out.getvalue() and f"base: {line}" not in out.getvalue()
+    assert "could not be scored" not in build_report(run).read_text(encoding="utf-8")
 
 
 class Spoken(toy.Toy):
