@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from envs.errors import InputError
 
 ParseStatus = Literal["ok", "illegal", "unparsable"]
 """`illegal`: an answer was given and breaks the rules; `unparsable`: no answer could be read."""
@@ -14,6 +16,7 @@ Stop = Literal["word", "line", "code", "calls", "eos"]
 """Where a completion ends: at the first white space after its first word, at a line break, after
 the body of a function (`envs.stops.body_end`), after a function and calls of it (`calls_end`),
 or at the model's own end-of-sequence token (which always ends a completion)."""
+_STOPS = get_args(Stop)
 
 
 def task_id(domain: str, payload: dict[str, Any]) -> str:
@@ -47,6 +50,13 @@ class Prompt:
     messages: tuple[dict[str, str], ...] | None
     stop: Stop
     max_tokens: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no sampler could do. Raises InputError."""
+        if self.stop not in _STOPS:
+            raise InputError(f"a prompt with stop={self.stop!r}: give one of {', '.join(_STOPS)}")
+        if (self.text is None) == (self.messages is None):
+            raise InputError("a prompt has either text or messages: give one of them, else None")
 
 
 @dataclass(frozen=True, slots=True)

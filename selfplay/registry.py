@@ -32,6 +32,15 @@ GROUP = "selfplay.domains"
 """The group of entry points."""
 DEFAULT = "chess"
 """The domain of a configuration that names none."""
+CORE_KEYS = frozenset(
+    (
+        *("name", "runs_dir", "model", "seed", "domain", "shares", "steps", "max_minutes"),
+        *("groups_per_step", "group_size", "micro_batch_size", "max_staleness", "max_refills"),
+        *("match", "promotion", "league", "sampler", "scorer", "learner", "eval"),
+        *("checkpoint", "ray"),
+    )
+)
+"""The keys that every configuration has (config.run.RunSettings): no domain's section has one."""
 ALIASES: Mapping[str, tuple[str, ...]] = {"both": ("chess", "code")}
 """Names that stand for several domains; configurations of older runs have them."""
 
@@ -56,6 +65,18 @@ class Section(BaseModel):
 
     SETTLED: ClassVar[frozenset[str]] = frozenset()
     """Keys that `fixed` fills in: a file that leaves them open does not differ from its run."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Refuse a declaration about a key that there is not. Raises ValueError."""
+        super().__pydantic_init_subclass__(**options)
+        named = {"KEPT": cls.KEPT, "BEFORE": cls.BEFORE, "NEUTRAL": cls.NEUTRAL}
+        for where, keys in {**named, "SETTLED": cls.SETTLED}.items():
+            unknown = sorted(set(keys) - set(cls.model_fields))
+            if unknown:
+                raise ValueError(
+                    f"{cls.__name__}.{where} names {unknown[0]!r}, which is no key of it"
+                )
 
     def absolute(self) -> Self:
         """Return the same with every file named from the root: actors have folders of their own."""
@@ -247,6 +268,13 @@ def _loaded(entry: EntryPoint) -> DomainSpec:
 
 
 def _refuse_clash(spec: DomainSpec, others: Mapping[str, DomainSpec]) -> None:
+    for key, kind in spec.sections.items():
+        if not key.isidentifier() or key in CORE_KEYS:
+            raise ValueError(f"the section {key!r} has the name of a key that every run has")
+        try:
+            kind()
+        except ValueError as error:
+            raise ValueError(f"the section {key!r} has a key without a default: {error}") from error
     if spec.name in others:
         raise ValueError(f"another package has a domain {spec.name!r} already")
     for other in others.values():
@@ -286,7 +314,8 @@ def fault_of(name: str) -> str | None:
         return f"the domain {name!r} is installed but cannot be used: {faulty[name]}"
     near = difflib.get_close_matches(name, found, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"no domain is called {name!r}; {hint}there are {', '.join(found) or 'none'}"
+    known = ", ".join(found) or "none"
+    return f"no domain is called {name!r}; {hint}there are {known}; others need their package"
 
 
 def owner_of(section: str) -> str | None:

@@ -197,10 +197,11 @@ def _hint(dotted: str, value: Any, known: set[str]) -> str:
         return f"the domain of that name is installed but cannot be used: {broken()[dotted]}"
     section = isinstance(value, dict) and "." not in dotted
     near = _nearest(dotted, {key for key in known if "." not in key} if section else known)
+    if section:
+        hint = f"did you mean '{near}'? " if near else ""
+        return f"{hint}the section of a domain is known where its package is installed"
     if near:
         return f"did you mean '{near}'?"
-    if section:
-        return "the section of a domain is known where its package is installed"
     return "`selfplay validate quickstart` prints every key"
 
 
@@ -218,7 +219,8 @@ def _source(key: Key, where: str, origin: dict[Key, str]) -> str:
     for length in range(len(key), 0, -1):
         if key[:length] in origin:
             return origin[key[:length]]
-    return where
+    within = (text for part, text in origin.items() if part[: len(key)] == key)
+    return next(within, where)
 
 
 _EXPECTED = {

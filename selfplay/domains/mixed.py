@@ -9,11 +9,13 @@ from typing import Any
 from typing_extensions import override
 
 from envs import Task
+from envs.errors import InputError
 from envs.shares import Shares
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Domain, Source
 from selfplay.records import FinishedGame
+from selfplay.registry import domain_of_suite
 
 
 class RunSource(Source):
@@ -23,9 +25,16 @@ class RunSource(Source):
     in every step as far as they divide.
     """
 
-    def __init__(self, sources: Mapping[str, Source], shares: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        shares: Mapping[str, float],
+        held_out: frozenset[str] = frozenset(),
+    ) -> None:
+        """Mix sources by shares; `held_out` are the ids of tasks that must never train."""
         self._sources = dict(sources)
         self._shares = Shares({name: float(shares[name]) for name in sources}, "shares")
+        self._held_out = held_out
         self._owner: dict[str, str] = {}
 
     def of(self, domain: str) -> Source:
@@ -43,9 +52,19 @@ class RunSource(Source):
         for name, count in counts.items():
             drawn = self._sources[name].next_tasks(count) if count else []
             self._shares.issued[name] -= count - len(drawn)
+            self._refuse_held_out(name, drawn)
             self._owner |= {task.id: name for task in drawn}
             tasks += drawn
         return tasks
+
+    def _refuse_held_out(self, domain: str, tasks: Sequence[Task]) -> None:
+        """Raise InputError for a training task that the run is measured on."""
+        for task in tasks:
+            if task.id in self._held_out:
+                raise InputError(
+                    f"{domain}: task {task.id} is one of a suite that the run is measured on: what "
+                    "is evaluated never trains; leave it out of the domain's source"
+                )
 
     @override
     def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
@@ -85,4 +104,11 @@ class RunSource(Source):
 def open_sources(config: RunConfig, domains: Mapping[str, Domain], stack: ExitStack) -> RunSource:
     """Open the tasks of every domain that is trained; `stack` closes what they need to live."""
     sources = {name: domains[name].open_source(stack) for name in config.domains}
-    return RunSource(sources, config.domain_shares)
+    return RunSource(sources, config.domain_shares, _held_out(config, domains))
+
+
+def _held_out(config: RunConfig, domains: Mapping[str, Domain]) -> frozenset[str]:
+    """Return the ids of all tasks that the run is measured on, of the domains that it trains."""
+    suites = [suite for suite in config.suites if domain_of_suite(suite) in config.domains]
+    found = (domains[domain_of_suite(s)].suite_tasks(s, config.eval.positions) for s in suites)
+    return frozenset(task.id for tasks in found for task in tasks)

@@ -85,3 +85,11 @@ def test_a_restored_mix_goes_on_alike() -> None:
     other, _ = mix({"chess": 0.5, "code": 0.5})
     with pytest.raises(InputError, match="shares"):
         other.restore(source.state())
+
+
+def test_a_task_that_is_evaluated_stops_the_run_before_it_trains() -> None:
+    measured = Task.make("code", {"n": 1})
+    source = RunSource({"code": Counting("code")}, {"code": 1.0}, frozenset({measured.id}))
+    assert [task.payload["n"] for task in source.next_tasks(1)] == [0]
+    with pytest.raises(InputError, match=f"code: task {measured.id} is one of a suite"):
+        source.next_tasks(1)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,18 +15,18 @@ import toy
 import yaml
 from typing_extensions import override
 
-from envs import Task
+from envs import Prompt, Task
 from envs.errors import InputError
 from rewards import RewardResult
 from selfplay import registry
 from selfplay.config.reading import dump_config, load_config, parse_config, stored_config
-from selfplay.config.run import RunConfig
+from selfplay.config.run import RunConfig, RunSettings
 from selfplay.domains.base import Gold, TaskList
 from selfplay.domains.made import Domains, make_domain
 from selfplay.domains.mixed import open_sources
 from selfplay.loop.resuming import kept_keys
 from selfplay.records import Group, Rollout
-from selfplay.registry import MEASURED, TASKS, DomainSpec, Measure
+from selfplay.registry import MEASURED, TASKS, DomainSpec, Measure, Section
 from tests.toys import selfplay
 
 
@@ -40,7 +41,7 @@ def test_an_unknown_domain_is_one_line_that_lists_those_there_are() -> None:
     with pytest.raises(InputError) as caught:
         load_config("smoke", ["domain=toi"])
     said = str(caught.value)
-    assert "no domain is called 'toi'; did you mean 'toy'? there are chess, code, toy" in said
+    assert "no domain is called 'toi'; did you mean 'toy'? there are chess, code, toy;" in said
     assert said.startswith("override 'domain=toi': 'domain' is 'toi'") and "\n" not in said
     with pytest.raises(InputError, match="no domain is called 'nonsense'; there are chess, code"):
         make_domain("nonsense", RunConfig())
@@ -288,7 +289,8 @@ def test_a_list_holds_each_task_once(letters: str) -> None:
 
 
 def test_domains_are_mixed_by_their_shares() -> None:
-    several = config(domain=["chess", "toy"], shares={"chess": 1, "toy": 3})
+    own = {"suites": [toy.SPEC.suites[0]]}
+    several = config(domain=["chess", "toy"], shares={"chess": 1, "toy": 3}, eval=own)
     stub = {"chess": make_domain("toy", several), "toy": make_domain("toy", several)}
     with ExitStack() as stack:
         source = open_sources(several, stub, stack)
@@ -467,3 +469,35 @@ def test_a_dry_run_starts_no_engine(tmp_path: Path) -> None:
     assert "dry run: all is well" in done.stdout and list(tmp_path.iterdir()) == []
     chess = selfplay(tmp_path, "run", "smoke", *given[1:], "--dry-run")
     assert chess.returncode == 2 and "/no/such/engine" in chess.stderr
+
+
+def test_core_keys_are_those_of_every_configuration() -> None:
+    assert set(RunSettings.model_fields) == registry.CORE_KEYS
+
+
+def test_a_section_that_would_break_every_configuration_is_refused() -> None:
+    class Learner(Section):
+        rate: float = 0.1
+
+    class Open(Section):
+        rate: float
+
+    for name, kind, said in (("learner", Learner, "every run has"), ("own", Open, "default")):
+        made = registry.DomainSpec("x", {name: kind}, lambda run: None, ("x/y",))  # type: ignore[arg-type,return-value]
+        with pytest.raises(ValueError, match=said):
+            registry._refuse_clash(made, {})
+
+
+def test_what_is_declared_about_keys_names_keys() -> None:
+    with pytest.raises(ValueError, match="KEPT names 'rat', which is no key"):
+
+        class Wrong(Section):
+            KEPT = MappingProxyType({"rat": "a slip"})
+            rate: float = 0.1
+
+
+def test_a_prompt_that_no_sampler_could_take_is_refused() -> None:
+    with pytest.raises(InputError, match="stop='newline': give one of word, line"):
+        Prompt("x", None, "newline", 4)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="either text or messages"):
+        Prompt(None, None, "line", 4)

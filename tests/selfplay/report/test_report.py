@@ -14,6 +14,7 @@ from selfplay.config.run import RunConfig
 from selfplay.display.text import escape, visible
 from selfplay.domains.chess.page import board_svg
 from selfplay.report import build_report
+from selfplay.report.curves import curve_svg
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.made_up import evaluation, filled_run, metrics_row, row
 
@@ -196,3 +197,9 @@ def test_decisions_stand_with_their_evidence_and_stay_text(text: str, tmp_path: 
     assert "better after 22 pairs (+30 =4 -10), Elo 190 [90, inf]" in found.text
     assert "LLR better, worse: 3.01, -9.50 (bounds -2.94, 2.94)" in found.text
     assert "v000004" in found.text and "rolled back" in found.text and "kept" in found.text
+
+
+@pytest.mark.parametrize("bounds", [(0.0, None), (None, 1.0), None])
+def test_an_axis_may_be_open_and_a_curve_flat(bounds: tuple[float | None, float | None]) -> None:
+    svg = curve_svg([(1.0, 1.0), (2.0, 1.0)], (), bounds)
+    assert "polyline" in svg and "nan" not in svg
