@@ -147,27 +147,24 @@ def test_the_saved_folder_is_a_plain_model_with_the_published_weights(two: Run) 
     assert distance(saved, two.weights[SAVED_AFTER - 1]) == 0.0
 
 
-def test_a_learner_that_cannot_load_says_so_and_one_that_is_late_names_the_phase(
-    tmp_path: Path,
-) -> None:
-    """One start shows both: the first deadline passes long before its worker has imported TRL."""
+def test_how_a_learner_fails_while_it_loads(tiny_model: Path, tmp_path: Path) -> None:
+    """Two start at once: one cannot load and is late besides, the other is stopped before it has.
+
+    The first deadline passes long before a worker has imported TRL.
+    """
     config = learner_config("/nowhere/at/all", deadline_s=0.5)
-    made = Learner(config, model=config.model, resume=None, work_dir=tmp_path, gpus=0)
+    lost = Learner(config, model=config.model, resume=None, work_dir=tmp_path / "a", gpus=0)
+    sound = learner_config(tiny_model)
+    stopped = Learner(sound, model=sound.model, resume=None, work_dir=tmp_path / "b", gpus=0)
     with pytest.raises(LearnerError, match=r"learner: loading took longer than 0\.5 s"):
-        made.wait_ready()
+        lost.wait_ready()
+    stopped.stop(timeout_s=0.0)
     config.learner.deadline_s = patient(60)
     with pytest.raises(
         LearnerError, match=r"died while loading: .*/nowhere/at/all: no such folder"
     ):
-        made.wait_ready()
-    made.stop()
-
-
-def test_a_learner_that_loads_when_it_is_stopped_ends_with_the_exchange(
-    tiny_model: Path, tmp_path: Path
-) -> None:
-    config = learner_config(tiny_model)
-    made = Learner(config, model=config.model, resume=None, work_dir=tmp_path, gpus=0)
-    made.stop(timeout_s=0.0)
-    made._thread.join(patient(60))
-    assert not made._thread.is_alive()
+        lost.wait_ready()
+    lost.stop()
+    # It hears no command while it loads; it ends with its exchange.
+    stopped._thread.join(patient(60))
+    assert not stopped._thread.is_alive()
