@@ -99,7 +99,7 @@ def test_every_line_of_the_page_works(repository: Path, tmp_path: Path) -> None:
         [*_, decision] = (runs / name / "promotions.jsonl").read_text("utf-8").splitlines()
         assert {*json.loads(decision)["suites"]} == suites
     [opening] = (runs / "test_openings.jsonl").read_text("utf-8").splitlines()
-    assert json.loads(opening)["suites"] == ["words/rare"]
+    assert json.loads(opening)["suites"] == ["words/long"]
     assert "letters too many or few" in (runs / "words" / "report.html").read_text("utf-8")
     board = (folder / "leaderboard" / "leaderboard.md").read_text(encoding="utf-8")
     assert "words/vowels" in board and "letters too many or few" in board
