@@ -7,6 +7,8 @@ A package outside this repository adds a domain by one entry point, whose object
 
 chess and code are found in the same way. Nothing here imports torch, Ray, the configuration or a
 domain; a spec should be as cheap to import.
+
+Longer than 400 lines, so that all that a domain can say of itself is read in one place.
 """
 
 from __future__ import annotations
