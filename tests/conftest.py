@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +22,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Whole runs and clusters of their own, besides what asks for `local_ray` or `miniature_runs`.
 # test_rollback stands at the end of the other half, so that both end at about the same time.
 RUNS = {"test_domains_doc", "test_jobs", "test_nodes", "test_rayjob", "test_run", "test_run_both"}
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C even in the background of a shell script, which starts commands deaf to it.
+
+    The processes that tests start and interrupt would inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
