@@ -51,6 +51,9 @@ def stop(half: subprocess.Popen[str]) -> None:
 def main() -> int:
     """Run both halves to their ends."""
     until = time.monotonic() + LIMIT_S
+    # A shell starts what is put in the background with SIGINT ignored, and so would the tests'
+    # processes be, some of which are interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
         rest = start("not ray", kept, {"OMP_NUM_THREADS": "1", **os.environ})
         ray = start("ray", None, {**os.environ})
