@@ -55,7 +55,7 @@ def suite_lines(
     """Return what is said of a suite below its table.
 
     Answers that were never scored, units, then what its domain has to say. `evals` are the
-    evaluations behind a comparison, by label; a suite of one evaluation tells by itself.
+    evaluations that are compared, by label; a suite of one evaluation holds it itself.
     """
     missing = [unscored_line(suite)]
     for label, title in labels.items():

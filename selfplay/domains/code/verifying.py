@@ -1,5 +1,5 @@
 """Code under `selfplay verify`: programs that do not do the same twice, proposals that are paid by
-others' answers, tasks told by their contents.
+others' answers, tasks that are known by their contents.
 """
 
 from __future__ import annotations
