@@ -65,7 +65,7 @@ class Lines:
                 return line
 
     def end(self, seconds: float) -> int:
-        """Return the exit code; what is left of the output is in `text`."""
+        """Return the exit code; the rest of the output is in `text`."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(queue.Empty):
             while self._queue.get(timeout=max(0.0, deadline - time.monotonic())) is not None:
@@ -169,7 +169,7 @@ class Nodes:
         self.environment = environment
 
     def order(self, **order: Any) -> dict[str, Any]:
-        """Return the answer: `address`, `alive`, and `node` behind an `add`."""
+        """Return the answer: `address`, `alive`, and `node` after an `add`."""
         pipe = self._lines.process.stdin
         assert pipe is not None
         pipe.write(json.dumps(order) + "\n")

@@ -104,8 +104,8 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(stopped: Stopped) -
     code, output = stopped.left
     assert code == 130, output
     assert "job torn goes on; follow: selfplay jobs logs torn --follow; stop:" in output
-    code, told = stopped.status
-    assert code == 0 and "status: running" in told, told
+    code, output = stopped.status
+    assert code == 0 and "status: running" in output, output
 
 
 def test_the_exact_ray_command_is_printed(stopped: Stopped) -> None:
@@ -135,13 +135,13 @@ def test_a_resumed_job_runs_to_its_end_with_its_log_and_exit_code(
     code, output = resumed
     assert code == 0, output
     done = int(stopped.versions[-1][1:])
-    for told in (
+    for line in (
         f"resumed from version {done}",
         f"step {done + 1}/{done + 1}  reward",
         "run torn: finished",
         "job torn-2: succeeded with exit code 0",
     ):
-        assert told in output
+        assert line in output
     run = client.folder / "runs" / "torn"
     assert json.loads((run / "summary.json").read_text())["status"] == "finished"
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -99,7 +99,7 @@ def lost(
     refused: tuple[int, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Lost:
-    """The run, its samplers' node killed behind the first step."""
+    """The run, its samplers' node killed after the first step."""
     nodes, joins, ids = cluster
     folder = tmp_path_factory.mktemp("work")
     lines = start(command(repository, "lost"), folder, joins)
@@ -113,8 +113,8 @@ def lost(
 def test_what_the_cluster_lacks_is_refused_in_seconds(refused: tuple[int, str]) -> None:
     code, output = refused
     assert code == 2, output
-    [told] = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert "need 2 tpu, the Ray cluster has 0; start a node with --resources=" in told
+    [message] = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert "need 2 tpu, the Ray cluster has 0; start a node with --resources=" in message
 
 
 def test_a_lost_node_costs_throughput_and_not_the_run(lost: Lost) -> None:

@@ -113,8 +113,8 @@ def test_eval_of_the_run_repeats_its_numbers(runs: Path, tmp_path: Path) -> None
     final = json.loads((runs / "both" / "evals" / "final.json").read_text())["suites"]
     for suite in final:
         assert again[suite]["policy"] == final[suite]["policy"]
-        told = [row["completion"] for row in final[suite]["rows"]]
-        assert [row["completion"] for row in again[suite]["rows"]] == told
+        answers = [row["completion"] for row in final[suite]["rows"]]
+        assert [row["completion"] for row in again[suite]["rows"]] == answers
 
 
 def test_what_the_run_publishes_can_be_recomputed(runs: Path) -> None:

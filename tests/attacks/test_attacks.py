@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(fence.SECONDS + 60)
 
 
 @functools.cache
-def told(setting: Setting) -> list[dict[str, Any]]:
+def lines_of(setting: Setting) -> list[dict[str, Any]]:
     """Run all attacks in one setting, once; skip where there is no fence to do it in."""
     reason = fence.missing(setting.user)
     if reason is not None:
@@ -40,7 +40,7 @@ def setting(request: pytest.FixtureRequest) -> Setting:
 
 
 def test_the_fence_and_the_tier_are_what_they_say(setting: Setting) -> None:
-    first, last = told(setting)[0], told(setting)[-1]
+    first, last = lines_of(setting)[0], lines_of(setting)[-1]
     assert first["tier"] == ("BUBBLEWRAP" if setting.bubblewrap else "LANDLOCK")
     assert (first["uid"] == 0) == (setting.user == "root")
     # Before and after: the sandbox that withstood the attacks still pays who is right.
@@ -50,7 +50,7 @@ def test_the_fence_and_the_tier_are_what_they_say(setting: Setting) -> None:
 
 @pytest.mark.parametrize("name", [attack.name for attack in ATTACKS])
 def test_attack(setting: Setting, name: str) -> None:
-    records = [line["record"] for line in told(setting) if "record" in line]
+    records = [line["record"] for line in lines_of(setting) if "record" in line]
     mine = [record for record in records if record["name"] == name]
     (attack,) = (attack for attack in ATTACKS if attack.name == name)
     assert [record["kind"] for record in mine] == list(attack.kinds)

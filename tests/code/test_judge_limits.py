@@ -84,7 +84,7 @@ SLOW = {
 
 
 def test_slow_programs_together_are_judged_within_their_group_s_time() -> None:
-    """Each spends all it may, loading included; second runs take what is left over."""
+    """Each spends all it may, loading included; second runs take what remains."""
     asked = [f"```python\n{program}```" for program in (*SLOW.values(), RIGHT)]
     task_s, group_s = 0.4, 12.0
     with CodeScorer(limits=Limits(wall_s=0.3), task_s=task_s, group_s=group_s) as scorer:
@@ -114,9 +114,9 @@ def test_what_the_group_s_time_does_not_suffice_for_never_trains() -> None:
             scorer._judge._measured(replace(unhurried, key="test/late"), slow, late)
     verdicts = [result.verdict for result in results]
     assert verdicts[0] == "timeout" and verdicts[-1] == "infra_error" and took < patient(5)
-    told = [str(result.evidence["detail"]) for result in (results[-1], unknown)]
-    assert all("raise scorer.deadline_s" in text for text in told)
-    assert unknown.verdict == "infra_error" and "the reference of task test/patient" in told[1]
+    details = [str(result.evidence["detail"]) for result in (results[-1], unknown)]
+    assert all("raise scorer.deadline_s" in text for text in details)
+    assert unknown.verdict == "infra_error" and "the reference of task test/patient" in details[1]
     assert right.verdict == "pass"
 
 

@@ -134,10 +134,10 @@ def test_exceptions_come_as_the_built_in_ones_and_never_end_the_process(
         StopIteration(1): "RuntimeError: the program raised StopIteration",
         AssertionError("assert True"): "AssertionError: assert True",
     }
-    for error, told in raised.items():
+    for error, detail in raised.items():
         reply = {"status": "exception", "detail": "?", "error": described(error, encode)}
         result = process.run(test, lambda *_, reply=reply: reply, 20.0)
-        assert (result["result"], result["detail"]) == ("exception", told)
+        assert (result["result"], result["detail"]) == ("exception", detail)
     for forged in (None, {}, {"kinds": 3}, {"kinds": [["builtins", "eval"]]}, [["os", "error"]]):
         reply = {"status": "exception", "detail": "as it said", "error": forged}
         result = process.run(test, lambda *_, reply=reply: reply, 20.0)

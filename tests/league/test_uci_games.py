@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_loaded_is_one_line(environment: None, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("uci", "--model", "nobody"), "player 'nobody': no run in runs/"),
         (
@@ -143,13 +143,13 @@ def test_bad_input_is_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = selfplay(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ") and told in line
+    assert line.startswith("error: ") and message in line
 
 
 def test_a_match_on_the_command_line(

@@ -109,8 +109,8 @@ def test_it_moves_and_says_what_it_did(talk: Begin) -> None:
     board = chess.Board()
     board.push_uci("e2e4")
     assert legal(board, word)
-    (told,) = [line for line in engine.heard if line.startswith("info string")]
-    assert "no legal answer in 2 tries" in told and told.endswith("fallback random")
+    (info,) = [line for line in engine.heard if line.startswith("info string")]
+    assert "no legal answer in 2 tries" in info and info.endswith("fallback random")
     assert any(line.startswith("info depth 1 nodes 2 time ") for line in engine.heard)
 
 

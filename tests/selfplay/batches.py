@@ -24,7 +24,7 @@ Weights = dict[str, torch.Tensor]
 def random_group(
     rng: random.Random, name: str, *, size: int, prompt: int, longest: int, version: int = 0
 ) -> Group:
-    """A scored group: `size` completions of 1 to `longest` tokens behind `prompt` tokens."""
+    """A scored group: `size` completions of 1 to `longest` tokens after `prompt` tokens."""
     ids = [rng.randrange(3, VOCABULARY) for _ in range(prompt)]
     rollouts = []
     for index in range(size):

@@ -79,8 +79,8 @@ def test_an_edit_is_found_and_named(copy: Path, case: Case) -> None:
     findings = verify_run(RunDir.open(copy), sample=None if case.scorers else 0)
     assert findings.verdict == "differs"
     file, _, part = case.named.partition(": ")
-    told = lines(findings)
-    assert [line for line in told if line.startswith(file) and part in line], told
+    printed = lines(findings)
+    assert [line for line in printed if line.startswith(file) and part in line], printed
 
 
 def test_the_hashes_find_what_nothing_recomputes(copy: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_hashes_find_what_nothing_recomputes(copy: Path) -> None:
 def test_an_edited_report_is_found_where_the_code_is_the_same(copy: Path) -> None:
     made = json.loads((copy / "manifest.json").read_text())["starts"][-1]["git"]
     if made is None or made["dirty"]:
-        pytest.skip("no clean git checkout: whether the code is the same cannot be told")
+        pytest.skip("no clean git checkout: whether the code is the same is unknown")
     report = copy / "report.html"
     report.write_text(report.read_text().replace("chess/games", "chess/gains"))
     findings = verify_run(RunDir.open(copy), sample=0)
@@ -145,11 +145,13 @@ def test_content_of_another_kind_is_named_and_crashes_nothing(copy: Path) -> Non
     }
     for name, text in broken.items():
         (copy / name).write_text(text)
-    told = lines(verify_run(RunDir.open(copy), sample=0))
-    named = {name: [line for line in told if line.startswith(name)] for name in broken}
-    named["rollouts/step_00000x.parquet"] = [line for line in told if line.startswith("rollouts:")]
-    named["checkpoints/v000002/complete.json"] = [line for line in told if "v000002" in line]
-    assert {name for name, found in named.items() if not found} == set(), told
+    printed = lines(verify_run(RunDir.open(copy), sample=0))
+    named = {name: [line for line in printed if line.startswith(name)] for name in broken}
+    named["rollouts/step_00000x.parquet"] = [
+        line for line in printed if line.startswith("rollouts:")
+    ]
+    named["checkpoints/v000002/complete.json"] = [line for line in printed if "v000002" in line]
+    assert {name for name, found in named.items() if not found} == set(), printed
 
 
 def test_the_command_prints_names_and_codes(copy: Path, tmp_path: Path) -> None:
@@ -162,9 +164,9 @@ def test_the_command_prints_names_and_codes(copy: Path, tmp_path: Path) -> None:
     edited = CliRunner().invoke(app, [*command, "--json", str(out)])
     assert edited.exit_code == 1
     assert f"differs: {STEP1}: row 2, value: stored 0.987, recomputed " in edited.output
-    told = json.loads(out.read_text())
-    assert told["verdict"] == "differs"
-    first = told["differences"][0]
+    report = json.loads(out.read_text())
+    assert report["verdict"] == "differs"
+    first = report["differences"][0]
     assert (first["file"], first["place"], first["stored"]) == (STEP1, "row 2, value", 0.987)
     (copy / "config.yaml").write_text("seed: [")
     assert CliRunner().invoke(app, command).exit_code != 0

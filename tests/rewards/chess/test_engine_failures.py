@@ -1,4 +1,4 @@
-"""Engines that hang, die, flood or lie: deadlines hold, errors are named, nothing is left."""
+"""Engines that hang, die, flood or lie: deadlines hold, errors are named, nothing remains."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def children() -> set[int]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failing_engine_is_named_in_time_and_gone(bad_engine: MakeEngine, fault: str) -> None:
-    on_go, told = FAULTS[fault]
+    on_go, message = FAULTS[fault]
     path = bad_engine(fault, on_go)
     before = children()
-    deadline = DEADLINE if told == "no answer in time" else patient(10)
+    deadline = DEADLINE if message == "no answer in time" else patient(10)
     with Engine(path, nodes=100, deadline_s=deadline) as engine:
         # A second call starts a new process, which fails in the same way.
         for _ in range(2 if fault in ("hangs", "dies") else 1):
             start = time.monotonic()
-            with pytest.raises(EngineError, match=told) as caught:
+            with pytest.raises(EngineError, match=message) as caught:
                 engine.score_moves(chess.Board())
             assert time.monotonic() - start < deadline + patient(1)
             assert engine.pid is None and children() <= before
@@ -118,7 +118,7 @@ def test_a_late_answer_never_counts_for_the_next_board(bad_engine: MakeEngine) -
 
 
 @pytest.mark.parametrize(
-    ("seconds", "body", "told"),
+    ("seconds", "body", "message"),
     [
         (DEADLINE, "while True: signal.pause()", "no answer to `uci`"),
         (patient(10), "sys.exit(0)", "exit code 0"),
@@ -134,11 +134,11 @@ def test_a_late_answer_never_counts_for_the_next_board(bad_engine: MakeEngine) -
     ],
 )
 def test_what_is_no_engine_is_refused_soon(
-    script: MakeEngine, seconds: float, body: str, told: str
+    script: MakeEngine, seconds: float, body: str, message: str
 ) -> None:
     path = script("rubbish", body)
     before, start = children(), time.monotonic()
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         Engine(path, nodes=100, limits=Deadlines(start_s=seconds, ready_s=seconds))
     assert time.monotonic() - start < seconds + patient(1)
     assert f"engine.path={path}" in str(caught.value) and "\n" not in str(caught.value)
@@ -183,7 +183,7 @@ def test_each_phase_has_its_own_time_however_short_a_search_is(script: MakeEngin
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("start", r"no UCI engine \(no answer to `uci` within 0\.5 s.*engine\.start_s"),
         ("ready", r"not ready \(it answers `uci`, but no `readyok`.*engine\.ready_s"),
@@ -192,14 +192,14 @@ def test_each_phase_has_its_own_time_however_short_a_search_is(script: MakeEngin
     ],
 )
 def test_what_takes_too_long_names_the_phase_and_its_key(
-    script: MakeEngine, name: str, told: str
+    script: MakeEngine, name: str, message: str
 ) -> None:
     path = slow_engine(script, **{name: "signal.pause()"})
     short = {"start": "start_s", "ready": "ready_s", "newgame": "newgame_s"}.get(name)
     limits = replace(Deadlines(*[patient(10)] * 3), **({short: 0.5} if short else {}))
     kind = InputError if name in ("start", "ready") else EngineError
     with (
-        pytest.raises(kind, match=told),
+        pytest.raises(kind, match=message),
         Engine(
             path, nodes=1, deadline_s=0.5 if name == "go" else patient(10), limits=limits
         ) as engine,

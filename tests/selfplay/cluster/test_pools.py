@@ -137,16 +137,18 @@ def test_what_hangs_or_dies_is_replaced_and_its_call_retried(
     dead = (set(before) - set(after)).pop()
     assert _ends(dead, patient(10))
     [record] = [r for r in caplog.records if r.name == "selfplay.cluster.pools"]
-    told = record.getMessage()
-    assert told.startswith("worker ") and "square" in told and "killed and replaced" in told
+    message = record.getMessage()
+    assert (
+        message.startswith("worker ") and "square" in message and "killed and replaced" in message
+    )
     if fault == "hang":
-        assert f"no answer within {HANGS_S:g} s" in told and "it was squaring 2" in told
-    assert "\n" not in told
+        assert f"no answer within {HANGS_S:g} s" in message and "it was squaring 2" in message
+    assert "\n" not in message
     made.close()
 
 
 def _ends(pid: int, seconds: float) -> bool:
-    """Whether a process is gone within `seconds`: Ray kills actors behind the call's back."""
+    """Whether a process is gone within `seconds`: Ray kills actors while nobody waits for them."""
     try:
         psutil.Process(pid).wait(seconds)
     except psutil.NoSuchProcess:
@@ -168,14 +170,14 @@ def test_retries_are_spent_then_the_role_is_named() -> None:
 @pytest.mark.parametrize("fault", ["exit", "bug"])
 def test_a_call_set_aside_costs_only_itself(fault: str) -> None:
     made = pool(2, retries=1)
-    told: dict[int, str] = {}
+    reasons: dict[int, str] = {}
 
     def aside(number: int, why: str) -> str:
-        told[number] = why
+        reasons[number] = why
         return "aside"
 
     assert made.map("square", [(1,), (2, fault), (3,)], aside) == [1, "aside", 9]
-    assert list(told) == [1] and "worker" in told[1] and "square" in told[1]
+    assert list(reasons) == [1] and "worker" in reasons[1] and "square" in reasons[1]
     with pytest.raises(PoolError):
         made.map("square", [(2, "bug")] * (MOST_ASIDE + 1), aside)
     made.close()
@@ -276,9 +278,9 @@ def test_when_nobody_is_left_the_deadline_names_what_is_missing() -> None:
     )
     with pytest.raises(PoolError) as caught:
         made.map("square", [(1,)])
-    told = str(caught.value)
-    assert told.startswith("no worker remains: worker 0 not started within 1 s (ray.start_s)")
-    assert "it needs 1 nowhere (the cluster has 0, 0 free)" in told and "\n" not in told
+    message = str(caught.value)
+    assert message.startswith("no worker remains: worker 0 not started within 1 s (ray.start_s)")
+    assert "it needs 1 nowhere (the cluster has 0, 0 free)" in message and "\n" not in message
     made.close()
 
 

@@ -15,7 +15,7 @@ from selfplay.stats.intervals import sign_flip_p
 
 
 def utility(row: dict[str, Any]) -> float | None:
-    """What the domains say: chess's rows are told by what they hold."""
+    """What the domains say: chess's rows are known by what they hold."""
     of_chess = "solved" in row or "random_regret" in row
     return chess_eval.utility(row) if of_chess else rows.passed(row)
 

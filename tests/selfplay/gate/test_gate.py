@@ -122,28 +122,28 @@ def test_a_better_player_passes_and_the_match_is_stored_and_resumed(
     run: RunDir, samplers: SamplerPool, tiny_model: Path
 ) -> None:
     gate = gate_of(run, samplers, tiny_model)
-    told: list[str] = []
+    lines: list[str] = []
 
     def stop(text: str) -> None:
-        told.append(text)
-        if len(told) == 2:
+        lines.append(text)
+        if len(lines) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         gate.judge(EMPTY, stop)
-    decision = gate.judge(EMPTY, told.append)
+    decision = gate.judge(EMPTY, lines.append)
     assert decision.promoted and decision.reason == "better in games, worse in none"
-    assert [text.split()[3] for text in told[:4]] == ["1", "2", "3", "4"]  # pairs, none twice
-    assert told[0].startswith("games against base: 1 pairs")
+    assert [text.split()[3] for text in lines[:4]] == ["1", "2", "3", "4"]  # pairs, none twice
+    assert lines[0].startswith("games against base: 1 pairs")
     row = decision.as_dict()["games"]
     assert row["file"] == "matches/v000005-v000000.pgn" and row["players"][0]["name"]
     games = read_games([run.path / row["file"]]).games
     assert {game.white for game in games} == {"gated@v000005", "gated@base"}
-    assert gate.judge(EMPTY, told.append) == decision and len(told) == len(games) // 2
+    assert gate.judge(EMPTY, lines.append) == decision and len(lines) == len(games) // 2
     # Games under other rules do not count, and are not lost.
     run.replace_config(parse_config(run.config().model_dump(mode="json"), "", ["match.tries=5"]))
-    gate_of(run, samplers, tiny_model).judge(EMPTY, told.append)
-    assert len(told) > len(games) // 2
+    gate_of(run, samplers, tiny_model).judge(EMPTY, lines.append)
+    assert len(lines) > len(games) // 2
     assert read_games([run.path / "matches/discarded/v000005-v000000.pgn"]).games == tuple(
         dataclasses.replace(game, source=str(run.path / "matches/discarded/v000005-v000000.pgn"))
         for game in games

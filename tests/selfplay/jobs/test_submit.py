@@ -69,23 +69,23 @@ def test_the_address_is_the_one_given_then_the_environments_then_the_configurati
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("ray://head:10001", "not through Ray Client"),
         ("http://127.0.0.1:99999", "http://HEAD:8265"),
         ("http://nowhere.invalid:8265", "nothing answers there"),
     ],
 )
-def test_an_address_that_cannot_be_is_told_in_one_line(address: str, told: str) -> None:
-    pytest.importorskip("aiohttp", reason="without Ray's dashboard packages that is told first")
+def test_an_address_that_cannot_be_is_refused_in_one_line(address: str, message: str) -> None:
+    pytest.importorskip("aiohttp", reason="without Ray's dashboard packages that is said first")
     with pytest.raises(InputError) as caught:
         Jobs(address)
-    assert str(caught.value).startswith(address) and told in str(caught.value)
+    assert str(caught.value).startswith(address) and message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_nobody_listening_is_told_at_once() -> None:
-    pytest.importorskip("aiohttp", reason="without Ray's dashboard packages that is told first")
+def test_nobody_listening_is_said_at_once() -> None:
+    pytest.importorskip("aiohttp", reason="without Ray's dashboard packages that is said first")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and not listening: connections are refused
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -96,17 +96,17 @@ def test_nobody_listening_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [("ray://head:10001", "selfplay submit"), ("http://head:8265", "HOST:PORT")],
 )
-def test_a_run_joins_no_dashboard_and_no_client_server(address: str, told: str) -> None:
+def test_a_run_joins_no_dashboard_and_no_client_server(address: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         _join(address)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "name", "told"),
+    ("overrides", "name", "message"),
     [
         ([], "a/b", "name: 'a/b' is no folder name"),
         (["runs_dir=s3://bucket/runs"], None, "mount the storage and name the mount point"),
@@ -114,7 +114,7 @@ def test_a_run_joins_no_dashboard_and_no_client_server(address: str, told: str) 
     ],
 )
 def test_what_cannot_run_is_refused_before_anybody_is_asked(
-    overrides: list[str], name: str | None, told: str
+    overrides: list[str], name: str | None, message: str
 ) -> None:
     with pytest.raises(InputError) as caught:
         submit(
@@ -127,7 +127,7 @@ def test_what_cannot_run_is_refused_before_anybody_is_asked(
             wait=True,
             say=print,
         )
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_question_has_a_deadline_and_errors_pass_through() -> None:

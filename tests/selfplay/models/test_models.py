@@ -30,7 +30,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "part"),
     [
         ("nosuchmodel", "unknown model 'nosuchmodel'; give one of smollm2-135m-instruct"),
         ("./nowhere", "no such folder or file"),
@@ -43,11 +43,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("", "empty; give one of smollm2-135m-instruct"),
     ],
 )
-def test_what_is_not_there_is_refused_in_one_line(spec: str, told: str) -> None:
+def test_what_is_not_there_is_refused_in_one_line(spec: str, part: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve_model(spec)
     message = str(caught.value)
-    assert message.startswith("model: ") and told in message and "\n" not in message
+    assert message.startswith("model: ") and part in message and "\n" not in message
 
 
 def test_a_hugging_face_id_is_left_alone() -> None:
@@ -114,8 +114,8 @@ def test_a_tokenizer_that_is_missing_is_told_in_one_line(tiny_model: Path, tmp_p
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_told_by_its_content(tiny_model: Path, tmp_path: Path) -> None:
-    def told(name: str, content: bytes) -> str:
+def test_a_file_is_known_by_its_content(tiny_model: Path, tmp_path: Path) -> None:
+    def refusal(name: str, content: bytes) -> str:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError) as caught:
             resolve_model(str(tmp_path / name))
@@ -123,14 +123,14 @@ def test_a_file_is_told_by_its_content(tiny_model: Path, tmp_path: Path) -> None
         return str(caught.value)
 
     weights = (tiny_model / "model.safetensors").read_bytes()
-    assert "give the folder" in told("model.safetensors", weights)
-    assert "give the folder" in told("model.gguf", weights)
-    assert "a pickle" in told("pytorch_model.bin", b"PK\x03\x04" + bytes(50))
-    assert "a pickle" in told("old.pt", b"\x80\x02}")
-    assert "git lfs pull" in told("big.gguf", b"version https://git-lfs.github.com/spec/v1\n")
-    assert "one part of a split GGUF" in told("m-00001-of-00003.gguf", b"GGUF" + bytes(60))
-    assert "an empty file" in told("empty.gguf", b"")
-    assert "of no known kind" in told("page.gguf", b"<html>")
+    assert "give the folder" in refusal("model.safetensors", weights)
+    assert "give the folder" in refusal("model.gguf", weights)
+    assert "a pickle" in refusal("pytorch_model.bin", b"PK\x03\x04" + bytes(50))
+    assert "a pickle" in refusal("old.pt", b"\x80\x02}")
+    assert "git lfs pull" in refusal("big.gguf", b"version https://git-lfs.github.com/spec/v1\n")
+    assert "one part of a split GGUF" in refusal("m-00001-of-00003.gguf", b"GGUF" + bytes(60))
+    assert "an empty file" in refusal("empty.gguf", b"")
+    assert "of no known kind" in refusal("page.gguf", b"<html>")
     (tmp_path / "link").symlink_to("gone")
     with pytest.raises(InputError, match="a broken link to gone"):
         resolve_model(str(tmp_path / "link"))

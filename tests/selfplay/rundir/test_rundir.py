@@ -195,7 +195,7 @@ def test_a_decision_outlives_a_crash_before_the_champion_s_file(run: RunDir) -> 
 
 
 def test_a_rollback_that_was_not_done_is_decided_again(run: RunDir) -> None:
-    """Its row carries the step behind it, which a run resumed at the evaluation has not had."""
+    """Its row carries the step after it, which a run resumed at the evaluation has not had."""
     decided(run, 9, 8, promoted=False)
     run.set_aside_after(9)
     assert len(run.promotions.read()) == 1

@@ -168,10 +168,8 @@ def test_a_killed_scorer_is_replaced_and_its_engine_does_not_stay(
     assert gone and not left, "a killed scorer left its engine behind"
 
 
-def test_an_engine_that_always_fails_is_told_as_infra_error(
-    stockfish: Path, tmp_path: Path
-) -> None:
-    """Behind the retries the result says so; the caller drops it."""
+def test_an_engine_that_always_fails_is_an_infra_error(stockfish: Path, tmp_path: Path) -> None:
+    """After the retries the result says so; the caller drops it."""
     wrapper = tmp_path / "engine"
     # A real engine that is cut off at the first search.
     wrapper.write_text(f"#!/bin/sh\nsed -u '/^go/Q' | {stockfish}\n")
@@ -209,8 +207,8 @@ def test_a_position_that_costs_its_scorers_is_set_aside(
     verdicts = [{row.verdict for row in rows} for rows in results]
     assert [found == {"infra_error"} for found in verdicts] == [False, False, True, False, False]
     assert made.replaced == 2
-    [told] = [r.getMessage() for r in caplog.records if r.name == "selfplay.scorer.pool"]
-    assert bad in told and "set aside" in told and "failed 2 times" in told
+    [message] = [r.getMessage() for r in caplog.records if r.name == "selfplay.scorer.pool"]
+    assert bad in message and "set aside" in message and "failed 2 times" in message
     assert "failed 2 times" in str(results[2][0].evidence["detail"])
     made.close()
 
