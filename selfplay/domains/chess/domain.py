@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar, cast, get_args
 
 import chess
@@ -73,7 +73,6 @@ class EngineScorer(Scorer):
         self._scorer.close()
 
     @override
-    @override
     def identity(self) -> dict[str, Any]:
         return asdict(self._scorer.identity)
 
@@ -89,11 +88,9 @@ class ChessSource(Source):
         return self._tasks.next_tasks(n)
 
     @override
-    @override
     def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
         """Let the game of this position go on with one of the moves that the policy drew."""
-        legal = [str(r.evidence["action"]) for r in results if r.verdict in evaluation.LEGAL]
-        self._tasks.advance(task.id, legal, version)
+        self._tasks.advance(task.id, evaluation.moves_of(results), version)
 
     @override
     def skip(self, task_id: str) -> None:
@@ -200,15 +197,9 @@ class ChessDomain(GamesDomain):
     @property
     @override
     def advantage(self) -> Advantage:
-        """The learner's settings."""
-        learner, best = self.config.learner, self.config.sampler.explore_draws == "best"
-        return Advantage(
-            learner.advantage,
-            learner.advantage_scale,
-            learner.target_temperature,
-            flat=learner.flat_groups == "target",
-            most=self.config.group_size if best else None,
-        )
+        """The learner's settings, and how many of the listed moves train."""
+        best = self.config.sampler.explore_draws == "best"
+        return replace(super().advantage, most=self.config.group_size if best else None)
 
     @override
     def actions(self, task: Task, limit: int, seed: int) -> list[str] | None:

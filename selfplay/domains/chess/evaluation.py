@@ -32,6 +32,11 @@ RULE_ROWS = "rules"
 Render = Callable[[Task], Prompt]
 
 
+def moves_of(results: Sequence[RewardResult]) -> list[str]:
+    """Return the legal moves (UCI) among answers to one position, in order."""
+    return [str(r.evidence["action"]) for r in results if r.verdict in LEGAL]
+
+
 @lru_cache(maxsize=1024)
 def _rule_moves(fen: str) -> tuple[str | None, ...]:
     """Return the move in SAN of each of RULES, in order; None where one says nothing."""

@@ -17,15 +17,15 @@ from envs.chess.pgn_file import games_of_text, parse_game
 from envs.chess.position import make_task
 from envs.text_files import read_text
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import has_infra_error
+from selfplay.domains.base import drawn_results, has_infra_error
 from selfplay.domains.chess.config import ChessConfig
+from selfplay.domains.chess.evaluation import moves_of
 from selfplay.domains.differences import Difference, named_differences
-from selfplay.records import FORCED, Group
+from selfplay.records import Group
 
 OPENING = "end of opening"
 RANDOM = "random"
 ILLEGAL = "illegal move"
-LEGAL = ("pass", "fail")
 
 Answers = Mapping[str, Sequence[Sequence[str]]]
 """Task id -> the legal moves (UCI) that were drawn for it, in order, each time it was asked."""
@@ -42,8 +42,7 @@ def legal_answers(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:
     """Yield what a game may have gone on with: task id and the legal moves drawn for it."""
     for group in groups:
         if group.task.domain == "chess" and not has_infra_error(group):
-            drawn = [r.result for r in group.rollouts if r.finish != FORCED and r.result]
-            yield group.task.id, [str(r.evidence["action"]) for r in drawn if r.verdict in LEGAL]
+            yield group.task.id, moves_of(drawn_results([group]))
 
 
 def check_text(file: str, place: str, game: chess.pgn.Game, text: str) -> list[Difference]:
