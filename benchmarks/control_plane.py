@@ -30,10 +30,9 @@ from simulated import SimulatedLearner, SimulatedSampler, SimulatedScorer
 
 from envs.chess.games import GamePool
 from envs.chess.openings import balanced_opening
-from envs.chess.sources import TaskSource
 from selfplay.config.run import RunConfig
 from selfplay.domains.chess.config import ChessConfig
-from selfplay.domains.chess.domain import ChessDomain
+from selfplay.domains.chess.domain import ChessDomain, ChessSource
 from selfplay.domains.mixed import open_sources
 from selfplay.learner.batches import micro_batches
 from selfplay.loop import collect
@@ -51,9 +50,9 @@ START_SECONDS = 1800.0
 class Unscreened(ChessDomain):
     """Chess without an engine: openings are not screened."""
 
-    def open_source(self, stack: ExitStack) -> TaskSource:
+    def open_source(self, stack: ExitStack) -> ChessSource:
         """Return self-play games from random openings."""
-        chess_config, seed = self._config.section(ChessConfig), self._config.seed
+        chess_config, seed = self.config.section(ChessConfig), self.config.seed
         plies = chess_config.random_opening_plies
         pool = GamePool(
             chess_config.boards,
@@ -64,7 +63,7 @@ class Unscreened(ChessDomain):
             chess_config.random_when_illegal,
             ("a", "b"),
         )
-        return TaskSource.open({"selfplay": 1.0}, seed=seed, pool=pool)
+        return ChessSource.open({"selfplay": 1.0}, seed=seed, pool=pool)
 
 
 class Clock:

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import chess.pgn
 
@@ -155,7 +155,7 @@ class TaskSource:
         epd: Path | None = None,
         pgn: Path | None = None,
         exclude: frozenset[str] = frozenset(),
-    ) -> TaskSource:
+    ) -> Self:
         """Read the files whose source has a share, and mix them.
 
         Raises InputError as the constructor and the readers in files.py do.
@@ -203,7 +203,7 @@ class TaskSource:
             self._pool.skip(task_id)
         del self._in_flight[task_id]
 
-    def finished(self) -> list[chess.pgn.Game]:
+    def finished_games(self) -> list[chess.pgn.Game]:
         """Return the self-play games finished since the last call, and forget them."""
         return [] if self._pool is None else self._pool.finished()
 

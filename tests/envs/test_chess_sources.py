@@ -85,7 +85,7 @@ def test_state_goes_on_exactly(rounds: int) -> None:
         for task_id in in_flight:
             side.advance(task_id, [], 2)
     assert run(source, 25) == run(copy, 25)
-    assert list(map(str, source.finished())) == list(map(str, copy.finished()))
+    assert list(map(str, source.finished_games())) == list(map(str, copy.finished_games()))
     assert source.state() == copy.state()
 
 
@@ -137,7 +137,7 @@ def test_held_out_positions_are_never_sampled() -> None:
             source.advance(task.id, [start[1]] if start[1] in legal else legal, 0)
     assert not exclude & set(asked)
     assert {task_key(task) for task in others} <= set(asked)
-    games = [[move.uci() for move in game.mainline_moves()] for game in source.finished()]
+    games = [[move.uci() for move in game.mainline_moves()] for game in source.finished_games()]
     assert any(moves[:2] == start for moves in games), "the test never came near"
 
 
@@ -172,7 +172,7 @@ def test_open_reads_the_files_that_have_a_share(tmp_path: Path) -> None:
     epd.write_text("4k3/8/8/8/8/8/4P3/4K3 w - -\n4k3/8/8/8/8/8/3P4/4K3 w - -\n")
     source = TaskSource.open({"epd": 1}, seed=0, epd=epd, puzzles=tmp_path / "missing.csv")
     assert len(source.next_tasks(5)) == 2
-    assert source.finished() == []
+    assert source.finished_games() == []
     with pytest.raises(InputError, match="No such file"):
         TaskSource.open({"puzzles": 1}, seed=0, puzzles=tmp_path / "missing.csv")
 

@@ -77,36 +77,17 @@ class EngineScorer(Scorer):
         return asdict(self._scorer.identity)
 
 
-class ChessSource(Source):
-    """Positions from the policy's games and from files (envs.chess.sources)."""
-
-    def __init__(self, tasks: TaskSource) -> None:
-        self._tasks = tasks
-
-    @override
-    def next_tasks(self, n: int) -> list[Task]:
-        return self._tasks.next_tasks(n)
+class ChessSource(TaskSource, Source):
+    """Positions from the policy's games and from files."""
 
     @override
     def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
         """Let the game of this position go on with one of the moves that the policy drew."""
-        self._tasks.advance(task.id, evaluation.moves_of(results), version)
-
-    @override
-    def skip(self, task_id: str) -> None:
-        self._tasks.skip(task_id)
+        self.advance(task.id, evaluation.moves_of(results), version)
 
     @override
     def finished(self) -> list[FinishedGame]:
-        return [FinishedGame(str(game), dict(game.headers)) for game in self._tasks.finished()]
-
-    @override
-    def state(self) -> dict[str, Any]:
-        return self._tasks.state()
-
-    @override
-    def restore(self, state: dict[str, Any]) -> None:
-        self._tasks.restore(state)
+        return [FinishedGame(str(game), dict(game.headers)) for game in self.finished_games()]
 
 
 class ChessDomain(GamesDomain):
@@ -146,7 +127,7 @@ class ChessDomain(GamesDomain):
             exclude=exclude,
             opponents=self.opponents,
         )
-        source = TaskSource.open(
+        source = ChessSource.open(
             {str(source): share for source, share in chess.sources.items()},
             seed=seed,
             pool=pool,
@@ -156,7 +137,7 @@ class ChessDomain(GamesDomain):
             exclude=exclude,
         )
         report_excluded("chess", source.excluded)
-        return ChessSource(source)
+        return source
 
     def evaluated(self) -> frozenset[str]:
         """Return the `position_key` of all that is evaluated, now or ever: it never trains.

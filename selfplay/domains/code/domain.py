@@ -37,7 +37,6 @@ from selfplay.domains.code.evaluation import check_suite, evaluation_row, suite_
 from selfplay.domains.code.scoring import code_scorer
 from selfplay.domains.code.soundness import sound_files
 from selfplay.domains.code.tasks import (
-    CodeSource,
     benchmark_tasks,
     family_tasks,
     suite_tasks,
@@ -104,7 +103,7 @@ class CodeDomain(Domain):
         files = sound_files(
             self.config, training_files(self.config), lambda: code_scorer(self.config)
         )
-        tasks, settings = CodeSource(training_source(self.config, files)), self._proposer
+        tasks, settings = training_source(self.config, files), self._proposer
         if not settings.enabled:
             return tasks
         return proposer.ProposingSource(tasks, settings.share, self.config.seed)

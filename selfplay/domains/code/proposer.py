@@ -22,7 +22,7 @@ _SEEDS = 1_000_000
 
 
 class ProposingSource(Source):
-    """Deals the tasks of a TaskSource and, for a share of them, requests to propose a new one."""
+    """Deals the tasks of a CodeSource and, for a share of them, requests to propose a new one."""
 
     def __init__(self, tasks: CodeSource, share: float, seed: int) -> None:
         self._tasks = tasks

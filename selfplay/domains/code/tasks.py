@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import override
 
@@ -37,6 +36,15 @@ FAMILY_SUITES = {
 }
 """Suite -> its families, the first seed of their tasks, and of how many seeds there are tasks: more
 of one family say little more, since they are solved or failed together."""
+
+
+class CodeSource(TaskSource, Source):
+    """Tasks from families and files, drawn by their running solve rate."""
+
+    @override
+    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
+        """Move the solve rate of the task's family."""
+        self.advance(task.id, [float(r.verdict == "pass") for r in results], version)
 
 
 def suite_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[Task]:
@@ -95,7 +103,7 @@ def training_files(config: RunConfig) -> dict[str, list[CodeTask]]:
 
 def training_source(
     config: RunConfig, files: Mapping[str, Sequence[CodeTask]] | None = None
-) -> TaskSource:
+) -> CodeSource:
     """Return the training tasks; none of the run's evaluation suites is among them.
 
     `files` are those of training_files that may train, all where it is None. Raises InputError as
@@ -104,7 +112,7 @@ def training_source(
     code = config.section(CodeConfig)
     shares = {str(name): share for name, share in code.sources.items()}
     files = training_files(config) if files is None else files
-    source = TaskSource(
+    source = CodeSource(
         shares,
         seed=config.seed,
         levels=code.levels,
@@ -164,39 +172,3 @@ def _path(path: Path | None, key: str) -> Path:
             "code.jsonl, your own tasks"
         )
     return path
-
-
-class CodeSource(Source):
-    """Tasks from families and files, drawn by their running solve rate (envs.code.sources)."""
-
-    def __init__(self, tasks: TaskSource) -> None:
-        self._tasks = tasks
-
-    @override
-    def next_tasks(self, n: int) -> list[Task]:
-        return self._tasks.next_tasks(n)
-
-    @override
-    def answered(self, task: Task, results: Sequence[RewardResult], version: int) -> None:
-        """Move the solve rate of the task's family."""
-        self._tasks.advance(task.id, [float(r.verdict == "pass") for r in results], version)
-
-    @override
-    def skip(self, task_id: str) -> None:
-        self._tasks.skip(task_id)
-
-    @override
-    def metrics(self) -> dict[str, float]:
-        return self._tasks.metrics()
-
-    @override
-    def state(self) -> dict[str, Any]:
-        return self._tasks.state()
-
-    @override
-    def restore(self, state: dict[str, Any]) -> None:
-        self._tasks.restore(state)
-
-    def propose(self, tasks: Sequence[CodeTask]) -> None:
-        """Keep proposed tasks, to be asked again by their solve rate."""
-        self._tasks.propose(tasks)

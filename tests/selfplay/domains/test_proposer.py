@@ -9,7 +9,6 @@ import pytest
 from envs import Task
 from envs.code import families
 from envs.code.proposer import DOMAIN
-from envs.code.sources import TaskSource
 from rewards import RewardResult
 from selfplay.domains.base import has_infra_error
 from selfplay.domains.code.proposer import ProposingSource, metrics, proposed, settle
@@ -26,8 +25,8 @@ def group(task: Task, results: list[RewardResult]) -> Group:
 
 
 def source(share: float) -> ProposingSource:
-    tasks = TaskSource({"families": 0.9, "proposals": 0.1}, seed=0, levels=[1])
-    return ProposingSource(CodeSource(tasks), share, seed=0)
+    tasks = CodeSource({"families": 0.9, "proposals": 0.1}, seed=0, levels=[1])
+    return ProposingSource(tasks, share, seed=0)
 
 
 def test_requests_keep_their_share_over_steps() -> None:

@@ -20,7 +20,6 @@ from envs import Task
 from envs.chess.games import GamePool
 from envs.chess.openings import random_opening
 from envs.chess.position import board_of, make_task
-from envs.chess.sources import TaskSource
 from rewards import RewardResult
 from selfplay.config.run import RunConfig
 from selfplay.display.console import RunConsole
@@ -57,8 +56,8 @@ def source_of() -> RunSource:
         players=("a", "b"),
     )
     shares = {"selfplay": 1.0, "epd": 1.0}
-    made = TaskSource(shares, files={"epd": positions()}, seed=5, pool=pool)
-    return RunSource({"chess": ChessSource(made)}, {"chess": 1.0})
+    made = ChessSource(shares, files={"epd": positions()}, seed=5, pool=pool)
+    return RunSource({"chess": made}, {"chess": 1.0})
 
 
 class Dealer:
