@@ -59,7 +59,7 @@ def bundle(cpus: float, gpus: float, resources: Resources) -> dict[str, float]:
 
 def scorer_pools(config: RunConfig) -> int:
     """Return how many scorer pools live at once: one per domain, and one while evaluating."""
-    return 3 if config.domain == "both" else 2
+    return len(config.domains) + 1
 
 
 def demand(wanted: Iterable[Role]) -> dict[str, float]:

@@ -27,8 +27,9 @@ def test_demand_counts_every_actor_and_the_evaluation_scorers() -> None:
         }
     )
     assert cpu_demand(given) == 3 * 2 + 2 * 4 * 0.5 + 2 * 1
-    both = given.model_copy(update={"domain": "both"})
-    assert cpu_demand(both) == 3 * 2 + 3 * 4 * 0.5 + 2 * 1, "scorers of each domain live at once"
+    for several in ("both", ["chess", "code"]):
+        mixed = given.model_copy(update={"domain": several})
+        assert cpu_demand(mixed) == 3 * 2 + 3 * 4 * 0.5 + 2 * 1, "each domain has its own at once"
 
 
 def test_without_gpus_nobody_gets_one() -> None:
