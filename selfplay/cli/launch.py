@@ -124,7 +124,7 @@ def rehearse(config: RunConfig, resumed: RunDir | None) -> int:
         console.print(line)
     run_dir = resumed or RunDir(free_place(config))
     with ExitStack() as stack:
-        prepare(config, run_dir, run_dir.latest_checkpoint() if resumed else None, stack)
+        prepare(config, run_dir, run_dir.versions.latest() if resumed else None, stack)
     for check in (*domain_checks(config).values(), check_model):
         state, detail = check(config)
         if state == "fail":

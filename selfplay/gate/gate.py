@@ -74,7 +74,7 @@ class Gate:
             InputError: the champion's checkpoint, or the file of the match, cannot be used.
             EngineError: an engine failed twice on one position; the finished pairs are kept.
         """
-        version, champion = int(result["version"]), self._run_dir.champion() or 0
+        version, champion = int(result["version"]), self._run_dir.versions.champion() or 0
         games = None
         if self._config.promotion.match and version != champion:
             games = self._games(version, champion, progress)
@@ -94,7 +94,7 @@ class Gate:
         A version that became champion in training was measured on `eval.every_positions` items
         only. What it says to all of them is an evaluation of its own, WHOLE and its version.
         """
-        run_dir, version = self._run_dir, self._run_dir.champion() or 0
+        run_dir, version = self._run_dir, self._run_dir.versions.champion() or 0
         known = items_of(run_dir.champion_eval() or {"suites": {}})
         if version == int(result["version"]) or items_of(result) <= known:
             return
@@ -104,17 +104,17 @@ class Gate:
                 step=version,
                 positions=int(result["positions"]),
                 progress=progress,
-                guest=run_dir.model_of(version, self._base),
+                guest=run_dir.versions.model_of(version, self._base),
             )
         finally:
             self._samplers.dismiss_guests()
         run_dir.write_eval(record["name"], record)
 
     def _games(self, version: int, champion: int, progress: Progress) -> GamesChange:
-        model = self._run_dir.model_of(champion, self._base)
+        model = self._run_dir.versions.model_of(champion, self._base)
         guest = functools.partial(self._samplers.sample_guest, model)
         players = self._player(version, self._samplers.sample), self._player(champion, guest)
-        path = self._run_dir.match_file(version, champion)
+        path = self._run_dir.versions.match_file(version, champion)
 
         def report(played: int, test: TwoSidedSprt) -> None:
             progress(f"games against {named(champion)}: {played} pairs, {test.finding}")
@@ -130,9 +130,10 @@ class Gate:
         return GamesChange(found.change, {**found.evidence, "file": file})
 
     def _player(self, version: int, sample: AskSamplers) -> SampledPolicy:
+        model = self._run_dir.versions.model_of(version, self._base)
         return SampledPolicy(
             f"{self._run_dir.name}@{named(version)}",
-            f"{named(version)} {weights_mark(self._run_dir.model_of(version, self._base))}",
+            f"{named(version)} {weights_mark(model)}",
             Manner.of(self._config, self._config.match),
             sample,
             self._tokenizer,

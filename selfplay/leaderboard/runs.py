@@ -127,7 +127,7 @@ def read_run(run: RunDir) -> Run:
     steps = _steps(metrics, _stored_samples(run))
     evaluations, answers = _evaluations(path / "evals")
     config = _yaml(path / "config.yaml")
-    versions = [*steps, *run.checkpoints(), *(e.version for e in evaluations)]
+    versions = [*steps, *run.versions.checkpoints(), *(e.version for e in evaluations)]
     return Run(
         # As its folder is called: two runs of one configuration differ by that.
         name=path.name,
@@ -140,7 +140,7 @@ def read_run(run: RunDir) -> Run:
         curves=_curves(metrics, steps, trained_domains(config.get("domain"))),
         promotions=tuple(_promotion(row) for row in _rows(run.promotions)),
         answers=answers,
-        champion=run.champion(),
+        champion=run.versions.champion(),
         latest=max(versions, default=0),
         parameters=_parameters(run),
         matches=tuple(sorted((path / "matches").glob("*.pgn"))),
@@ -376,7 +376,7 @@ def _match(games: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _parameters(run: RunDir) -> int | None:
     """Return how many parameters the newest checkpoint has; None without a whole one."""
-    folder = run.latest_checkpoint()
+    folder = run.versions.latest()
     try:
         return parameters_of(folder) if folder else None
     except ValueError as error:

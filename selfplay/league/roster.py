@@ -117,7 +117,7 @@ def _located(spec: Spec, config: RunConfig) -> tuple[str, str, str, RunConfig]:
         number = _version(run, spec)
         version, model = named(number), own.model
         if number:
-            model = str(run.checkpoints()[number])
+            model = str(run.versions.checkpoints()[number])
         return f"{run.path.name}@{version}", f"{version} {weights_mark(model)}", model, own
     try:
         mark = weights_mark(spec.argument)
@@ -146,13 +146,13 @@ def _version(run: RunDir, spec: Spec) -> int:
     """Return the version that is meant: the one asked for, else the champion."""
     if spec.version == "base":
         return 0
-    have = run.checkpoints()
+    have = run.versions.checkpoints()
     if spec.version == "latest":
         if not have:
             raise InputError(f"player {spec.text!r}: no complete checkpoint yet; try @base")
         return max(have)
     if spec.version in ("", "champion"):
-        champion = run.champion()
+        champion = run.versions.champion()
         if champion is None:
             other = "@latest" if have else "@base"
             raise InputError(f"player {spec.text!r}: the run has no champion yet; try {other}")

@@ -66,7 +66,7 @@ class TrainingLeague(Opponents, Closes):
         league = self._config.league
         if league.opponents == "none":
             return
-        frozen = self._run_dir.frozen(league.every) if league.versions else []
+        frozen = self._run_dir.versions.frozen(league.every) if league.versions else []
         versions = {version: self._name(version) for version in frozen}
         elos = ratings(self._run_dir) if league.opponents == "closeness" else {}
         self._weights = chances(league.opponents, versions, self._anchors, elos)
@@ -116,8 +116,8 @@ class TrainingLeague(Opponents, Closes):
         if self._samplers is None:
             raise RuntimeError(f"opponent {name}: no samplers are attached")
         number = 0 if version == "base" else int(version[1:])
-        model = self._run_dir.model_of(number, self._base)
-        if number and number not in self._run_dir.checkpoints():
+        model = self._run_dir.versions.model_of(number, self._base)
+        if number and number not in self._run_dir.versions.checkpoints():
             raise InputError(
                 f"{model}: is missing, and a game against {name} is under way; put it back"
             )
@@ -155,7 +155,7 @@ def ratings(run_dir: RunDir) -> dict[str, float]:
     (remi-coulom.fr/Bayesian-Elo): who won or lost everything is rated too, and the further away
     the more pairs it was. Who is tied to nobody else is left out.
     """
-    pairs = pair_up(read_games(run_dir.match_files()).games)
+    pairs = pair_up(read_games(run_dir.versions.match_files()).games)
     pairings = {tuple(sorted((pair.first, pair.second))) for pair in pairs}
     pairs += [Pair(first, second, 2, 1.0) for first, second in sorted(pairings)]
     players = rate(pairs, bootstraps=0).players if pairs else ()

@@ -27,7 +27,7 @@ class Checkpoints:
         self._journal = journal
         self._learner = learner
         self._league = league
-        self._saved = journal.step if self._run_dir.checkpoint_dir(journal.step).exists() else -1
+        self._saved = journal.step if self._run_dir.versions.folder(journal.step).exists() else -1
 
     def due(self) -> bool:
         """Whether training goes on and this step is one to save, or to freeze for the league."""
@@ -44,11 +44,11 @@ class Checkpoints:
         step = self._journal.step
         if step in (0, self._saved):
             return
-        folder = self._run_dir.checkpoint_dir(step)
+        folder = self._run_dir.versions.folder(step)
         folder.mkdir(parents=True, exist_ok=True)
         self._learner.save(folder, timeout_s=None if wait else self._config.checkpoint.stop_s)
         write_json(folder / "source.json", self._journal.untrained(), overwrite=True)
-        self._run_dir.complete_checkpoint(step, {"step": step, "time": time.time()})
+        self._run_dir.versions.complete(step, {"step": step, "time": time.time()})
         self._saved = step
         self._prune()
         if self._league is not None:
@@ -57,8 +57,8 @@ class Checkpoints:
     def _prune(self) -> None:
         """Remove the optimiser's state from older checkpoints, but not where a rollback leads."""
         back = self._config.promotion.on_worse == "rollback"
-        needed = self._run_dir.champion() if back else None
-        for version, old in list(self._run_dir.checkpoints().items())[
+        needed = self._run_dir.versions.champion() if back else None
+        for version, old in list(self._run_dir.versions.checkpoints().items())[
             : -self._config.checkpoint.keep
         ]:
             if version != needed:

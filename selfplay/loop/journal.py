@@ -112,7 +112,7 @@ class Journal:
             "wall_s": wall_s,
             **self._figures.pop(batch.step),
             "staleness": update.version - 1 - batch.version,
-            "champion": self.run_dir.champion(),
+            "champion": self.run_dir.versions.champion(),
             "completion_tokens": batch.completion_tokens,
             "tokens_per_s": batch.completion_tokens / sampling if sampling else None,
             "refills": batch.refills,
@@ -148,7 +148,7 @@ class Journal:
             self._source.restore(self.untrained())
         for kept in (self._figures, self._games, self._before):
             kept.clear()
-        champion = self.run_dir.champion()
+        champion = self.run_dir.versions.champion()
         row = {
             "step": update.version,
             "version": update.version,

@@ -87,7 +87,7 @@ def find_measured(target: str, overrides: list[str]) -> Measured:
     if not _is_run(target):
         return Measured(parse_config({}, "defaults", overrides), target, 0)
     run_dir = RunDir.open(target)
-    checkpoint = run_dir.latest_checkpoint()
+    checkpoint = run_dir.versions.latest()
     if checkpoint is None:
         raise InputError(f"{target}: this run has no complete checkpoint to evaluate")
     stored = run_dir.config().model_dump(mode="json")

@@ -29,7 +29,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
     with ExitStack() as stack:
         memory = stack.enter_context(PeakMemory())
         interrupt = stack.enter_context(interruptible())
-        checkpoint = run_dir.latest_checkpoint() if resume else None
+        checkpoint = run_dir.versions.latest() if resume else None
         step = step_of(checkpoint)
         console.phase("checking what the run needs")
         ready = prepare(config, run_dir, checkpoint, stack)
@@ -53,7 +53,7 @@ def run(config: RunConfig, run_dir: RunDir, console: RunConsole, resume: bool) -
                 parts.checkpoints.save(wait=True)
                 # The weights published last die with the learner, whose memory is free while the
                 # final evaluation runs; a sampler that is replaced loads what was saved.
-                parts.samplers.start_from(str(run_dir.checkpoint_dir(parts.journal.step)))
+                parts.samplers.start_from(str(run_dir.versions.folder(parts.journal.step)))
                 parts.learner.stop()
                 parts.title.evaluate("final", config.eval.positions)
         except KeyboardInterrupt:
@@ -143,11 +143,11 @@ def roll_back(parts: Parts, dropped: list[Batch], *, wall_s: float) -> None:
     `dropped` are batches sampled ahead from the policy that is given up.
     """
     run_dir, journal = parts.journal.run_dir, parts.journal
-    champion = run_dir.champion() or 0
+    champion = run_dir.versions.champion() or 0
     journal.console.phase(f"going back to version {champion}")
     update = parts.learner.restore(
-        run_dir.model_of(champion, parts.base),
-        run_dir.checkpoint_dir(champion) if champion else None,
+        run_dir.versions.model_of(champion, parts.base),
+        run_dir.versions.folder(champion) if champion else None,
     )
     parts.samplers.update_weights(update.version, update.weights)
     journal.finish_rollback(update, dropped, wall_s=wall_s)

@@ -73,8 +73,8 @@ class Title:
             if missing := unscored_line(numbers, f"{name} evaluation, {suite}: "):
                 self._console.warn(missing)
         self._journal.board.add_eval(result)
-        if self._run_dir.champion() is None:
-            self._run_dir.set_champion(0)
+        if self._run_dir.versions.champion() is None:
+            self._run_dir.versions.set_champion(0)
         if name != BASE and not training:
             self._gate.measure_champion(
                 result,
@@ -89,7 +89,7 @@ class Title:
         The row's step is that after the decision: a resumed run that has not rolled back yet
         finds no row, and decides again.
         """
-        champion = self._run_dir.champion() or 0
+        champion = self._run_dir.versions.champion() or 0
         if self._config.promotion.match:
             self._checkpoints.save(wait=True)
         decision = self._gate.judge(
@@ -108,7 +108,7 @@ class Title:
             self._checkpoints.save(wait=True)
         self._run_dir.append_promotion(row | decision.as_dict(), time.time())
         if decision.promoted:
-            self._run_dir.set_champion(self._journal.step)
+            self._run_dir.versions.set_champion(self._journal.step)
         word = {"promoted": "is champion now", "kept": "is not promoted"}.get(
             str(row["action"]), "is rolled back"
         )

@@ -48,6 +48,8 @@ from selfplay.rundir.writes import free_name, write_json, write_text
 class RunDir:
     """One run's folder. Writes are atomic; nothing is overwritten but what is derived anew.
 
+    Checkpoints, matches and the champion are in its `versions`.
+
     `RunDir.create` and `lock` take the folder for this process; reading needs no lock.
     """
 
@@ -56,8 +58,8 @@ class RunDir:
         self.path = path.absolute()
         self.name = name_in(self.path)
         """What the run calls itself: it stands in its files, whatever its folder is called now."""
-        self.rollouts = RolloutStore(path / ROLLOUTS, self.name)
-        self.metrics = MetricsLog(path / METRICS)
+        self.rollouts = RolloutStore(self.path / ROLLOUTS, self.name)
+        self.metrics = MetricsLog(self.path / METRICS)
         self.versions = Versions(self.path)
         self.promotions = self.versions.promotions
         self._lock: IO[str] | None = None
@@ -212,53 +214,13 @@ class RunDir:
         """Return summary.json, or None while there is none."""
         return self._read_json(self.path / SUMMARY)
 
-    def checkpoint_dir(self, version: int) -> Path:
-        """See Versions.folder."""
-        return self.versions.folder(version)
-
-    def model_of(self, version: int, base: str) -> str:
-        """See Versions."""
-        return self.versions.model_of(version, base)
-
-    def complete_checkpoint(self, version: int, info: dict[str, Any]) -> None:
-        """See Versions.complete."""
-        self.versions.complete(version, info)
-
-    def checkpoints(self) -> dict[int, Path]:
-        """See Versions."""
-        return self.versions.checkpoints()
-
-    def latest_checkpoint(self) -> Path | None:
-        """Return the complete checkpoint of the highest version, or None."""
-        return next(reversed(self.checkpoints().values()), None)
-
-    def match_file(self, candidate: int, champion: int) -> Path:
-        """See Versions."""
-        return self.versions.match_file(candidate, champion)
-
-    def match_files(self) -> list[Path]:
-        """See Versions."""
-        return self.versions.match_files()
-
-    def champion(self) -> int | None:
-        """See Versions."""
-        return self.versions.champion()
-
-    def set_champion(self, version: int) -> None:
-        """See Versions."""
-        self.versions.set_champion(version)
-
     def append_promotion(self, decision: dict[str, Any], when: float) -> None:
         """Add one decision of the gate, with its evidence, to promotions.jsonl."""
         self.promotions.append({"time": when} | decision)
 
-    def frozen(self, every: int) -> list[int]:
-        """See Versions."""
-        return self.versions.frozen(every)
-
     def champion_eval(self) -> dict[str, Any] | None:
         """Return the evaluation of the champion, that on most positions where there are several."""
-        version = self.champion() or 0
+        version = self.versions.champion() or 0
         mine = [e for e in self.read_evals().values() if (e.get("version") or 0) == version]
         return max(mine, key=lambda e: int(e.get("positions") or 0), default=None)
 
@@ -278,7 +240,7 @@ class RunDir:
         self.versions.crown_again()
         keep_final(self.path, step)
         moved += set_later_aside(self.path, step)
-        return moved + remove_incomplete(self.path, self.checkpoints().values())
+        return moved + remove_incomplete(self.path, self.versions.checkpoints().values())
 
     def set_aside_rollouts(self, steps: Iterable[int]) -> None:
         """Set rollouts aside that will never train, since a rollback dropped their policy."""

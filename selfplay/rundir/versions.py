@@ -48,6 +48,10 @@ class Versions:
                 found[version] = path
         return found
 
+    def latest(self) -> Path | None:
+        """Return the complete checkpoint of the highest version, or None."""
+        return next(reversed(self.checkpoints().values()), None)
+
     def match_file(self, candidate: int, champion: int) -> Path:
         """Return matches/vNNNNNN-vNNNNNN.pgn (not made here): candidate first, then champion."""
         return self._path / MATCHES / match_name(candidate, champion)

@@ -27,7 +27,7 @@ def find_tokenizer(folder: RunDir, config: RunConfig) -> Any:
     Raises:
         InputError: neither can be had here.
     """
-    for path in folder.checkpoints().values():
+    for path in folder.versions.checkpoints().values():
         if (path / "tokenizer_config.json").is_file():
             return load_tokenizer(str(path))
     local = Path(config.model).expanduser()

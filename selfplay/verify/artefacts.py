@@ -59,7 +59,7 @@ class Artefacts:
                 for found in self.checks(name).games(path, moves=not run.older_steps):
                     self.findings.add(found)
                     self.findings.checked["self-play games"] += 1
-        newest = run.folder.latest_checkpoint()
+        newest = run.folder.versions.latest()
         if newest is not None:
             where = f"checkpoints/{newest.name}/source.json"
             with self.findings.guard(where):
@@ -81,7 +81,9 @@ class Artefacts:
             )
         with self.findings.guard("champion"):
             champion = decisions.champion_text(folder.path)
-            self.findings.add(decisions.check_champion(champion, rows, list(folder.checkpoints())))
+            self.findings.add(
+                decisions.check_champion(champion, rows, list(folder.versions.checkpoints()))
+            )
         self.findings.checked["promotions"] += len(rows)
         summary = run.summary
         if summary is None:
@@ -100,7 +102,7 @@ class Artefacts:
         found: dict[str, GamesChange] = {}
         played = ((row.get(GAMES), formula_of(row)) for row in rows)
         formulas = {g.get("file"): formula for g, formula in played if isinstance(g, dict)}
-        for path in self.run.folder.match_files():
+        for path in self.run.folder.versions.match_files():
             file = path.relative_to(self.run.folder.path).as_posix()
             with self.findings.guard(file):
                 formula = formulas.get(file, FORMULA)
@@ -121,7 +123,7 @@ class Artefacts:
 
     def checkpoints(self) -> None:
         """Check every whole checkpoint: its JSON, its weights' headers, its hashes."""
-        whole = self.run.folder.checkpoints()
+        whole = self.run.folder.versions.checkpoints()
         shapes: dict[str, dict[str, Shapes]] = {}
         for version, folder in whole.items():
             file = f"checkpoints/{folder.name}"
@@ -152,7 +154,8 @@ class Artefacts:
         if not (folder / CHECKSUMS).is_file():
             # A run from before there were hashes has none anywhere.
             hashed = any(
-                (path / CHECKSUMS).is_file() for path in self.run.folder.checkpoints().values()
+                (path / CHECKSUMS).is_file()
+                for path in self.run.folder.versions.checkpoints().values()
             )
             lines = self.findings.unchecked if hashed else self.findings.notes
             if self.run.summary is not None:

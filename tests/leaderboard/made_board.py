@@ -84,7 +84,7 @@ def made_run(runs_dir: Path, name: str = "alpha", text: str = " e4", passed: int
     suites = {"chess/games": {"change": "better", "p": 0.001, "difference": difference}}
     message = {"promoted": True, "reason": f"better in {text}", "suites": suites}
     run.append_promotion(promotion | message, 1.7e9)
-    run.set_champion(10)
+    run.versions.set_champion(10)
     return run
 
 

@@ -105,16 +105,16 @@ def run(tmp_path: Path, tiny_model: Path) -> RunDir:
     )
     run = RunDir.create(config)
     for version in (5, 12):
-        shutil.copytree(tiny_model, run.checkpoint_dir(version))
-        run.complete_checkpoint(version, {"step": version})
-    run.set_champion(5)
+        shutil.copytree(tiny_model, run.versions.folder(version))
+        run.versions.complete(version, {"step": version})
+    run.versions.set_champion(5)
     run.close()
     return run
 
 
 def test_a_run_is_asked_in_its_own_manner(settings: MakeConfig, run: RunDir) -> None:
     config = settings(f"runs_dir={run.path.parent}", "match.tries=2")
-    mark = fingerprint(run.checkpoint_dir(5))
+    mark = fingerprint(run.versions.folder(5))
     for text, name, version in (
         ("blind", "blind@v000005", f"v000005 {mark}"),
         ("blind@latest", "blind@v000012", f"v000012 {mark}"),

@@ -267,7 +267,7 @@ class Bench:
         new = not (folder / "r").exists()
         self.run_dir = RunDir.create(self.config) if new else RunDir.open(folder / "r")
         stack.callback(self.run_dir.close)
-        checkpoint = self.run_dir.latest_checkpoint()
+        checkpoint = self.run_dir.versions.latest()
         step = int(checkpoint.name[1:]) if checkpoint else 0
         self.log: list[str] = []
         self.screen = io.StringIO()

@@ -70,9 +70,9 @@ def samplers(
 def run(tmp_path: Path, tiny_model: Path, taught_model: Path, stockfish: Path) -> Iterator[RunDir]:
     """A run whose base model is the tiny random one, and whose version 5 was taught."""
     run = RunDir.create(configured(tmp_path, tiny_model, stockfish))
-    run.set_champion(0)
-    shutil.copytree(taught_model, run.checkpoint_dir(VERSION))
-    run.complete_checkpoint(VERSION, {})
+    run.versions.set_champion(0)
+    shutil.copytree(taught_model, run.versions.folder(VERSION))
+    run.versions.complete(VERSION, {})
     yield run
     run.close()
 
@@ -154,9 +154,9 @@ def test_a_worse_player_is_reported_and_a_champion_does_not_play_itself(
     run: RunDir, samplers: SamplerPool, tiny_model: Path
 ) -> None:
     """The other way round: the samplers hold the taught model, the champion is a checkpoint."""
-    run.set_champion(VERSION)
-    shutil.copytree(tiny_model, run.checkpoint_dir(7))
-    run.complete_checkpoint(7, {})
+    run.versions.set_champion(VERSION)
+    shutil.copytree(tiny_model, run.versions.folder(7))
+    run.versions.complete(7, {})
     assert gate_of(run, samplers, tiny_model).judge(EMPTY, print).games is None
     with held(samplers, tiny_model, 7):
         decision = gate_of(run, samplers, tiny_model).judge(EMPTY | {"version": 7}, print)
@@ -167,9 +167,9 @@ def test_a_final_evaluation_meets_the_champion_on_the_same_items(
     run: RunDir, samplers: SamplerPool, tiny_model: Path
 ) -> None:
     """The champion was measured on 3 positions in training, the final evaluation has 8."""
-    shutil.copytree(tiny_model, run.checkpoint_dir(7))
-    run.complete_checkpoint(7, {})
-    run.set_champion(7)
+    shutil.copytree(tiny_model, run.versions.folder(7))
+    run.versions.complete(7, {})
+    run.versions.set_champion(7)
     suites = ["eval.suites=[chess/heldout]", "promotion.match=false", "eval.nodes=50"]
     run.replace_config(parse_config(run.config().model_dump(mode="json"), "", suites))
     gate = gate_of(run, samplers, tiny_model)

@@ -46,9 +46,9 @@ class Judged:
                 {"name": "r", "runs_dir": folder, "promotion": {"match": True}}
             )
         )
-        self.run_dir.checkpoint_dir(2).mkdir(parents=True)
-        self.run_dir.complete_checkpoint(2, {})
-        self.run_dir.set_champion(2)
+        self.run_dir.versions.folder(2).mkdir(parents=True)
+        self.run_dir.versions.complete(2, {})
+        self.run_dir.versions.set_champion(2)
         self.match, self.log, self.match_id = Match(change), list[str](), "1"
         monkeypatch.setattr(module, "EngineRoom", self.match.room)
         monkeypatch.setattr(module, "identify", lambda players, room: self.match_id)

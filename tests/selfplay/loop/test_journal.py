@@ -94,7 +94,7 @@ class Loop:
         new = not (path / "r").exists()
         self.run = RunDir.create(config) if new else RunDir.open(path / "r")
         stack.callback(self.run.close)
-        checkpoint = self.run.latest_checkpoint()
+        checkpoint = self.run.versions.latest()
         step = int(checkpoint.name[1:]) if checkpoint else 0
         self.run.set_aside_after(step)
         self.source = source_of()
@@ -221,7 +221,7 @@ def test_what_a_rollback_drops_is_asked_again(tmp_path: Path) -> None:
     with ExitStack() as stack:
         loop = Loop(tmp_path / "back", 2, stack)
         loop.steps(3)
-        loop.run.set_champion(0)
+        loop.run.versions.set_champion(0)
         dropped = list(loop.buffer)
         assert len(dropped) == 2
         loop.buffer.clear()

@@ -115,8 +115,8 @@ def nothing(run: RunDir) -> None:
 
 
 def checkpoint_without_tasks(run: RunDir) -> None:
-    run.checkpoint_dir(20).mkdir(parents=True)
-    run.complete_checkpoint(20, {"step": 20})
+    run.versions.folder(20).mkdir(parents=True)
+    run.versions.complete(20, {"step": 20})
 
 
 REFUSED: dict[str, tuple[Callable[[RunDir], None], tuple[str, ...], str]] = {

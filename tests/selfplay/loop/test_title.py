@@ -35,7 +35,7 @@ def test_the_first_evaluation_makes_the_base_model_champion_and_decides_nothing(
 ) -> None:
     bench = Bench(tmp_path, stack)
     assert bench.parts.title.evaluate("base", 5) is False
-    assert bench.log == ["evaluate base on 5"] and bench.run_dir.champion() == 0
+    assert bench.log == ["evaluate base on 5"] and bench.run_dir.versions.champion() == 0
     assert set(bench.run_dir.read_evals()) == {"base"} and actions(bench) == []
 
 
@@ -60,14 +60,14 @@ def test_what_becomes_of_a_version(
     back: bool,
 ) -> None:
     bench = after(Bench(tmp_path, stack, **settings), 3)
-    bench.run_dir.set_champion(0)
+    bench.run_dir.versions.set_champion(0)
     bench.gate.decisions["x"] = decision
     assert bench.parts.title.evaluate("x", 5, training=training) is back
     [row] = bench.run_dir.promotions.read()
     assert (row["action"], row["version"], row["champion"]) == (action, 3, 0)
     # A rollback's row is of the step that it will be, so that a run stopped before it finds none.
     assert row["step"] == (4 if back else 3)
-    assert bench.run_dir.champion() == (3 if action == "promoted" else 0)
+    assert bench.run_dir.versions.champion() == (3 if action == "promoted" else 0)
     assert decision.reason in bench.screen.getvalue()
 
 

@@ -137,9 +137,9 @@ def test_evaluations_come_between_steps_and_a_better_version_is_champion(
     train(bench)
     # The last step's is the final evaluation, which is the caller's.
     assert [line for line in bench.log if "eval" in line] == ["evaluate step_000002 on 7"]
-    assert bench.run_dir.champion() == 2
+    assert bench.run_dir.versions.champion() == 2
     assert bench.metrics("champion") == [None, None, 2, 2]
-    assert (bench.run_dir.checkpoint_dir(2) / "complete.json").exists()
+    assert (bench.run_dir.versions.folder(2) / "complete.json").exists()
 
 
 def test_a_resumed_run_judges_an_evaluation_once(tmp_path: Path, stack: ExitStack) -> None:

@@ -17,11 +17,11 @@ from tests.selfplay.made_up import filled_run
 
 def test_a_run_is_listed_but_for_what_is_no_result(tmp_path: Path) -> None:
     run = filled_run(tmp_path)
-    folder = run.checkpoint_dir(20)
+    folder = run.versions.folder(20)
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "optimizer.pt").write_bytes(b"goes when newer ones come")
-    run.complete_checkpoint(20, {"step": 20})
+    run.versions.complete(20, {"step": 20})
     (run.path / "report.html").write_text("page")
     run.log_file().write_text("log")
     (run.path / "evals" / ".base.json-x.tmp").write_text("")

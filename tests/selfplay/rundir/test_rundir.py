@@ -136,7 +136,7 @@ def test_a_resume_sets_later_steps_aside_twice_without_loss(run: RunDir) -> None
                     f"step_{step:06d}", evaluation("x", step, [row(0, legal=True, regret=0.1)])
                 )
         run.write_eval("final", evaluation("final", 3, [row(0, legal=True, regret=0.1)]))
-        (run.checkpoint_dir(3)).mkdir(parents=True)
+        run.versions.folder(3).mkdir(parents=True)
         moved = run.set_aside_after(1)
         assert "2 metric rows" in moved and "evals/final.json" in moved
         assert "checkpoints/v000003 (incomplete)" in moved
@@ -154,15 +154,15 @@ def test_a_resume_sets_later_steps_aside_twice_without_loss(run: RunDir) -> None
 
 
 def test_only_complete_checkpoints_count(run: RunDir) -> None:
-    assert run.latest_checkpoint() is None and run.champion() is None
+    assert run.versions.latest() is None and run.versions.champion() is None
     for version in (0, 9, 10):
-        run.checkpoint_dir(version).mkdir(parents=True)
-    run.complete_checkpoint(0, {})
-    run.complete_checkpoint(9, {"step": 9})
-    run.set_champion(9)
-    assert list(run.checkpoints()) == [0, 9]
-    assert run.latest_checkpoint() == run.path / "checkpoints" / "v000009"
-    assert run.champion() == 9
+        run.versions.folder(version).mkdir(parents=True)
+    run.versions.complete(0, {})
+    run.versions.complete(9, {"step": 9})
+    run.versions.set_champion(9)
+    assert list(run.versions.checkpoints()) == [0, 9]
+    assert run.versions.latest() == run.path / "checkpoints" / "v000009"
+    assert run.versions.champion() == 9
 
 
 def decided(run: RunDir, step: int, version: int, *, promoted: bool) -> None:
@@ -171,27 +171,27 @@ def decided(run: RunDir, step: int, version: int, *, promoted: bool) -> None:
 
 
 def test_a_resume_takes_back_the_champion_and_the_matches_of_later_versions(run: RunDir) -> None:
-    run.set_champion(0)
+    run.versions.set_champion(0)
     for version in (4, 8):
         decided(run, version, version, promoted=True)
-        run.set_champion(version)
-        path = run.match_file(version, version - 4)
+        run.versions.set_champion(version)
+        path = run.versions.match_file(version, version - 4)
         write_text(path, "x", overwrite=False)
     moved = run.set_aside_after(6)
     assert "1 promotions" in moved and "matches/v000008-v000004.pgn" in moved
-    assert run.champion() == 4
-    assert [path.name for path in run.match_files()] == ["v000004-v000000.pgn"]
+    assert run.versions.champion() == 4
+    assert [path.name for path in run.versions.match_files()] == ["v000004-v000000.pgn"]
     run.set_aside_after(2)
-    assert run.champion() == 0 and run.match_files() == []
+    assert run.versions.champion() == 0 and run.versions.match_files() == []
     aside = sorted(path.name for path in (run.path / "matches" / "discarded").iterdir())
     assert aside == ["v000004-v000000.pgn", "v000008-v000004.pgn"]
 
 
 def test_a_decision_outlives_a_crash_before_the_champion_s_file(run: RunDir) -> None:
-    run.set_champion(0)
+    run.versions.set_champion(0)
     decided(run, 4, 4, promoted=True)
     run.set_aside_after(4)
-    assert run.champion() == 4
+    assert run.versions.champion() == 4
 
 
 def test_a_rollback_that_was_not_done_is_decided_again(run: RunDir) -> None:
@@ -209,29 +209,29 @@ def test_the_champion_s_evaluation_is_found_by_its_version(run: RunDir) -> None:
     assert (run.champion_eval() or {})["name"] == "base"
     run.write_eval("step_000004", {"name": "step_000004", "version": 4, "positions": 2})
     run.write_eval("final", {"name": "final", "version": 4, "positions": 9})
-    run.set_champion(4)
+    run.versions.set_champion(4)
     assert (run.champion_eval() or {})["name"] == "final"
 
 
 def test_a_final_evaluation_stays_with_its_version_when_the_run_goes_on(run: RunDir) -> None:
     run.write_eval("final", {"name": "final", "version": 4, "positions": 9})
-    run.set_champion(0)
+    run.versions.set_champion(0)
     decided(run, 4, 4, promoted=True)
     assert run.set_aside_after(4) == []
     assert list(run.read_evals()) == ["step_000004"] and run.champion_eval() is not None
 
 
 def test_frozen_versions_are_champions_every_kth_and_the_base_model(run: RunDir) -> None:
-    assert run.frozen(5) == [0]
+    assert run.versions.frozen(5) == [0]
     for version in (3, 4, 5, 8, 10):
-        run.checkpoint_dir(version).mkdir(parents=True)
+        run.versions.folder(version).mkdir(parents=True)
         if version != 10:
-            run.complete_checkpoint(version, {})
+            run.versions.complete(version, {})
     decided(run, 3, 3, promoted=True)
     decided(run, 8, 8, promoted=False)
-    assert run.frozen(5) == [0, 3, 5] and run.frozen(0) == [0, 3]
-    assert run.model_of(0, "base-model") == "base-model"
-    assert run.model_of(5, "base-model") == str(run.checkpoint_dir(5))
+    assert run.versions.frozen(5) == [0, 3, 5] and run.versions.frozen(0) == [0, 3]
+    assert run.versions.model_of(0, "base-model") == "base-model"
+    assert run.versions.model_of(5, "base-model") == str(run.versions.folder(5))
 
 
 def test_rollouts_of_a_dropped_policy_are_set_aside(run: RunDir) -> None:
