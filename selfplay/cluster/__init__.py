@@ -1,1 +1,1 @@
-"""Ray: found or started, and pools of actors whose every wait has a deadline."""
+"""Ray: found or started; pools of actors, and calls into code of others, with deadlines."""

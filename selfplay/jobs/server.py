@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 from envs.errors import InputError
 from selfplay.cluster.session import refuse_unreachable
+from selfplay.cluster.within import within
 from selfplay.display.text import visible
 from selfplay.jobs.job import Job, harmless
 
@@ -169,30 +169,6 @@ class Jobs:
             raise
         except (OSError, RuntimeError, ValueError, AssertionError, RayError) as error:
             raise InputError(f"{where}: {_first_line(error)}") from error
-
-
-def within(seconds: float, what: str, call: Callable[[], _Answer]) -> _Answer:
-    """Return what `call` returns: Ray's client has no deadline of its own.
-
-    Raises:
-        InputError: it has not returned within `seconds`; it goes on in a daemon thread.
-    """
-    outcome: queue.SimpleQueue[tuple[list[_Answer], BaseException | None]] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            outcome.put(([call()], None))
-        except BaseException as error:
-            outcome.put(([], error))
-
-    threading.Thread(target=work, name=what, daemon=True).start()
-    try:
-        values, error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise InputError(f"{what}: no answer within {seconds:g} s") from None
-    if error is not None:
-        raise error
-    return values[0]
 
 
 def _client_class() -> Callable[[str], Any]:

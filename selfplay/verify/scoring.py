@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from envs import Task
 from envs.errors import InputError
 from rewards import RewardResult
+from selfplay.cluster.within import Unanswered, within
 from selfplay.config.run import RunConfig
 from selfplay.domains.base import Scorer
 from selfplay.domains.checks import Checks, Identity, Kept, checks_of
@@ -19,6 +21,8 @@ from selfplay.verify.finding import CONTENT, Findings
 
 MOST_FAILURES = 3
 """Tasks in a row that the scorer may fail on before the rest is skipped."""
+CLOSE_S = 30.0
+"""Longest wait for a scorer to close."""
 
 Results = list[RewardResult]
 Asked = tuple[Task, Sequence[str]]
@@ -30,8 +34,9 @@ Outcome = Literal["same", "different", "unsteady", "other scorer"]
 class Rescorer:
     """Scores tasks of one domain again, in this process, and names what failed or hung.
 
-    Every call has the scorer's own deadline; after MOST_FAILURES tasks in a row that failed,
-    nothing more is asked. `recorded`: what the manifest says of who scored (Checks.same_scorer).
+    After MOST_FAILURES tasks in a row that failed nothing more is asked. A scorer that does not
+    answer one task within `scorer.deadline_s`, or start within `ray.start_s`, is left in its thread
+    and never asked again. `recorded`: what the manifest says of who scored (Checks.same_scorer).
     """
 
     config: RunConfig
@@ -48,11 +53,7 @@ class Rescorer:
     def __post_init__(self) -> None:
         """Start the scorer; without one nothing of the domain is scored, which is a finding."""
         self.checks = checks_of(make_domain(self.domain, self.config))
-        try:
-            self._scorers.append(self._start(self.config))
-        except InputError as error:
-            self.given_up = True
-            self.findings.unchecked.append(f"{self.domain}: nothing was scored again: {error}")
+        self._start(self.config)
 
     @property
     def same_scorer(self) -> bool:
@@ -71,17 +72,15 @@ class Rescorer:
         results = self._ask(0, task, texts)
         failed = [r for r in results if r.verdict == "infra_error"]
         self._failures = self._failures + 1 if failed else 0
-        if failed:
+        if failed and not self.given_up:
             detail = failed[0].evidence.get("detail", "")
             self.findings.unchecked.append(f"{task.id}: could not be scored again: {detail}")
             if self._failures >= MOST_FAILURES:
-                self.given_up = True
-                self.findings.unchecked.append(
-                    f"{self.domain}: {MOST_FAILURES} tasks in a row could not be scored again, "
-                    "the rest was skipped"
+                self._give_up(
+                    f"{MOST_FAILURES} tasks in a row could not be scored again, the rest was "
+                    "skipped"
                 )
-            return None
-        return results
+        return None if failed else results
 
     def compare(
         self, file: str, place: str, asked: Asked, stored: Kept, made: Made, results: Results
@@ -115,7 +114,11 @@ class Rescorer:
     def close(self) -> None:
         """End the scorers and report what the counts mean."""
         for scorer in self._scorers:
-            scorer.close()
+            try:
+                within(CLOSE_S, self._thread, scorer.close)
+            except Exception as error:  # one that was left working may fail in any way
+                why = f"{type(error).__name__}: {error}"
+                self.findings.notes.append(f"{self.domain}: the scorer did not close: {why}")
         others = self.counts.get("other scorer", 0)
         if others:
             message = self.checks.another_scorer(self.recorded, others)
@@ -128,25 +131,49 @@ class Rescorer:
             )
 
     def _ask(self, which: int, task: Task, texts: Sequence[str]) -> Results:
-        """Return a scorer's results; a scorer that breaks has failed by its own fault."""
-        try:
-            return self._scorers[which].score(task, texts)
-        except CONTENT:
-            raise
-        except Exception as error:
-            detail = f"{type(error).__name__}: {error}"
-            return [RewardResult(0.0, "infra_error", {}, {"detail": detail}) for _ in texts]
+        """Return a scorer's results; a scorer that breaks or hangs has failed by its own fault."""
+        detail = "the scorer was given up"
+        if not self.given_up:
+            scorer, limit = self._scorers[which], self.config.scorer.deadline_s
+            try:
+                return within(limit, self._thread, lambda: scorer.score(task, texts))
+            except CONTENT:
+                raise
+            except Unanswered as error:
+                why = f"{error} (scorer.deadline_s), the rest was skipped"
+                self._give_up(f"{task.id} could not be scored again: {why}")
+            except Exception as error:
+                detail = f"{type(error).__name__}: {error}"
+        return [RewardResult(0.0, "infra_error", {}, {"detail": detail}) for _ in texts]
 
-    def _start(self, config: RunConfig) -> Scorer:
-        return make_domain(self.domain, config).make_scorer(evaluating=self.evaluating)
+    def _start(self, config: RunConfig) -> None:
+        """Start one more scorer, or give up."""
+        make = functools.partial(
+            make_domain(self.domain, config).make_scorer, evaluating=self.evaluating
+        )
+        try:
+            self._scorers.append(within(config.ray.start_s, self._thread, make))
+        except InputError as error:
+            self._give_up(f"nothing more was scored again: {error}")
+        except Unanswered as error:
+            why = f"the scorer did not start: {error} (ray.start_s)"
+            self._give_up(f"nothing more was scored again: {why}")
+
+    @property
+    def _thread(self) -> str:
+        return f"{self.domain} scorer"
+
+    def _give_up(self, why: str) -> None:
+        self.given_up = True
+        self.findings.unchecked.append(f"{self.domain}: {why}")
 
     def _again(self, asked: Asked, made: Made) -> Kept | None:
         """Return the score of answers once more, one by one; None where it is always the same."""
         config = self.checks.retry_config()
         if config is None:
             return None
-        if len(self._scorers) == 1:
-            self._scorers.append(self._start(config))
+        if len(self._scorers) == 1 and not self.given_up:
+            self._start(config)
         task, texts = asked
         results = [result for text in texts for result in self._ask(1, task, [text])]
         kept: Kept = plain(dict(made(results)))

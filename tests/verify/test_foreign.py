@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +20,7 @@ from envs.errors import InputError
 from rewards import RewardResult
 from selfplay import registry
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import Source, TaskList
+from selfplay.domains.base import Scorer, Source, TaskList
 from selfplay.domains.checks import Checks, checks_of, identity_of
 from selfplay.domains.made import make_domain
 from selfplay.records import Group
@@ -27,6 +28,7 @@ from selfplay.registry import DomainSpec
 from selfplay.rundir.folder import RunDir
 from selfplay.verify import Findings, verify_run
 from selfplay.verify.folder import matters
+from selfplay.verify.scoring import Rescorer
 from tests.toys import selfplay
 from tests.verify.foreign import copy_of, foreign_run
 from tests.verify.tampering import BASE, FINAL, STEP1, Case, Rows, in_json, in_lines, in_rows
@@ -311,6 +313,79 @@ def test_a_scorer_that_fails_here_refutes_nothing(spec: Any, run: Path) -> None:
     assert "could not be scored again: TimeoutError: the judge is away" in findings.unchecked[0]
     # One scorer for training and one for evaluations: each is asked three times.
     assert len(findings.unchecked) == 2 * 4 and "3 tasks in a row" in findings.unchecked[3]
+
+
+class Hanging(toy.ToyScorer):
+    """Answers nothing until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self._closed = threading.Event()
+
+    @override
+    def score(self, task: Task, completions: Sequence[str]) -> list[RewardResult]:
+        self._closed.wait()
+        raise ConnectionError("closed")
+
+    @override
+    def close(self) -> None:
+        self._closed.set()
+
+
+class HangsNow(toy.Toy):
+    @override
+    def make_scorer(self, *, evaluating: bool) -> Scorer:
+        return Hanging()
+
+
+class StartsNever(toy.Toy):
+    never: ClassVar[threading.Event] = threading.Event()
+
+    @override
+    def make_scorer(self, *, evaluating: bool) -> Scorer:
+        self.never.wait()
+        return Hanging()
+
+
+class HangsWhenAskedAgain(toy.Toy):
+    """The first scorer says something else each time, so that a second one is asked."""
+
+    made: ClassVar[Iterator[int]] = itertools.count()
+
+    @override
+    def make_scorer(self, *, evaluating: bool) -> Scorer:
+        return Hanging() if next(self.made) else TimedScorer(False)
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (HangsNow, "could not be scored again: no answer within 1 s (scorer.deadline_s)"),
+        (StartsNever, "the scorer did not start: no answer within 1 s (ray.start_s)"),
+        (HangsWhenAskedAgain, "no answer within 1 s (scorer.deadline_s), the rest was skipped"),
+    ],
+)
+def test_a_scorer_that_hangs_is_left_and_named(spec: Any, made: type[toy.Toy], named: str) -> None:
+    spec(made)
+    StartsNever.never.clear()
+    limits = {"scorer": {"deadline_s": 1.0}, "ray": {"start_s": 1.0}}
+    config = RunConfig.model_validate({"domain": "toy", "groups_per_step": 3, **limits})
+    HangsWhenAskedAgain.made = itertools.count()
+    scorer = Rescorer(config, "toy", False, Findings())
+    task, asked = toy.make_task("k"), [" m"]
+    results = scorer.score(task, asked)
+    if results is not None:
+        kept = scorer.checks.score_of
+        stored = {**kept(task, results[0]), "value": 0.5}
+        again = (task, asked), stored, lambda found: kept(task, found[0]), results
+        assert scorer.compare("f", "row 1", *again) == "unsteady"
+        assert scorer.compare("f", "row 2", *again) == "unsteady", "it is not asked again"
+    assert scorer.score(task, asked) is None
+    scorer.close()
+    [line] = scorer.findings.unchecked
+    assert named in line
+    assert scorer.findings.differences == []
+    StartsNever.never.set()
 
 
 class TwoTurns(toy.Toy):

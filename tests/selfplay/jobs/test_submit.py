@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import DistributionFinder, MetadataPathFinder
 from pathlib import Path
@@ -21,7 +20,7 @@ from selfplay.config.reading import load_config
 from selfplay.config.run import RunConfig
 from selfplay.jobs.job import Job, find_address, free_id, harmless, running
 from selfplay.jobs.packages import pack_packages
-from selfplay.jobs.server import Jobs, within
+from selfplay.jobs.server import Jobs
 from selfplay.jobs.submit import (
     JOB_CONFIG,
     entrypoint,
@@ -33,7 +32,6 @@ from selfplay.jobs.submit import (
     submit,
 )
 from selfplay.registry import GROUP
-from tests.patience import patient
 
 
 def job(job_id: str, status: str = "RUNNING", **given: Any) -> Job:
@@ -130,16 +128,13 @@ def test_what_cannot_run_is_refused_before_anybody_is_asked(
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_question_has_a_deadline_and_errors_pass_through() -> None:
+def test_a_question_has_a_deadline_and_is_named() -> None:
     never = threading.Event()
-    start = time.monotonic()
+    jobs = Jobs.__new__(Jobs)
+    jobs.address = "http://x"
     with pytest.raises(InputError, match=r"http://x: listing: no answer within 0\.2 s"):
-        within(0.2, "http://x: listing", never.wait)
-    assert time.monotonic() - start < patient(5)
+        jobs._ask("listing", never.wait, 0.2)
     never.set()
-    assert within(30, "x", lambda: 42) == 42
-    with pytest.raises(KeyError, match="inside"):
-        within(30, "x", lambda: {}["inside"])
 
 
 def test_ids_follow_from_the_run_and_are_never_taken_twice() -> None:
