@@ -1,4 +1,4 @@
-"""What a page says of domains that it needs and cannot have here."""
+"""What a page says in the place of what a domain cannot give it: it is not here, or it fails."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def absent_notes(domains: Iterable[str]) -> list[str]:
 def _why(name: str) -> str:
     reason = broken().get(name)
     return f"cannot be used here ({reason})" if reason else "is not installed here"
+
+
+def fault(domain: str, what: str, error: Exception) -> str:
+    """Return in one line which method or function of a domain failed, and how."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"the domain '{domain}': {what} failed: {type(error).__name__}: {visible(first, 200)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from selfplay.display.absent import fault
 from selfplay.registry import (
     Measure,
     cluster_word,
@@ -74,11 +75,14 @@ def unscored_line(numbers: Mapping[str, Any], who: str = "") -> str | None:
 
 
 def sentences(name: str, suite: Mapping[str, Any]) -> list[str]:
-    """Return what its domain says of a suite; by default the paired test."""
+    """Return what its domain says of a suite, or how it failed; by default the paired test."""
     spec = specs().get(domain_of_suite(name))
     if spec is None or spec.sentences is None:
         return paired_lines(suite.get("paired"))
-    return spec.sentences(suite)
+    try:
+        return list(spec.sentences(suite))
+    except Exception as error:  # what another package does must not stop the page, or a run's end
+        return [fault(spec.name, "sentences", error)]
 
 
 def paired_lines(paired: Mapping[str, Any] | None) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from selfplay.display.absent import fault
 from selfplay.display.text import escape
-from selfplay.registry import Answer
+from selfplay.registry import Answer, domain_of_suite
 
 SHOWN = 6
 """Tasks of a suite."""
@@ -40,7 +41,7 @@ def before_after(
     answer: Callable[[Row], Answer | None],
     show: Callable[[Row, Row], str | None] = lambda base, final: None,
 ) -> str:
-    """Return the chosen tasks as HTML, "" without any.
+    """Return the chosen tasks as HTML, "" without any; what fails is named in its place.
 
     Args:
         base, final: the rows before and after training.
@@ -48,14 +49,35 @@ def before_after(
         show: makes HTML of one task's two rows; where it makes None the answers stand as text.
     """
 
+    domain = domain_of_suite(next(iter(final), ""))
+    answer = answer_or_fault(domain, answer)
+
     def one(before: Row, after: Row) -> str:
-        made = show(before, after)
-        return made if made is not None else _pair(answer(before), answer(after))
+        failed = ""
+        try:
+            made = show(before, after)
+        except Exception as error:  # what another package does must not stop the page
+            made, failed = None, f"<p>{escape(fault(domain, 'show', error))}</p>"
+        return made if made is not None else failed + _pair(answer(before), answer(after))
 
     def fits(row: Row) -> bool:
         return answer(row) is not None
 
     return "".join(one(before, after) for _, before, after in chosen(base, final, fits))
+
+
+def answer_or_fault(
+    domain: str, answer: Callable[[Row], Answer | None]
+) -> Callable[[Row], Answer | None]:
+    """Return DomainSpec.answer such that, where it fails, the answer's note says so."""
+
+    def safe(row: Row) -> Answer | None:
+        try:
+            return answer(row)
+        except Exception as error:  # what another package does must not stop the page
+            return Answer(str(row["task_id"]), "", "not shown", fault(domain, "answer", error))
+
+    return safe
 
 
 def _pair(before: Answer | None, after: Answer | None) -> str:

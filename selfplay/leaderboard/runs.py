@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from envs.errors import InputError
-from selfplay.domains.shown import NOTE_CHARS, TASK_CHARS, TEXT_CHARS, chosen
+from selfplay.domains.shown import NOTE_CHARS, TASK_CHARS, TEXT_CHARS, answer_or_fault, chosen
 from selfplay.leaderboard.suite_ranks import Scores, scores_of
 from selfplay.leaderboard.values import interval, number, read_object, section, whole, words
 from selfplay.models.headers import parameters_of
@@ -322,8 +322,9 @@ def _pairs(
     suite: str, base: Mapping[str, Any], final: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """Yield what is shown of a suite before and after training."""
-    spec = specs().get(domain_of_suite(suite))
-    answer = answer_of if spec is None else spec.answer
+    domain = domain_of_suite(suite)
+    spec = specs().get(domain)
+    answer = answer_of if spec is None else answer_or_fault(domain, spec.answer)
     what = "answers" if spec is None else spec.answers
 
     def fits(row: Mapping[str, Any]) -> bool:

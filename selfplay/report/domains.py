@@ -10,6 +10,8 @@ import yaml
 from envs import Task
 from envs.errors import InputError
 from selfplay.config.run import RunConfig
+from selfplay.display.absent import fault
+from selfplay.display.text import escape
 from selfplay.domains.made import Domains
 from selfplay.domains.shown import Rows, before_after
 from selfplay.registry import answer_of, domain_of_suite, in_order, specs, trained_domains
@@ -50,10 +52,13 @@ def measured_domains(suites: Iterable[str]) -> list[str]:
 
 
 def shown(domains: Domains, name: str, base: Rows, final: Rows) -> str:
-    """Return a domain's answers before and after training as HTML, "" for none."""
-    if name in specs():
+    """Return a domain's answers before and after as HTML, "" for none, or how it failed."""
+    if name not in specs():
+        return before_after(base, final, answer_of)
+    try:
         return domains[name].before_after(base, final)
-    return before_after(base, final, answer_of)
+    except Exception as error:  # what another package does must not stop the page
+        return f"<p>{escape(fault(name, 'before_after', error))}</p>"
 
 
 def message_of(domains: Domains, row: Mapping[str, Any]) -> str:
@@ -61,5 +66,5 @@ def message_of(domains: Domains, row: Mapping[str, Any]) -> str:
     task = Task(str(row["task_id"]), str(row["domain"]), row["payload"])
     try:
         return domains.of(task).message(task)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError):  # a damaged payload, say
+    except Exception:  # a damaged payload, say; what another package does must not stop the page
         return task.id

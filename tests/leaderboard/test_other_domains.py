@@ -84,6 +84,17 @@ def test_its_answers_stand_side_by_side(tmp_path: Path) -> None:
     assert answers[0]["task"] == toy.make_task("a").id
 
 
+def test_answers_that_their_domain_cannot_show_say_so(tmp_path: Path, redefine: Any) -> None:
+    def fails(row: Mapping[str, Any]) -> Any:
+        raise KeyError("picture")
+
+    redefine(answer=fails)
+    answers = board_of(toy_run(tmp_path)).answers
+    assert len(answers) == 5
+    note = "the domain 'toy': answer failed: KeyError: 'picture'"
+    assert answers[0]["final"] == {"text": "", "verdict": "not shown", "note": note}
+
+
 def test_a_curve_of_a_name_that_another_domain_has_is_its_own(tmp_path: Path) -> None:
     run = toy_run(tmp_path)
     text = (run.path / "config.yaml").read_text().replace("domain: toy", "domain: [code, toy]")

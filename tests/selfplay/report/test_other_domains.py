@@ -164,6 +164,49 @@ def test_a_domain_speaks_and_shows_for_itself(
     assert "after <b>" in printed(run)
 
 
+class Failing(toy.Toy):
+    """Fails wherever a page asks it."""
+
+    @override
+    def message(self, task: Task) -> str:
+        raise IndexError("no words")
+
+    @override
+    def show(self, base: Mapping[str, Any], final: Mapping[str, Any]) -> str | None:
+        raise ZeroDivisionError("<b>no</b> picture\nand more")
+
+
+class FailingWhole(toy.Toy):
+    @override
+    def before_after(self, base: Any, final: Any) -> str:
+        raise RuntimeError("no answers")
+
+
+def fails(row: Mapping[str, Any]) -> Any:
+    raise OSError("a file of mine is away")
+
+
+def test_what_fails_in_a_domain_is_named_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, found = finished(tmp_path), registry.specs()
+
+    def page(made: type[toy.Toy], **given: Any) -> str:
+        spec = replace(toy.SPEC, make=made, **given)
+        monkeypatch.setattr(registry, "_found", lambda: ({**found, "toy": spec}, {}))
+        return audit(build_report(run).read_text(encoding="utf-8")).text
+
+    shown = page(Failing, sentences=fails)
+    assert "the domain 'toy': show failed: ZeroDivisionError: <b>no</b> picture" in shown
+    assert "and more" not in shown and "final: pass" in shown, "the answers stand as text"
+    assert "the domain 'toy': sentences failed: OSError: a file of mine is away" in shown
+    assert toy.make_task("b").id in printed(run)
+    shown = page(toy.Toy, answer=fails)
+    assert "final: not shown" in shown
+    assert "the domain 'toy': answer failed: OSError: a file of mine is away" in shown
+    assert "the domain 'toy': before_after failed: RuntimeError: no answers" in page(FailingWhole)
+
+
 def test_the_console_shows_what_its_measures_say() -> None:
     row = {"pass_rate": 0.25, "toy/pass_rate": 0.5, "legal_rate": None, "distance": 3.0}
     assert own_facts(row, ["toy"]) == [("pass", "50%")]
