@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from benchmarks import gate_errors as bench
 from selfplay.domains import rows
 from selfplay.gate.decide import decide
 
 
-@pytest.fixture(scope="module")
-def bench(repository: Path) -> ModuleType:
-    """The benchmark as a module."""
-    path = repository / "benchmarks" / "gate_errors.py"
-    spec = importlib.util.spec_from_file_location("gate_errors", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_outcomes_are_correlated_as_they_should_be(bench: ModuleType) -> None:
+def test_outcomes_are_correlated_as_they_should_be() -> None:
     rng = np.random.default_rng(0)
     versions = bench.Versions()
     old = np.array([versions.draw(rng)[0] for _ in range(300)])
@@ -38,13 +23,13 @@ def test_outcomes_are_correlated_as_they_should_be(bench: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("turnover", [0.2, 1.0])
-def test_no_true_change_is_rarely_called_one(bench: ModuleType, turnover: float) -> None:
+def test_no_true_change_is_rarely_called_one(turnover: float) -> None:
     found = bench.decisions(bench.Versions(turnover=turnover), 100)
     # 2.5 expected; more than 7 of 100 has a chance of 0.4%.
     assert found["better"] <= 7 and found["worse"] <= 7
 
 
-def test_the_benchmark_decides_as_the_gate(bench: ModuleType) -> None:
+def test_the_benchmark_decides_as_the_gate() -> None:
     versions = bench.Versions(turnover=0.3, gain=0.1)
     found: Counter[str] = Counter()
     for trial in range(12):
@@ -55,12 +40,12 @@ def test_the_benchmark_decides_as_the_gate(bench: ModuleType) -> None:
     assert bench.decisions(versions, 12) == found and found["better"] and found["even"]
 
 
-def test_counting_tasks_calls_many(bench: ModuleType) -> None:
+def test_counting_tasks_calls_many() -> None:
     found = bench.decisions(bench.Versions(turnover=0.2), 60, 1)
     assert found["better"] + found["worse"] >= 10
 
 
-def test_a_gain_is_found_and_a_loss_of_the_margin_is_not_let_through(bench: ModuleType) -> None:
+def test_a_gain_is_found_and_a_loss_of_the_margin_is_not_let_through() -> None:
     assert bench.decisions(bench.Versions(gain=0.3), 40)["better"] >= 30
     lost = bench.Versions(turnover=0.05, loss=0.316)
     assert bench.true_change(lost, 1000) == pytest.approx(-bench.MARGIN, abs=0.005)
@@ -68,5 +53,5 @@ def test_a_gain_is_found_and_a_loss_of_the_margin_is_not_let_through(bench: Modu
     assert bench.decisions(bench.Versions(turnover=0.05), 40)["not_worse"] >= 30
 
 
-def test_the_tables_are_made(bench: ModuleType) -> None:
+def test_the_tables_are_made() -> None:
     assert bench.markdown({"A": [["x"], ["1"]]}) == "## A\n\n| x |\n| --- |\n| 1 |"
