@@ -133,8 +133,8 @@ def test_one_answer_that_we_could_not_score_spoils_its_group_only(
     assert len(batch.groups) == 2, "what trained is no reason for a further round"
 
 
-class Told(Sums):
-    """Keeps what its source is told."""
+class Noting(Sums):
+    """Keeps what its source is given."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -161,7 +161,7 @@ class Told(Sums):
 def test_the_source_takes_what_was_drawn_and_frees_what_was_not_scored(
     tmp_path: Path, stack: ExitStack
 ) -> None:
-    domain = Told(Bench(tmp_path / "config", stack).config)
+    domain = Noting(Bench(tmp_path / "config", stack).config)
     bench = Bench(tmp_path, stack, [domain])
     bench.samplers.version = 6
     bench.scorers.verdicts = by_round(broken, with_spread)
@@ -173,7 +173,7 @@ def test_the_source_takes_what_was_drawn_and_frees_what_was_not_scored(
     assert set(ids[3:]) == set(ids[:3])
 
 
-class Listing(Told):
+class Listing(Noting):
     """Lists three digits besides those drawn, the right one among them."""
 
     @override

@@ -1,7 +1,7 @@
 """Batches sampled ahead: after a stop, a crash or a rollback each task trains exactly once.
 
 The sources, the folder and the bookkeeping are real; a dealer stands for samplers and scorers, and
-the learner only writes its checkpoint's folder.
+learner and domain are stubs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from selfplay.loop.journal import Journal
 from selfplay.records import Group
 from selfplay.rundir.folder import RunDir
 from tests.selfplay.made_up import group
+from tests.selfplay.stubs import Given, Learner, Sums
 
 PER_STEP = 4
 POSITIONS = 24
@@ -79,11 +80,10 @@ class Dealer:
         return Batch(step, step - 1, groups, seconds={"sample": 1.0, "score": 1.0}), groups
 
 
-class Folders:
-    """Stands for the learner: a checkpoint is its folder."""
+class Positions(Sums):
+    """Stands for chess: the journal asks it for a task in words and for figures of a step."""
 
-    def save(self, folder: Path, timeout_s: float | None = None) -> None:
-        (folder / "model.txt").write_text(folder.name)
+    name = "chess"
 
 
 class Loop:
@@ -107,11 +107,11 @@ class Loop:
             run_dir=self.run,
             console=RunConsole(),
             board=board,
-            domains=_Told.all(),
+            domains=Given(Positions(config)),
             source=self.source,
             step=step,
         )
-        learner: Any = Folders()
+        learner: Any = Learner([])
         self.checkpoints = Checkpoints(config, journal=self.journal, learner=learner, league=None)
         self.ahead, self.collected = ahead, step
         self.buffer: deque[Batch] = deque()
@@ -137,31 +137,6 @@ class Loop:
         texts = [p.read_text() for p in sorted((self.run.path / "games").glob("*.pgn"))]
         lines = [line for text in texts for line in text.splitlines()]
         return [line for line in lines if line.startswith("[Round ")]
-
-
-class _Told:
-    """What the journal asks a domain for: a task in words, and no figures of its own."""
-
-    name = "chess"
-
-    @classmethod
-    def all(cls) -> Any:
-        return cls()
-
-    def items(self) -> Any:
-        return {"chess": self}.items()
-
-    def __len__(self) -> int:
-        return 1
-
-    def of(self, task: Task) -> Any:
-        return self
-
-    def message(self, task: Task) -> str:
-        return task.id
-
-    def metrics(self, groups: Any, source: Any) -> dict[str, float | None]:
-        return {}
 
 
 def whole(path: Path, steps: int) -> tuple[list[str], list[str]]:
