@@ -187,12 +187,12 @@ def member(items: Any) -> str:
                 held = held or value[0] <= ord(char) <= value[1]
             elif op is _constants.CATEGORY:
                 kind = str(value)
-                message = {
+                truths = {
                     "DIGIT": char.isdigit(),
                     "SPACE": char.isspace(),
                     "WORD": char.isalnum() or char == "_",
                 }
-                for word, truth in message.items():
+                for word, truth in truths.items():
                     if kind.endswith(f"NOT_{word}"):
                         held = held or not truth
                     elif kind.endswith(word):

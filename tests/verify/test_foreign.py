@@ -198,15 +198,14 @@ class Settling(toy.Toy):
     @override
     def settle(self, groups: Sequence[Group], followed: Sequence[Group]) -> None:
         rates = {
-            group.task.payload["letter"]: sum(r.result.value for r in group.rollouts if r.result)
-            / 4
+            group.task.payload["letter"]: earned(group) / 4
             for group in followed
             if "again" in group.task.payload
         }
         for group in groups:
             if "again" not in group.task.payload:
                 rate = rates[group.task.payload["letter"]]
-                self._pay(group, rate, sum(r.result.value for r in group.rollouts if r.result))
+                self._pay(group, rate, earned(group))
 
     def _pay(self, group: Group, rate: float, total: float) -> None:
         for rollout in group.rollouts:

@@ -23,7 +23,6 @@ from selfplay.registry import test_suites as tests_of
 
 # Two rook moves mate: the back rank is open for either.
 FEN = "6k1/5ppp/8/8/8/8/5PPP/3RR1K1 w - - 0 1"
-LINE = "7k/5Qpp/8/8/8/8/6PP/6K1 w - - 0 1"
 
 
 def puzzle(fen: str, solution: tuple[str, ...]) -> Puzzle:

@@ -10,7 +10,7 @@ from multiprocessing.shared_memory import SharedMemory
 import psutil
 import pytest
 
-from selfplay.models.memory import PeakMemory, held_bytes
+from selfplay.models.memory import PeakMemory, held_bytes, release_free_memory
 from tests.patience import patient
 
 MEGABYTES = 200
@@ -53,3 +53,14 @@ def test_the_peak_is_seen() -> None:
         while memory.peak_bytes < before + 0.9 * SIZE:  # pytest's own timeout is the deadline
             pass
         assert len(block) == SIZE
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    # Blocks below glibc's threshold for own mappings, the last one kept: a heap with holes.
+    blocks = [bytearray(100_000) for _ in range(2000)]
+    kept = blocks[-1]
+    before = psutil.Process().memory_info().rss
+    blocks.clear()
+    release_free_memory()
+    assert kept is not None
+    assert psutil.Process().memory_info().rss < before - 100_000_000

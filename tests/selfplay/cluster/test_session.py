@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
-
-import psutil
 import pytest
 
 from envs.errors import InputError
 from selfplay.cluster.session import cpu_demand, plan
 from selfplay.config.run import RunConfig
-from selfplay.models.memory import PeakMemory, release_free_memory
 
 
 def config(**sampler: float) -> RunConfig:
@@ -56,23 +51,3 @@ def test_the_impossible_is_refused_with_the_arithmetic(
     assert missing in str(caught.value)
     assert str(resources[missing]) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_peak_memory_sees_this_process() -> None:
-    ticked = threading.Event()
-    with PeakMemory(every_s=0.01) as memory:
-        block = bytearray(os.urandom(1)) * 50_000_000
-        while not memory.peak_bytes:
-            ticked.wait(0.01)
-    assert memory.peak_bytes > len(block)
-
-
-def test_freed_memory_goes_back_to_the_system() -> None:
-    # Blocks below glibc's threshold for own mappings, the last one kept: a heap with holes.
-    blocks = [bytearray(100_000) for _ in range(2000)]
-    kept = blocks[-1]
-    before = psutil.Process().memory_info().rss
-    blocks.clear()
-    release_free_memory()
-    assert kept is not None
-    assert psutil.Process().memory_info().rss < before - 100_000_000
