@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -19,12 +21,23 @@ pytestmark = pytest.mark.timeout(fence.SECONDS + 60)
 
 
 @functools.cache
+def started() -> dict[Setting, Future[CompletedProcess[str]]]:
+    """Run all attacks in every setting at the same time: each has a fence of its own.
+
+    Most of what they take is waiting for what hangs.
+    """
+    pool = ThreadPoolExecutor(len(SETTINGS))
+    possible = [setting for setting in SETTINGS if fence.missing(setting.user) is None]
+    return {one: pool.submit(fence.run, one, "tests.attacks.runner") for one in possible}
+
+
+@functools.cache
 def lines_of(setting: Setting) -> list[dict[str, Any]]:
-    """Run all attacks in one setting, once; skip where there is no fence to do it in."""
+    """Return what came of all attacks in one setting; skip where there is no fence to do it in."""
     reason = fence.missing(setting.user)
     if reason is not None:
         pytest.skip(reason)
-    done = fence.run(setting, "tests.attacks.runner")
+    done = started()[setting].result(fence.SECONDS + 30)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if not any("ended" in line for line in lines):
         began = [line["begins"] for line in lines if "begins" in line]
