@@ -14,9 +14,13 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from envs.errors import InputError
 from selfplay.registry import GROUP
 
+DISTRIBUTION = "selfplay-rlvr"
 OWN = ("envs", "rewards", "selfplay")
 """The packages of this distribution."""
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -54,7 +58,7 @@ def pack_packages(domains: Sequence[str], folder: Path) -> list[str]:
                 notes.append(f"install what {named} needs on every node: {', '.join(needed)}")
             _write_metadata(folder, point.dist, top, [point])
     own = [point for point in points if point.module.partition(".")[0] in OWN]
-    _write_metadata(folder, own[0].dist if own else None, "selfplay-rlvr", own)
+    _write_metadata(folder, own[0].dist if own else None, DISTRIBUTION, own)
     return notes
 
 
@@ -91,8 +95,13 @@ def _name(distribution: Distribution | None, otherwise: str) -> str:
 def _requirements(distribution: Distribution | None) -> list[str]:
     """Return what a distribution requires, besides this one and what is optional."""
     listed = (distribution.requires if distribution is not None else None) or []
-    needed = [line for line in listed if "extra ==" not in line]
-    return [line for line in needed if not re.match(r"selfplay[-_.]rlvr\b", line, re.IGNORECASE)]
+    found = {line: Requirement(line) for line in listed}
+    return [
+        line
+        for line, needed in found.items()
+        if canonicalize_name(needed.name) != DISTRIBUTION
+        and (needed.marker is None or needed.marker.evaluate({"extra": ""}))
+    ]
 
 
 def _write_metadata(

@@ -268,6 +268,11 @@ def test_the_domains_of_a_job_are_found_on_a_node_that_has_none(tmp_path: Path) 
     ("requires", "compiled", "note"),
     [
         ("sympy>=1\nRequires-Dist: selfplay-rlvr", False, "what go-domain needs on every node: sy"),
+        (
+            'sympy; extra=="plots"\nRequires-Dist: selfplay-rlvr-words',
+            False,
+            "on every node: selfplay-rlvr-words",
+        ),
         ("selfplay_rlvr", True, "install go-domain on every node: it has compiled parts (fast.cp"),
     ],
 )
