@@ -27,11 +27,6 @@ class Ending:
     termination: Termination
     detail: str
 
-    @property
-    def white_points(self) -> float:
-        """1, 0.5 or 0."""
-        return RESULTS[self.result]
-
 
 @dataclass(slots=True)
 class MatchGame:

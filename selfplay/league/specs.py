@@ -43,10 +43,6 @@ class Spec:
         """The number after the colon of an anchor."""
         return float(self.argument)
 
-    def number_option(self, key: str, default: float) -> float:
-        """Return a numeric option."""
-        return float(self.options.get(key, default))
-
 
 def _number(low: float, high: float, *, whole: bool = False) -> Callable[[str], str | None]:
     """Return a check that gives what is expected where a text is no number in [low, high]."""

@@ -126,6 +126,3 @@ def _ask_once(
         asked = [prompt_ids(tokenizer, domains.of(task).render(task), context) for task in tasks]
         source.restore(json.loads(before))
         return asked[0]
-
-
-__all__ = ["Ready", "prepare"]

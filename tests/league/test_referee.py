@@ -27,7 +27,6 @@ def test_mate_is_a_win_and_nobody_asks_the_engine() -> None:
     game.take(move("h6g7"))
     Referee(MatchConfig(), never).judge(game)
     assert game.ending == Ending("1-0", "normal", "checkmate")
-    assert game.ending.white_points == 1.0
 
 
 def test_repetition_and_fifty_moves_are_drawn_at_once() -> None:
