@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -139,7 +140,8 @@ def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTas
     """Return what suite_tasks does, as typed views."""
     if suite in FAMILY_SUITES:
         names, first, most = FAMILY_SUITES[suite]
-        return _of_families(names, config.section(CodeConfig).levels, first, most, limit)
+        levels = tuple(config.section(CodeConfig).levels)
+        return list(_of_families(tuple(names), levels, first, most, limit))
     if suite == "code/humaneval":
         return load_humaneval()[:limit]
     if suite == "code/mbpp":
@@ -148,12 +150,14 @@ def code_tasks(suite: str, config: RunConfig, limit: int = MOST) -> list[CodeTas
     raise InputError(f"suite {suite!r} is no code suite")
 
 
+@lru_cache(maxsize=8)
 def _of_families(
-    names: Sequence[str], levels: Sequence[int], first: int, most: int, limit: int
-) -> list[CodeTask]:
+    names: tuple[str, ...], levels: tuple[int, ...], first: int, most: int, limit: int
+) -> tuple[CodeTask, ...]:
     """Return `limit` tasks: every family at every level with the first seed, then the next.
 
-    There are no more than `most` seeds.
+    There are no more than `most` seeds. Made once: a run asks for the same ones when it starts and
+    at each evaluation, and choosing the tests of 500 tasks takes a second.
     """
     rounds = min(most, max(1, -(-min(limit, 10_000) // (len(names) * len(levels)))))
     tasks = (
@@ -162,7 +166,7 @@ def _of_families(
         for level in levels
         for family in names
     )
-    return list(islice(tasks, limit))
+    return tuple(islice(tasks, limit))
 
 
 def _path(path: Path | None, key: str) -> Path:
