@@ -13,7 +13,7 @@ def test_nothing_that_is_evaluated_trains_or_stands_in_the_prompt() -> None:
     assert not [numbers for numbers in held if numbers.replace(" ", ", ") in SHOTS]
 
 
-def test_answers_are_scored_exactly_and_no_rule_of_one_line_does_well() -> None:
+def test_answers_are_scored_exactly_and_six_rules_of_one_line_pass_less_than_17_percent() -> None:
     assert DOMAIN.check_scorer().endswith("gold answers score as they must")
     tasks = DOMAIN.suite_tasks("countdown/heldout", 512)
     for rule in RULES:
