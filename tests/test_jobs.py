@@ -173,7 +173,7 @@ def test_a_failing_job_returns_its_exit_code(client: Client) -> None:
 
 
 @pytest.mark.parametrize("command", ["logs", "status", "stop"])
-def test_an_unknown_job_is_told_in_one_line(client: Client, command: str) -> None:
+def test_an_unknown_job_is_refused_in_one_line(client: Client, command: str) -> None:
     code, output = client.run("jobs", command, "nobody")
     assert code == 2
     assert output.startswith(f"error: nobody: no such job at {client.head.dashboard}; the newest:")

@@ -198,7 +198,7 @@ def test_code_that_stumbles_is_an_error(process: AssertProcess, code: str) -> No
     assert run(process, code)["result"] == "error"
 
 
-def test_a_setup_that_fails_is_told_apart(process: AssertProcess) -> None:
+def test_a_setup_that_fails_is_another_verdict(process: AssertProcess) -> None:
     result = run(process, "assert f(1) == 2", setup="root = Node(1)")
     assert result["result"] == "setup" and "Node" in result["detail"]
     assert run(process, "assert f(one) == 2", setup="one = 1")["result"] == "pass"

@@ -127,7 +127,7 @@ def test_runs_differ_in_hashes_addresses_order_and_seed(scorer: CodeScorer, name
 
 
 @pytest.mark.parametrize("separator", ["\f", "\n\f", "\x0b", "\x1c", "\x85", "\u2028", "\r\f"])
-def test_a_second_definition_behind_an_odd_line_break_is_refused(
+def test_a_second_definition_after_an_odd_line_break_is_refused(
     scorer: CodeScorer, separator: str
 ) -> None:
     text = f"def f(xs):\n    return sum(xs) * 2\n{separator}def f(xs):\n    return 3\n"

@@ -106,7 +106,7 @@ def test_a_loop_is_a_timeout() -> None:
     assert right.verdict == "pass"
 
 
-def test_text_that_no_file_can_hold_is_told_in_text_that_it_can(scorer: CodeScorer) -> None:
+def test_text_that_no_file_can_hold_is_reported_in_text_that_it_can(scorer: CodeScorer) -> None:
     program = "def f(x):\n    raise ValueError('\\ud800' * 9)\n"
     (result,) = scorer.score(ask(TASK, program))
     result.evidence["detail"].encode("utf-8")
@@ -136,7 +136,7 @@ def test_a_closed_sandbox_is_an_infra_error_for_each() -> None:
     scorer.close()
 
 
-def test_bad_settings_and_tasks_are_told() -> None:
+def test_bad_settings_and_tasks_are_refused() -> None:
     with pytest.raises(InputError, match=r"reward\.shape=half"):
         CodeScorer(shape="half")
     with pytest.raises(InputError, match="task_s"):

@@ -63,7 +63,7 @@ def test_runs_and_games_become_a_folder(here: Path, stockfish: Path) -> None:
     assert re.search(r'"marks":\{[^}]*"3":"\?\?"', page)
 
 
-def test_bad_input_is_told_in_one_line(here: Path) -> None:
+def test_bad_input_is_refused_in_one_line(here: Path) -> None:
     (here / "x").mkdir()
     (here / "x" / "file").write_text("")
     done = selfplay("leaderboard")

@@ -92,7 +92,7 @@ def test_hostile_names_are_made_harmless(here: Path) -> None:
     assert "a\\x1b[31m\\u202e[bold]x" in done.stdout
 
 
-def test_bad_input_is_told_in_one_line(here: Path) -> None:
+def test_bad_input_is_refused_in_one_line(here: Path) -> None:
     (here / "empty.pgn").write_text("no chess here\n")
     (here / "r.json").write_text("{}")
     assert "none.pgn: No such file" in fault("rate", "none.pgn")
@@ -103,7 +103,7 @@ def test_bad_input_is_told_in_one_line(here: Path) -> None:
     assert "r.json: exists" in fault("rate", "games.pgn", "--json", "r.json")
 
 
-def test_bad_tests_are_told_in_one_line(here: Path) -> None:
+def test_bad_tests_are_refused_in_one_line(here: Path) -> None:
     game = ("sprt", "games.pgn", "--player")
     assert "played old, weak; say which" in fault(*game, "new")
     assert "no finished game of that player" in fault(*game, "nobody")

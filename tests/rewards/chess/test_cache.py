@@ -138,7 +138,7 @@ def test_another_program_s_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == before
 
 
-def test_files_that_cannot_serve_are_told_in_one_line(tmp_path: Path) -> None:
+def test_files_that_cannot_serve_are_refused_in_one_line(tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.sqlite"
     rubbish.write_bytes(b"no database at all" * 500)
     below_a_file = rubbish / "cache.sqlite"
@@ -150,7 +150,7 @@ def test_files_that_cannot_serve_are_told_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(InputError, match=r"engine\.cache="):
@@ -159,7 +159,7 @@ def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-def test_broken_scores_are_told_with_their_position(tmp_path: Path) -> None:
+def test_broken_scores_are_named_with_their_position(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     cache = ScoreCache(path)
     cache.put("fen", SETTING, SCORES)

@@ -68,7 +68,7 @@ def test_engine_trouble_is_none(bad_engine: Callable[[str, str], Path], tmp_path
         ({"fen": ["8/8/8/8/8/8/8/8 w - - 0 1"]}, "not a legal position"),
     ],
 )
-def test_bad_columns_are_told(reward: Any, columns: dict[str, Any], fault: str) -> None:
+def test_bad_columns_are_refused(reward: Any, columns: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         reward(["p"], ["e4"], **columns)
 

@@ -67,7 +67,7 @@ def test_a_home_that_cannot_be_written_is_one_line_that_says_what_to_set(tmp_pat
         assert check in table.stdout
 
 
-def test_no_home_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_home_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
@@ -92,7 +92,7 @@ def test_nobody_who_reads_is_no_traceback(tmp_path: Path) -> None:
     assert done.stdout.startswith(b"name: ") and done.stderr == b""
 
 
-def test_a_full_disk_is_told_whatever_it_led_to(tmp_path: Path) -> None:
+def test_a_full_disk_is_seen_whatever_it_led_to(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(RuntimeError) as caught:
         try:

@@ -205,7 +205,7 @@ def test_a_python_exception_is_ours_and_not_retried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["hang", "exit"])
-def test_each_goes_on_without_what_fails_and_its_replacement_is_told(
+def test_each_goes_on_without_what_fails_and_its_replacement_is_named(
     fault: str, tmp_path: Path
 ) -> None:
     made = pool(2, deadline_s=HANGS_S if fault == "hang" else patient(10))

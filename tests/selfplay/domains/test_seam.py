@@ -102,7 +102,7 @@ def test_a_broken_package_is_named_only_when_it_is_asked_for(
         parse_config({"mine": {"x": 1}}, "file", [])
 
 
-def test_a_package_that_imports_what_is_made_of_it_is_told_how_not_to(
+def test_a_package_that_imports_what_is_made_of_it_learns_how_not_to(
     install: Any, tmp_path: Path
 ) -> None:
     install("mine", "from selfplay.config.run import RunConfig\n")

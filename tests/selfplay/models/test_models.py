@@ -79,7 +79,7 @@ def test_a_folder_without_safetensors_is_refused(tiny_model: Path, tmp_path: Pat
         ("config.json", "[]"),
     ],
 )
-def test_a_broken_folder_is_told_in_one_line(
+def test_a_broken_folder_is_refused_in_one_line(
     tiny_model: Path, tmp_path: Path, name: str, text: str
 ) -> None:
     folder = tmp_path / "broken"
@@ -106,7 +106,9 @@ def test_missing_and_misshapen_weights_are_not_made_up(tiny_model: Path, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-def test_a_tokenizer_that_is_missing_is_told_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_that_is_missing_is_refused_in_one_line(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "mute"
     shutil.copytree(tiny_model, folder, ignore=shutil.ignore_patterns("*token*"))
     with pytest.raises(InputError, match="cannot be loaded") as caught:
