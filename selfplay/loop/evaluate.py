@@ -133,13 +133,14 @@ def check_evaluation(
 ) -> None:
     """Refuse unknown suites, broken files and weak sandboxes before anything has started.
 
-    `domains` are those of the run; without them they are made. Test sets are refused but with
-    `test`.
+    `domains` are those of a run, which are checked whether or not it is measured on their suites;
+    without them those of the suites are made. Test sets are refused but with `test`.
 
     Raises:
         InputError: in one line, a broken row by its number.
     """
-    domains = domains or Domains(config)
-    suites = check_suites(config.suites, test=test) + domains.own_suites()
-    for name in dict.fromkeys(domain_of_suite(suite) for suite in suites):
-        domains[name].check()
+    trained = () if domains is None else tuple(domains)
+    made = Domains(config) if domains is None else domains
+    suites = check_suites(config.suites, test=test) + made.own_suites()
+    for name in dict.fromkeys([*map(domain_of_suite, suites), *trained]):
+        made[name].check()

@@ -24,6 +24,7 @@ from selfplay.config.run import RunConfig, RunSettings
 from selfplay.domains.base import Gold, TaskList
 from selfplay.domains.made import Domains, make_domain
 from selfplay.domains.mixed import open_sources
+from selfplay.loop.evaluate import check_evaluation
 from selfplay.loop.resuming import kept_keys
 from selfplay.records import Group, Rollout
 from selfplay.registry import MEASURED, TASKS, DomainSpec, Measure, Section
@@ -408,6 +409,14 @@ def test_defaults_follow_the_configuration() -> None:
     assert (domain.payment({}), domain.identity(), domain.may_train(task)) == ({}, {}, False)
     with pytest.raises(InputError, match="needs listed actions, which the domain toy does not"):
         toy.Toy(config(learner={"advantage": "target"})).check()
+
+
+def test_a_domain_that_trains_is_checked_though_others_are_measured(stockfish: Path) -> None:
+    asked = {"suites": ["chess/games"], "nodes": 100}
+    wrong = config(learner={"advantage": "target"}, eval=asked, engine={"path": str(stockfish)})
+    with pytest.raises(InputError, match="which the domain toy does not"):
+        check_evaluation(wrong, Domains(wrong))
+    check_evaluation(wrong)
 
 
 def test_the_scorer_is_tried_with_answers_whose_score_is_known() -> None:
