@@ -49,7 +49,10 @@ def check_model(config: RunConfig) -> tuple[Outcome, str]:
         tasks = domain.suite_tasks(spec_of(name).suites[0], 1)
         chats = any(domain.render(task).messages is not None for task in tasks)
         if chats and tokenizer.chat_template is None:
-            return "fail", f"{config.model} has no chat template: set {name}.style to another"
+            return "fail", (
+                f"{config.model} has no chat template and the prompts of {name} are chats: set "
+                "another style of prompts, or another model"
+            )
     return "ok", f"{config.model}: {known}, vocabulary of {len(tokenizer)}"
 
 
