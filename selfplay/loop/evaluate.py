@@ -11,7 +11,7 @@ from envs import Prompt
 from envs.text import clean_text
 from selfplay.config.run import RunConfig
 from selfplay.display.numbers import prompt_name
-from selfplay.domains.base import Domain, Progress
+from selfplay.domains.base import Ask, Domain, Progress
 from selfplay.domains.made import Domains
 from selfplay.league.sampled import AskSamplers
 from selfplay.records import SampleRequest
@@ -70,7 +70,7 @@ class Evaluator:
                     domain = domains[name_]
                     found = domain.evaluate(suite, positions, ask, scorers.score, progress)
                     if prompts and suite in suite_names(test=True):
-                        found["prompts"] = self._variants(domain, suite, scorers, progress)
+                        found["prompts"] = self._variants(domain, suite, ask, scorers, progress)
                     result[suite] = found
             finally:
                 scorers.close()
@@ -84,7 +84,7 @@ class Evaluator:
         }
 
     def _variants(
-        self, domain: Domain, suite: str, scorers: ScorerPool, progress: Progress
+        self, domain: Domain, suite: str, ask: Ask, scorers: ScorerPool, progress: Progress
     ) -> list[dict[str, Any]]:
         """Return a suite's numbers under the domain's other prompts, each with prompt and rows."""
         found = []
@@ -92,7 +92,7 @@ class Evaluator:
             words = form.model_dump()
             positions, name = self._config.eval.base_positions, prompt_name(words)
             note = functools.partial(_with_prompt, progress, name)
-            numbers = variant.evaluate(suite, positions, self.ask, scorers.score, note)
+            numbers = variant.evaluate(suite, positions, ask, scorers.score, note)
             found.append({**words, "positions": positions, **numbers})
         return found
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import InputError
-from selfplay.config.run import RunConfig
 from selfplay.domains.made import Domains
-from selfplay.loop.evaluate import check_evaluation
+from selfplay.loop.evaluate import Evaluator, check_evaluation
 from selfplay.loop.measure import Measured, evaluator_of, find_measured
 from selfplay.registry import test_suites
 from selfplay.report import build_report
@@ -55,10 +54,11 @@ def open_tests(target: str, suites: list[str] | None, overrides: list[str]) -> d
     runs_dir = config.runs_dir if found.run_dir is None else found.run_dir.path.parent
     before = [row for row in openings(runs_dir) if set(row["suites"]) & set(wanted)]
     row = _record(runs_dir, target, found, wanted, overrides)
-    measured = _measure(config, found, wanted)
-    if found.run_dir is None:
-        return {**measured, "opening": row, "earlier": len(before)}
-    base = _measure(config, found.of_base(), wanted, base=True)
+    with evaluator_of(config, found.model, found.version) as evaluator:
+        measured = _measure(evaluator, found, wanted)
+        if found.run_dir is None:
+            return {**measured, "opening": row, "earlier": len(before)}
+        base = _measure(evaluator, found.of_base(), wanted, base=True)
     compared = compare_evals({"base": base, "final": measured}, Domains(config))
     result = {**measured, "opening": row, "earlier": len(before), "base": base}
     result["compared"] = compared
@@ -84,17 +84,18 @@ def _record(
 
 
 def _measure(
-    config: RunConfig, found: Measured, suites: Sequence[str], *, base: bool = False
+    evaluator: Evaluator, found: Measured, suites: Sequence[str], *, base: bool = False
 ) -> dict[str, Any]:
-    with evaluator_of(config, found.model, found.version) as evaluator:
-        return evaluator.evaluate(
-            "base" if base else "eval",
-            step=found.version,
-            positions=config.eval.positions,
-            suites=suites,
-            test=True,
-            prompts=base or found.run_dir is None,
-        )
+    """Measure what the samplers hold or, beside it, the base model."""
+    return evaluator.evaluate(
+        "base" if base else "eval",
+        step=found.version,
+        positions=found.config.eval.positions,
+        suites=suites,
+        test=True,
+        prompts=base or found.run_dir is None,
+        guest=found.model if base else None,
+    )
 
 
 def _keep(run_dir: RunDir, result: dict[str, Any]) -> None:
