@@ -175,8 +175,9 @@ def _known_keys(model: type[BaseModel] = RunConfig, prefix: Key = ()) -> Iterato
 
 
 def _refuse_unknown(data: dict[str, Any], where: str, origin: dict[Key, str]) -> None:
-    known = {".".join(key) for key in _known_keys()}
-    sections = {".".join(key) for key in _known_keys() if isinstance(_default_at(key), BaseModel)}
+    keys = list(_known_keys())
+    known = {".".join(key) for key in keys}
+    sections = {".".join(key[:-1]) for key in keys if len(key) > 1}
 
     def walk(node: dict[str, Any], prefix: Key) -> None:
         for name, value in node.items():
