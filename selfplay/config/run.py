@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -209,7 +209,8 @@ class RunSettings(Section):
 
     def fixed_for_good(self) -> Self:
         """Return the same with all that a new run settles when it begins (Section.fixed)."""
-        return self._each_used(lambda section: section.fixed(self._as_run()))
+        keys = [key for name in self.used_domains for key in spec_of(name).sections]
+        return self.model_copy(update={key: self.sections[key].fixed(self) for key in keys})
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON, from which `RunConfig.model_validate` makes an equal one.
@@ -223,15 +224,6 @@ class RunSettings(Section):
                 if name not in self.used_domains and self.sections[key] == kind():
                     del values[key]
         return values
-
-    def _each_used(self, change: Callable[[Section], Section]) -> Self:
-        sections = self.sections
-        keys = [key for name in self.used_domains for key in spec_of(name).sections]
-        return self.model_copy(update={key: change(sections[key]) for key in keys})
-
-    def _as_run(self) -> RunConfig:
-        assert isinstance(self, RunConfig)
-        return self
 
     def _games(self) -> list[DomainSpec]:
         return [spec_of(name) for name in self.domains if spec_of(name).games]
@@ -301,7 +293,7 @@ class RunSettings(Section):
     def _sections_fit(self) -> Self:
         for name in self.domains:
             for key in spec_of(name).sections:
-                self.sections[key].check(self._as_run())
+                self.sections[key].check(self)
         return self
 
     @model_validator(mode="after")
@@ -314,11 +306,8 @@ class RunSettings(Section):
         return self
 
 
-if TYPE_CHECKING:
-
-    class RunConfig(RunSettings):
-        """One run, whole."""
-
+if TYPE_CHECKING:  # the sections of domains are found at run time; `section` gives them their types
+    RunConfig = RunSettings
 else:
     RunConfig = create_model(
         "RunConfig",
