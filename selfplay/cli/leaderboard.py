@@ -8,37 +8,37 @@ from typing import Annotated
 import typer
 
 from envs.errors import InputError
+from selfplay.cli.rate import Bootstraps, Seed, anchor_of
+
+Runs = Annotated[
+    list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs' names or folders.")
+]
+Games = Annotated[
+    list[Path] | None,
+    typer.Option(help="A PGN file of matches; repeat it for more. Any tool's will do."),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option(metavar="NAME=ELO", help="Hold this player; default: random at 0."),
+]
+Analyse = Annotated[
+    int | None,
+    typer.Option("--analyse", min=1, metavar="NODES", help="Judge the shown games by the engine."),
+]
+Engine = Annotated[Path | None, typer.Option(help="The engine for --analyse; default: Stockfish.")]
 
 
 def leaderboard(
-    runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs' names or folders.")
-    ] = None,
-    games: Annotated[
-        list[Path] | None,
-        typer.Option(help="A PGN file of matches; repeat it for more. Any tool's will do."),
-    ] = None,
+    runs: Runs = None,
+    games: Games = None,
     out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("leaderboard"),
-    anchor: Annotated[
-        str | None,
-        typer.Option(metavar="NAME=ELO", help="Hold this player; default: random at 0."),
-    ] = None,
+    anchor: Anchor = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Leaderboard",
     show_games: Annotated[int, typer.Option(min=0, help="Games in the viewer, at most.")] = 100,
-    analyse: Annotated[
-        int | None,
-        typer.Option(
-            "--analyse", min=1, metavar="NODES", help="Judge the shown games by the engine."
-        ),
-    ] = None,
-    engine: Annotated[
-        Path | None, typer.Option(help="The engine for --analyse; default: Stockfish.")
-    ] = None,
-    bootstraps: Annotated[
-        int | None,
-        typer.Option(min=100, help="Resamples for the intervals; 1000, or fewer of large lists."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    analyse: Analyse = None,
+    engine: Engine = None,
+    bootstraps: Bootstraps = None,
+    seed: Seed = 0,
 ) -> None:
     """Gather runs and games into one table: a page, Markdown, CSV and JSON.
 
@@ -51,7 +51,6 @@ def leaderboard(
 
       selfplay leaderboard runs/seed0 runs/seed1 --out board --anchor random=0 --analyse 2000
     """
-    from selfplay.cli.rate import anchor_of
     from selfplay.leaderboard import Options, check_folder, gather, write_folder
     from selfplay.rundir.folder import RunDir
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from selfplay.ratings.sprt import Sprt, SprtResult
 
 Games = Annotated[list[Path], typer.Argument(metavar="GAMES.pgn...", help="PGN files.")]
+Bootstraps = Annotated[
+    int | None,
+    typer.Option(min=100, help="Resamples for the intervals; 1000, or fewer of large lists."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the resamples.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the whole result here; - prints it.")
 ]
@@ -41,11 +46,8 @@ def rate(
         str | None,
         typer.Option(metavar="NAME=ELO", help="Hold this player at ELO; default: the mean at 0."),
     ] = None,
-    bootstraps: Annotated[
-        int | None,
-        typer.Option(min=100, help="Resamples for the intervals; 1000, or fewer of large lists."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    bootstraps: Bootstraps = None,
+    seed: Seed = 0,
     json_file: JsonFile = None,
     force: Force = False,
 ) -> None:

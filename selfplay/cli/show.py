@@ -14,7 +14,7 @@ from rich.text import Text
 from envs.errors import InputError
 from rewards.result import Verdict
 from selfplay.config.reading import load_config, parse_config
-from selfplay.display.numbers import number, suite_lines
+from selfplay.display.numbers import LABELS, number, suite_lines
 from selfplay.display.text import visible
 from selfplay.rundir.folder import RunDir
 from selfplay.rundir.writes import plain, write_json, write_text
@@ -43,7 +43,6 @@ def show_evaluation(
     Raises:
         InputError: no such model, run or suite, or the JSON file exists.
     """
-    from selfplay.display.console import comparison
     from selfplay.scorer.file import refuse_existing
 
     to_stdout = str(json_file) == "-"
@@ -65,17 +64,7 @@ def show_evaluation(
         print(json.dumps(plain(result), indent=2, allow_nan=False))
         return
     console = wide_console()
-    if "compared" in result:
-        evals = {"base": result["base"], "final": result}
-        for name, suite in result["compared"].items():
-            console.print(comparison(name, suite))
-            for line in suite_lines(name, suite, evals=evals):
-                console.print(Text(line))
-    else:
-        for name, suite in result["suites"].items():
-            console.print(comparison(name, suite, _MODEL_LABELS))
-            for line in suite_lines(name, suite, _MODEL_LABELS):
-                console.print(Text(line))
+    _print_suites(console, result)
     if test:
         before = f"these test sets were opened {result['earlier']} times before"
         console.print(
@@ -84,6 +73,20 @@ def show_evaluation(
     if json_file is not None:
         write_json(json_file, result, overwrite=force)
         console.print(Text(f"written: {json_file}"))
+
+
+def _print_suites(console: Console, result: dict[str, Any]) -> None:
+    """Print the suites of an evaluation; of a run's test sets beside those of its base model."""
+    from selfplay.display.console import comparison
+
+    suites, labels, evals = result["suites"], _MODEL_LABELS, None
+    if "compared" in result:
+        suites, labels = result["compared"], LABELS
+        evals = {"base": result["base"], "final": result}
+    for name, suite in suites.items():
+        console.print(comparison(name, suite, labels))
+        for line in suite_lines(name, suite, labels, evals):
+            console.print(Text(line))
 
 
 def write_samples(target: Path, result: dict[str, Any], *, force: bool) -> None:
