@@ -7,7 +7,7 @@ from typing import Any
 
 from envs import Task
 from selfplay.config.reading import parse_config
-from selfplay.config.run import PromptForm, RunConfig
+from selfplay.config.run import PromptForm
 from selfplay.domains.base import Domain
 from selfplay.domains.checks import Checks
 from selfplay.domains.differences import Difference, named_differences
@@ -37,11 +37,13 @@ def openings_of(folder: RunDir) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"test/{path.name}: base", result["base"]
 
 
-def config_of(record: Mapping[str, Any], config: RunConfig) -> RunConfig:
-    """Return the configuration under which an opening asked: the run's with its changes."""
+def asked_of(record: Mapping[str, Any], domains: Domains) -> Domains:
+    """Return the domains under which an opening asked: the run's with its changes."""
     given = record.get("opening", {}).get("overrides", [])
     asked = [text for text in given if text.startswith(ASKING)]
-    return parse_config(config.model_dump(mode="json"), "opening", asked) if asked else config
+    if not asked:
+        return domains
+    return Domains(parse_config(domains.config.model_dump(mode="json"), "opening", asked))
 
 
 def check_comparison(name: str, result: Mapping[str, Any], domains: Domains) -> list[Difference]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from envs import Task
 from envs.errors import InputError
-from selfplay.domains.made import Domains, domain_of_suite
+from selfplay.domains.made import domain_of_suite
 from selfplay.verify import evaluations
 from selfplay.verify.work import Work
 
@@ -51,7 +51,7 @@ class EveryEvaluation:
     ) -> None:
         """Check the estimates of every suite of an evaluation, and its rows."""
         file = evaluations.file_of(name)
-        asked = Domains(evaluations.config_of(record, self.work.run.config))
+        asked = evaluations.asked_of(record, self.work.run.domains)
         for suite, numbers in evaluations.parts_of(record):
             with self.work.findings.guard(file):
                 domain = asked.of_suite(suite)

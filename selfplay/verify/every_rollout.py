@@ -30,7 +30,7 @@ class EveryRollout:
     def check(self) -> None:
         """Check every step's rollouts and its row of metrics.jsonl."""
         run = self.work.run
-        held_out = held_out_of(run, self.work.findings)
+        held_out = held_out_of(run, self.work.findings, self.work.checks)
         files: dict[int, Path] = {}
         with self.work.findings.guard("rollouts"):
             files = run.folder.rollouts.files()

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from envs import Task
 from selfplay.domains.base import domain_of
-from selfplay.domains.checks import Held, checks_of
+from selfplay.domains.checks import Held
 from selfplay.domains.differences import Difference
 from selfplay.domains.rows import Row
 from selfplay.verify.finding import Findings
 from selfplay.verify.folder import Run
 from selfplay.verify.groups import StoredGroup, file_of
+from selfplay.verify.rollouts import CheckOf
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class HeldOut:
         return self._by_domain[name]
 
 
-def held_out_of(run: Run, findings: Findings) -> HeldOut:
+def held_out_of(run: Run, findings: Findings, checks: CheckOf) -> HeldOut:
     """Return what may not train in a run: all that its evaluations asked, and what each domain
     keeps for evaluation.
     """
@@ -57,8 +58,7 @@ def held_out_of(run: Run, findings: Findings) -> HeldOut:
                     asked.append((suite, row))
 
     def held(name: str) -> Held:
-        checks = checks_of(run.domains[name])
-        return checks.held_out(run.recorded, asked, findings.unchecked.append)
+        return checks(name).held_out(run.recorded, asked, findings.unchecked.append)
 
     return HeldOut(frozenset(ids), held)
 

@@ -12,7 +12,7 @@ from envs.errors import InputError
 from rewards import RewardResult
 from selfplay.cluster.within import Unanswered, within
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import Scorer
+from selfplay.domains.base import Domain, Scorer
 from selfplay.domains.checks import Checks, Identity, Kept, checks_of
 from selfplay.domains.differences import named_differences
 from selfplay.domains.made import make_domain
@@ -53,7 +53,7 @@ class Rescorer:
     def __post_init__(self) -> None:
         """Start the scorer; without one nothing of the domain is scored, which is a finding."""
         self.checks = checks_of(make_domain(self.domain, self.config))
-        self._start(self.config)
+        self._start(self.checks.domain)
 
     @property
     def same_scorer(self) -> bool:
@@ -146,13 +146,11 @@ class Rescorer:
                 detail = f"{type(error).__name__}: {error}"
         return [RewardResult(0.0, "infra_error", {}, {"detail": detail}) for _ in texts]
 
-    def _start(self, config: RunConfig) -> None:
+    def _start(self, domain: Domain) -> None:
         """Start one more scorer, or give up."""
-        make = functools.partial(
-            make_domain(self.domain, config).make_scorer, evaluating=self.evaluating
-        )
+        make = functools.partial(domain.make_scorer, evaluating=self.evaluating)
         try:
-            self._scorers.append(within(config.ray.start_s, self._thread, make))
+            self._scorers.append(within(self.config.ray.start_s, self._thread, make))
         except InputError as error:
             self._give_up(f"nothing more was scored again: {error}")
         except Unanswered as error:
@@ -173,7 +171,7 @@ class Rescorer:
         if config is None:
             return None
         if len(self._scorers) == 1 and not self.given_up:
-            self._start(config)
+            self._start(make_domain(self.domain, config))
         task, texts = asked
         results = [result for text in texts for result in self._ask(1, task, [text])]
         kept: Kept = plain(dict(made(results)))
