@@ -195,6 +195,9 @@ class DomainSpec:
         extra_suites: suites that a configuration asks for by a key of its own.
         measures: its metrics, the most important first.
         baselines: who is shown beside the policy (key -> title).
+        sentences: what is said of a suite in its summary; None: its paired test of what passed.
+        answer: the answer of a row as pages show it.
+        answers: the word for them, in titles and messages.
         lists_actions: its tasks have actions that can be listed (sampler.explore=all_legal).
         games: its answers are moves of games; league and `promotion.match` need it.
         scorer: the word for what scores its answers, in `selfplay doctor`.

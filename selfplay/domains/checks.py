@@ -36,8 +36,6 @@ Kept = Mapping[str, Any]
 class Checks:
     """What a domain knows of its own results when `selfplay verify` recomputes them."""
 
-    answers: ClassVar[str] = "answers"
-    """The word for what is scored, in messages."""
     scores_alike: ClassVar[bool] = False
     """Whether one scorer does for training and for evaluations."""
     makes_ids: ClassVar[bool] = False

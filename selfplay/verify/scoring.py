@@ -16,6 +16,7 @@ from selfplay.domains.base import Domain, Scorer
 from selfplay.domains.checks import Checks, Identity, Kept, checks_of
 from selfplay.domains.differences import named_differences
 from selfplay.domains.made import make_domain
+from selfplay.registry import spec_of
 from selfplay.rundir.writes import plain
 from selfplay.verify.finding import CONTENT, Findings
 
@@ -125,9 +126,10 @@ class Rescorer:
             self.findings.unchecked.append(f"{self.domain}: {message}")
         unsteady = self.counts.get("unsteady", 0)
         if unsteady:
+            what = spec_of(self.domain).answers
             self.findings.notes.append(
-                f"{self.domain}: {unsteady} {self.checks.answers} did not do the same twice, or "
-                "stand at a time limit: their scores are neither confirmed nor refuted"
+                f"{self.domain}: {unsteady} {what} did not do the same twice, or stand at a time "
+                "limit: their scores are neither confirmed nor refuted"
             )
 
     def _ask(self, which: int, task: Task, texts: Sequence[str]) -> Results:

@@ -36,7 +36,6 @@ FILES = ("mbpp", "jsonl")
 class CodeChecks(Checks):
     """What code knows of its own results."""
 
-    answers: ClassVar[str] = "programs"
     makes_ids: ClassVar[bool] = True
     scores_alike: ClassVar[bool] = True
 
