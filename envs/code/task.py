@@ -68,7 +68,7 @@ class CodeTest:
     code: str
 
     def payload(self) -> dict[str, Any]:
-        """Return the test as a row of the task's payload, its values in tagged JSON."""
+        """Return the test as a row of the task's payload."""
         return {"code": self.code}
 
 
@@ -80,7 +80,7 @@ class ProgramTest:
     stdout: str
 
     def payload(self) -> dict[str, Any]:
-        """Return the test as a row of the task's payload, its values in tagged JSON."""
+        """Return the test as a row of the task's payload."""
         return {"stdin": self.stdin, "stdout": self.stdout}
 
 

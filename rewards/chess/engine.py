@@ -42,7 +42,7 @@ class EngineIdentity:
     """What decides an engine's scores: name, sha256 of the executable and the options set.
 
     For a script that starts an engine the hash is the script's: name and net then distinguish
-    versions apart. `options` also holds the default of `EvalFile`, the name of the net.
+    versions. `options` also holds the default of `EvalFile`, the name of the net.
     """
 
     name: str

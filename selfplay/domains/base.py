@@ -361,7 +361,7 @@ class Domain(ABC):
         def results() -> Iterator[dict[str, Any]]:
             with self.make_scorer(evaluating=False) as scorer:
                 for row, task in rows:
-                    [result] = scorer.score(task, [files.answer_of(row)])
+                    [result] = scorer.score(task, [files.completion_of(row)])
                     yield files.with_score(row, result)
 
         return results()

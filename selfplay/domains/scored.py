@@ -46,7 +46,7 @@ def read_rows(
     return [(row, task_of(row, where)) for where, row in _checked(source)]
 
 
-def answer_of(row: Mapping[str, Any]) -> str:
+def completion_of(row: Mapping[str, Any]) -> str:
     """Return the completion of a row as a model's text is cleaned in a run."""
     return clean_text(str(row["completion"]))
 

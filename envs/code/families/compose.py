@@ -66,7 +66,7 @@ def draft(rng: Random, core: Core, level: int) -> Draft | None:
     name = _function_name(rng, core, before, after, names)
     annotated = [f"{n}: {kind.annotation}" for n, kind in zip(names, core.params, strict=True)]
     signature = f"def {name}({', '.join(annotated)}) -> {_result(core, after)}:"
-    # Behind "Find ..." only the first phrase reads well: "whether ...", not "True if ...".
+    # After "Find ..." only the first phrase reads well: "whether ...", not "True if ...".
     noun = Template(rng.choice(core.says if not (before or after) else core.says[:1])).substitute(
         placed
     )

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from envs.chess.prompts import Notation, Style
 from rewards.chess.handshake import Deadlines
+from rewards.chess.shaping import Shape
 from selfplay.registry import MEASURED, TASKS, Section, VerifyTools
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 PUZZLES = "chess/puzzles"
 """The suite of the run's own puzzle file (`eval.puzzles`)."""
-Shape = Literal["regret", "win_percent", "lichess_accuracy", "best_move", "rank"]
 
 
 class ChessConfig(Section):

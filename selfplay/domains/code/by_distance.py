@@ -6,14 +6,13 @@ transfers a way of writing programs. One rate over both hides which it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from envs.code.families.distance import BANDS, band
 from envs.code.families.registry import FAMILIES
+from selfplay.domains.rows import Row, scored
 from selfplay.stats.clustered import FORMULA, cluster_of, difference, paired_p, share
-
-Row = Mapping[str, Any]
 
 
 def band_of(row: Row) -> str | None:
@@ -31,7 +30,7 @@ def rates(rows: Sequence[Row], formula: int = FORMULA) -> dict[str, dict[str, An
     Rows with an infrastructure error are left out; the interval is over families.
     """
     found = {}
-    for name, mine in _banded([row for row in rows if row["verdict"] != "infra_error"]).items():
+    for name, mine in _banded(scored(rows)).items():
         passed = share([row["verdict"] == "pass" for row in mine], _families(mine), formula)
         found[name] = {"families": len(set(_families(mine))), "pass_rate": passed.as_dict()}
     return found
@@ -45,8 +44,8 @@ def gains(
     Rates, the mean paired difference, final minus base, and the p of "as much was gained as lost";
     all over families.
     """
-    before = {row["task_id"]: row for row in base if row["verdict"] != "infra_error"}
-    both = [r for r in final if r["task_id"] in before and r["verdict"] != "infra_error"]
+    before = {row["task_id"]: row for row in scored(base)}
+    both = [row for row in scored(final) if row["task_id"] in before]
     found = {}
     for name, mine in _banded(both).items():
         new = [row["verdict"] == "pass" for row in mine]

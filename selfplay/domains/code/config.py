@@ -33,6 +33,7 @@ class CodeConfig(Section):
         "secret": "its tests ask the same to its end",
         "preflight_s": "it goes by the tasks that were found sound when it began",
     }
+    SETTLED: ClassVar[frozenset[str]] = frozenset(("secret",))
 
     style: Literal["completion", "chat"] = "completion"
     max_tokens: int = Field(160, ge=1, le=4096)
@@ -64,8 +65,6 @@ class CodeConfig(Section):
     program can read. None: made from `seed` and a key of this user's
     (selfplay/domains/code/secret.py); a run's config.yaml has it. Give a recorded one to judge
     again what was judged with it."""
-
-    SETTLED: ClassVar[frozenset[str]] = frozenset(("secret",))
 
     @override
     def absolute(self) -> Self:

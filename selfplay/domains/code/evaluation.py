@@ -11,9 +11,9 @@ from envs.errors import InputError
 from rewards import RewardResult
 from rewards.code.protocols import evalplus_row, human_eval_row
 from selfplay.config.run import RunConfig
-from selfplay.domains.base import Row
 from selfplay.domains.code.by_distance import rates
 from selfplay.domains.code.tasks import suite_tasks
+from selfplay.domains.rows import Row, scored
 from selfplay.records import EvalRow
 from selfplay.stats.clustered import FORMULA, cluster_of, cluster_of_key, mean, share, stated
 from selfplay.stats.intervals import pass_at_k
@@ -66,7 +66,7 @@ def suite_numbers(
     counted; drawn answers that had one are left out. Held-out families have pass@1 by distance too
     (selfplay/domains/code/by_distance.py). `formula`: see selfplay/stats/clustered.py.
     """
-    sound = [row for row in rows if row["verdict"] != "infra_error"]
+    sound = scored(rows)
     both = [row for row in sound if row["visible"] is not None and row["hidden"] is not None]
     passed = share([row["verdict"] == "pass" for row in sound], _clusters(sound), formula)
     gaps = mean([row["visible"] - row["hidden"] for row in both], _clusters(both), formula)
