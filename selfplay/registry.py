@@ -81,7 +81,7 @@ class Section(BaseModel):
                 )
 
     def absolute(self) -> Self:
-        """Return the same with every file named from the root: actors have folders of their own."""
+        """Return the same, files that actors open named from the root: theirs are other folders."""
         return self
 
     def check(self, run: RunConfig) -> None:

@@ -203,7 +203,7 @@ class RunSettings(Section):
         return tuple(name for name in specs() if name in {*self.domains, *measured})
 
     def with_absolute_paths(self) -> Self:
-        """Return the same with every file named from the root: actors have folders of their own."""
+        """Return the same, all files that actors open named from the root (Section.absolute)."""
         absolute = {key: section.absolute() for key, section in self.sections.items()}
         return self.model_copy(update=absolute)
 

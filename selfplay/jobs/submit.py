@@ -107,13 +107,18 @@ def for_job(config: RunConfig) -> RunConfig:
     return made
 
 
+_SETTLED = {("engine", "path"), ("code", "mbpp"), ("eval", "mbpp")}
+"""What may be no path, a program's bare name or a data set's id: Section.absolute did what it
+could."""
+
+
 def _from_the_root(section: BaseModel, name: str = "") -> BaseModel:
     changed: dict[str, Any] = {}
     for key in type(section).model_fields:
         value = getattr(section, key)
         if isinstance(value, BaseModel):
             changed[key] = _from_the_root(value, key)
-        elif isinstance(value, Path) and (name, key) != ("engine", "path"):
+        elif isinstance(value, Path) and (name, key) not in _SETTLED:
             changed[key] = value.absolute()
     return section.model_copy(update=changed)
 

@@ -205,6 +205,7 @@ def test_files_are_named_from_the_root_and_the_address_stays_behind(
             "chess": {"puzzles": "p.csv"},
             "engine": {"path": "stockfish", "cache": "c.sqlite"},
             "eval": {"mbpp": "sub/m.jsonl"},
+            "code": {"mbpp": "google-research-datasets/mbpp"},
             "ray": {"address": "head:6379", "start_s": 7},
         }
     )
@@ -215,6 +216,7 @@ def test_files_are_named_from_the_root_and_the_address_stays_behind(
     assert made.engine.cache == tmp_path / "c.sqlite"
     assert made.engine.path == Path("stockfish"), "looked up on each node's PATH"
     assert made.eval.mbpp == tmp_path / "sub" / "m.jsonl"
+    assert made.code.mbpp == Path("google-research-datasets/mbpp"), "an id is no path"
     assert (made.ray.address, made.ray.start_s) == (None, 7)
     assert for_job(RunConfig(model="tiny-random")).model == "tiny-random"
 
