@@ -13,6 +13,7 @@ import typer
 
 from envs.errors import InputError
 from selfplay.cli.commands import app
+from tests.commands import selfplay
 from tests.leaderboard.made_board import made_run, pgn, read_json, write_match
 from tests.patience import patient
 
@@ -29,11 +30,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> P
     blunder = "1. e4 e5 2. Qh5 Ke7 3. Qxe5#"
     (tmp_path / "b.pgn").write_text(pgn("random", "alpha@base", "1-0", moves=blunder))
     return tmp_path
-
-
-def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 def fault(*arguments: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import chess.engine
 import chess.pgn
 import pytest
 
+from tests.commands import selfplay
 from tests.patience import patient
 
 GAMES = 10
@@ -101,13 +101,6 @@ def test_stop_may_come_early_and_positions_be_long(
     client.ping()
     assert protocol_errors(caplog) == []
     client.quit()
-
-
-def selfplay(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(
-        command, input=typed, capture_output=True, text=True, timeout=patient(30), check=False
-    )
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(environment: None, tmp_path: Path) -> None:

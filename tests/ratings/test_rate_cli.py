@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from selfplay.ratings import elo_of_score
-from tests.patience import patient
+from tests.commands import fault, selfplay
 
 
 @pytest.fixture
@@ -35,20 +33,6 @@ def write_games(path: Path, rows: list[tuple[str, str, str]]) -> None:
         for number, (white, black, result) in enumerate(rows)
     )
     path.write_text("".join(games), encoding="utf-8")
-
-
-def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
-
-
-def fault(*arguments: str) -> str:
-    """Run with bad input; return the one line on stderr after checking that it is one."""
-    done = selfplay(*arguments)
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def test_rate_prints_a_table_and_writes_json(here: Path) -> None:

@@ -17,12 +17,18 @@ import pyarrow.parquet as pq
 from selfplay.domains.chess.replay import read_pgn
 from selfplay.records import FORCED
 from selfplay.rundir.rollouts import SCHEMA
+from selfplay.verify import Findings
 
 Edit = Callable[[Path], None]
 Rows = list[dict[str, Any]]
 STEP1 = "rollouts/step_000001.parquet"
 BASE, FINAL = "evals/base.json", "evals/final.json"
 LEGAL = ("pass", "fail")
+
+
+def lines(findings: Findings) -> list[str]:
+    """Return the differences as they are printed."""
+    return [difference.line() for difference in findings.differences]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from selfplay.verify.folder import matters
 from selfplay.verify.scoring import Rescorer
 from tests.toys import selfplay
 from tests.verify.foreign import copy_of, foreign_run
-from tests.verify.tampering import BASE, FINAL, STEP1, Case, Rows, in_json, in_lines, in_rows
+from tests.verify.tampering import BASE, FINAL, STEP1, Case, Rows, in_json, in_lines, in_rows, lines
 
 SUITE = "suites.toy/vowels"
 
@@ -39,10 +39,6 @@ SUITE = "suites.toy/vowels"
 @pytest.fixture(scope="module")
 def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return foreign_run(tmp_path_factory.mktemp("toy"), tiny_model)
-
-
-def lines(findings: Findings) -> list[str]:
-    return [difference.line() for difference in findings.differences]
 
 
 def test_a_sound_run_agrees_and_all_of_it_is_recomputed(run: Path) -> None:

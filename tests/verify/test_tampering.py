@@ -16,9 +16,9 @@ from selfplay.cli.commands import app
 from selfplay.report.page import render
 from selfplay.rundir.checksums import CHECKSUMS
 from selfplay.rundir.folder import RunDir
-from selfplay.verify import Findings, verify_run
+from selfplay.verify import verify_run
 from tests.patience import RUN_S, patient
-from tests.verify.tampering import CASES, STEP1, Case, in_rows, put
+from tests.verify.tampering import CASES, STEP1, Case, in_rows, lines, put
 
 pytestmark = pytest.mark.timeout(patient(RUN_S))
 
@@ -27,10 +27,6 @@ pytestmark = pytest.mark.timeout(patient(RUN_S))
 def copy(miniature_runs: Path, tmp_path: Path) -> Path:
     """A copy of the finished miniature, to be edited."""
     return Path(shutil.copytree(miniature_runs / "whole", tmp_path / "whole"))
-
-
-def lines(findings: Findings) -> list[str]:
-    return [difference.line() for difference in findings.differences]
 
 
 def test_a_real_run_agrees_and_is_left_as_it_was(miniature_runs: Path) -> None:

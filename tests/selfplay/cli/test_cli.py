@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import fault, selfplay
 from tests.patience import patient
 from tests.selfplay.made_up import filled_run
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder with a cache of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    root = str(Path(__file__).resolve().parents[3])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
-    return tmp_path
-
-
-def selfplay(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "selfplay", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
-
-
-def fault(*arguments: str) -> str:
-    """Run with bad input; return the one line on stderr after checking that it is one."""
-    done = selfplay(*arguments)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
-    return done.stderr.strip()
 
 
 def write_rows(path: Path, *rows: object) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from envs.code import families
-from tests.selfplay.cli.test_cli import fault, here, selfplay, write_rows
-
-__all__ = ["here"]  # the fixture
+from tests.commands import fault, selfplay
+from tests.selfplay.cli.test_cli import write_rows
 
 FAMILY = families.TRAIN[0]
 OWN = {

@@ -28,12 +28,8 @@ from selfplay.loop.evaluate import check_evaluation
 from selfplay.loop.resuming import kept_keys
 from selfplay.records import Group, Rollout
 from selfplay.registry import MEASURED, TASKS, DomainSpec, Measure, Section
+from tests.selfplay.toy_runs import toy_config as config
 from tests.toys import selfplay
-
-
-def config(**given: Any) -> RunConfig:
-    return RunConfig.model_validate({"domain": "toy", "groups_per_step": 2, **given})
-
 
 # Found
 
