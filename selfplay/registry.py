@@ -323,11 +323,6 @@ def fault_of(name: str) -> str | None:
     return f"no domain is called {name!r}; {hint}there are {known}; others need their package"
 
 
-def owner_of(section: str) -> str | None:
-    """Return the name of the domain that a section of the configuration belongs to, if any."""
-    return next((name for name, spec in specs().items() if section in spec.sections), None)
-
-
 def section_kinds() -> dict[str, type[Section]]:
     """Return the sections of all domains: top-level key of the configuration -> its model."""
     return {key: kind for spec in specs().values() for key, kind in spec.sections.items()}
