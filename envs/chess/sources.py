@@ -31,6 +31,7 @@ class _Deck:
         """Hold those of `tasks`, which are distinct, whose `task_key` is not in `exclude`."""
         self._name = name
         self._tasks = [task for task in tasks if task_key(task) not in exclude]
+        self._mark = _fingerprint(self._tasks)
         older = suite_keys(OLDEST)
         self._older = _fingerprint([task for task in tasks if task_key(task) not in older])
         self._index = {task.id: i for i, task in enumerate(self._tasks)}
@@ -64,25 +65,21 @@ class _Deck:
         """Deal these tasks again before any other, those that may not train excepted."""
         self._again[:0] = [self._index[task_id] for task_id in task_ids if task_id in self._index]
 
-    def fingerprint(self) -> str:
-        """Return a hash of the tasks and their order in the file."""
-        return _fingerprint(self._tasks)
-
     def state(self) -> dict[str, Any]:
         return {
-            "tasks": self.fingerprint(),
+            "tasks": self._mark,
             "epoch": self._epoch,
             "cursor": self._cursor,
             "again": list(self._again),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        if state["tasks"] == self._older != self.fingerprint():
+        if state["tasks"] == self._older != self._mark:
             # Saved when positions trained that are evaluated: the next time round is without them.
             self._epoch, self._cursor, self._again = state["epoch"] + 1, 0, []
             self._order = self._shuffled()
             return
-        if state["tasks"] != self.fingerprint():
+        if state["tasks"] != self._mark:
             raise InputError(
                 f"chess.{self._name}: the file has changed since the run was saved, or what of it "
                 "is evaluated; put the old one back or start a new run"
@@ -93,6 +90,7 @@ class _Deck:
 
 
 def _fingerprint(tasks: Sequence[Task]) -> str:
+    """Return a hash of tasks and their order."""
     joined = "\n".join(task.id for task in tasks)
     return hashlib.sha256(joined.encode()).hexdigest()[:20]
 

@@ -57,6 +57,7 @@ class TaskList(Source):
         self._tasks = {task.id: task for task in tasks}
         if not tasks or len(self._tasks) != len(tasks):
             raise InputError("a source of tasks needs one task at least, and each only once")
+        self._digest = hashlib.sha256("\n".join(self._tasks).encode()).hexdigest()[:20]
         self._seed = seed
         self._round = 0
         self._queue: list[str] = []
@@ -87,7 +88,7 @@ class TaskList(Source):
     def state(self) -> dict[str, Any]:
         """Return round and order; tasks in flight come first."""
         return {
-            "tasks": self._digest(),
+            "tasks": self._digest,
             "seed": self._seed,
             "round": self._round,
             "queue": [*self._in_flight, *self._queue],
@@ -95,7 +96,7 @@ class TaskList(Source):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`. Raises InputError for one of other tasks or another seed."""
-        if (state["tasks"], state["seed"]) != (self._digest(), self._seed):
+        if (state["tasks"], state["seed"]) != (self._digest, self._seed):
             raise InputError(
                 "the tasks are others than those of the saved run, or their seed is; put them back "
                 "as they were or start a new run"
@@ -103,9 +104,6 @@ class TaskList(Source):
         self._round = int(state["round"])
         self._queue = [str(name) for name in state["queue"]]
         self._in_flight = {}
-
-    def _digest(self) -> str:
-        return hashlib.sha256("\n".join(self._tasks).encode()).hexdigest()[:20]
 
     def _shuffled(self) -> list[str]:
         names = list(self._tasks)
