@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import ratings_coverage as bench
 from selfplay.ratings import Sprt, expected_score
+from tests.patience import computing
 
 
 def test_simulated_pairs_have_the_mean_they_should_and_depend_on_each_other() -> None:
@@ -55,8 +56,8 @@ def test_a_puzzle_rating_covers() -> None:
 
 
 def test_ten_thousand_games_among_two_hundred_are_fitted_in_time() -> None:
-    # 1,000 resamples in 60 s of processor time leave 1.2 s for 20.
-    assert bench.fit_time(200, 5000, 20) < 1.2
+    # So 1,000 resamples take less than a minute of processor time, on a slow machine too.
+    assert bench.fit_time(200, 5000, 20) < computing(0.4)
 
 
 def test_the_tables_are_made() -> None:
