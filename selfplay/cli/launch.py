@@ -34,17 +34,13 @@ def launch(
     console = RunConsole()
     if resume:
         run_dir = RunDir.open(config.runs_dir / config.name)
-        run_dir.lock()
-        try:
+        with ExitStack() as unlock:
+            unlock.callback(run_dir.close)
+            run_dir.lock()
             config = resumed_config(run_dir, config, overrides, console)
             if dry_run:
                 return rehearse(config, run_dir)
-        except BaseException:
-            run_dir.close()
-            raise
-        finally:
-            if dry_run:
-                run_dir.close()
+            unlock.pop_all()  # the run holds the lock until its end
     elif dry_run:
         return rehearse(config, None)
     else:
